@@ -1,0 +1,36 @@
+# Everything a contributor runs. `make test` is what CI runs; `make demo` shows the main job.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.PHONY: help demo test lint unit engine e2e venv requirements generate format clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+venv: $(STAMP) ## the Python environment, from hash-pinned requirements
+$(STAMP): requirements/dev.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lint: venv ## ruff, mypy --strict, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+format: venv ## let ruff write
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+unit: venv ## pure logic: no network, no engine
+	$(BIN)/pytest tests/unit -n auto -q
+
+requirements: venv ## refresh the hash-pinned requirement files (needs network)
+	$(BIN)/python -m pip install --quiet uv
+	cd requirements && for f in runtime dev; do ../$(BIN)/uv pip compile --quiet --upgrade --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --excludes excludes.txt --custom-compile-command 'make requirements' $$f.in -o $$f.txt; done

@@ -1,0 +1,1 @@
+"""Dockerfile text to typed instructions. Pure: no I/O, no engine, no environment."""

@@ -1,0 +1,50 @@
+"""A Dockerfile's text and places in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Text of one Dockerfile. `name` is how messages call it, usually the path the user gave."""
+
+    name: str
+    text: str
+    lines: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lines", tuple(self.text.splitlines()))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Lines `first_line` to `last_line` of a source; lines and columns count from 1.
+
+    For one word the lines are those of the word and `column` is where it starts.
+    """
+
+    source: Source = field(repr=False, compare=False)
+    first_line: int
+    last_line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.first_line}:{self.column}"
+
+    @property
+    def text(self) -> str:
+        """The raw lines, joined with newlines."""
+        return "\n".join(self.source.lines[self.first_line - 1 : self.last_line])
+
+    def snippet(self, context: int = 1, most: int = 6) -> list[str]:
+        """The marked lines (at most `most`) with `context` lines around them, to put below a message."""
+        last = min(self.last_line, self.first_line + most - 1)
+        first_shown = max(1, self.first_line - context)
+        last_shown = min(len(self.source.lines), last + context)
+        width = len(str(last_shown))
+        shown = range(first_shown, last_shown + 1)
+        return [
+            f"{'>>' if self.first_line <= n <= last else '  '} {n:>{width}} | {self.source.lines[n - 1]}"
+            for n in shown
+        ]

@@ -1,0 +1,159 @@
+"""Every exception that is raised on purpose, in one tree.
+
+BuilderError                       exit code 1: the build failed
+├── InputError                     2: bad input (options, pipeline inputs, configuration, paths)
+│   ├── InputErrors                2: several of them, reported together
+│   └── DockerfileError            2: a fault at a place in a Dockerfile
+│       └── DockerfileErrors       2: several of them, reported together
+├── StepFailed                     1: a step exited non-zero
+├── EngineError                    1: the engine refused a call
+│   └── EngineUnreachable          3: no engine answers
+├── RegistryError                  4: a registry refused
+│   └── PushFailed                 4: a push failed; says which references made it
+└── Cancelled                      130 or 143: SIGINT or SIGTERM
+
+Data lives in attributes and the text is made from them. Secrets never enter a message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from incubator.dockerfile.source import Span
+
+
+class BuilderError(Exception):
+    """Root: `except BuilderError` catches all that is raised on purpose."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, span: Span | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.span = span
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """`file:line:column: message`, the source lines where known, and the hint."""
+        place = f"{self.span}: " if self.span else ""
+        lines = [f"{place}{self.message}"]
+        if self.span:
+            lines += self.span.snippet()
+        if self.hint:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class InputError(BuilderError):
+    """Something the caller gave is wrong; nothing has been changed anywhere."""
+
+    exit_code = 2
+
+
+class InputErrors(InputError):
+    """Several input errors, reported together; `errors` is never empty."""
+
+    def __init__(self, errors: Sequence[BuilderError]) -> None:
+        super().__init__("\n".join(str(error) for error in errors))
+        self.errors = tuple(errors)
+
+
+class DockerfileError(InputError):
+    """A fault in a Dockerfile. `rule` is its stable kebab-case name, as in `unknown-instruction`."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        rule: str = "syntax",
+        span: Span | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(f"error[{rule}]: {message}", span=span, hint=hint)
+        self.rule = rule
+
+
+class DockerfileErrors(DockerfileError):
+    """All faults of one Dockerfile, in order of their lines; `errors` is never empty."""
+
+    def __init__(self, errors: Sequence[DockerfileError]) -> None:
+        super().__init__("", rule=errors[0].rule, span=errors[0].span)
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
+class StepFailed(BuilderError):
+    """A step exited non-zero: `exit_status`, and `log_tail`, the last lines of its output."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        exit_status: int,
+        log_tail: Sequence[str] = (),
+        span: Span | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, span=span, hint=hint)
+        self.exit_status = exit_status
+        self.log_tail = tuple(log_tail)
+
+    def __str__(self) -> str:
+        tail = "".join(f"\n   | {line}" for line in self.log_tail)
+        return super().__str__() + (f"\nlast lines of output:{tail}" if tail else "")
+
+
+class EngineError(BuilderError):
+    """The engine refused a call. `status` is its HTTP status, None where there was none."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        span: Span | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, span=span, hint=hint)
+        self.status = status
+
+
+class EngineUnreachable(EngineError):
+    """No engine answers at the address."""
+
+    exit_code = 3
+
+
+class RegistryError(BuilderError):
+    """A registry refused, or gave an answer that cannot be right."""
+
+    exit_code = 4
+
+
+class PushFailed(RegistryError):
+    """A push failed. `pushed` lists the references that made it, `failed` those that did not."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        pushed: Sequence[str],
+        failed: Sequence[str],
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.pushed = tuple(pushed)
+        self.failed = tuple(failed)
+
+
+class Cancelled(BuilderError):
+    """The build was cancelled by a signal; everything it had made is removed."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"cancelled by signal {signal_number}")
+        self.exit_code = 128 + signal_number
