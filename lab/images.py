@@ -1,0 +1,169 @@
+"""Base images, made of Debian packages: built once into archives of the cache, loaded into any engine that asks.
+
+`python:3.12-slim` is a stand-in: Debian's Python with pip and venv, whatever its version, that trusts the machine's
+certificate authorities, so that `pip install` works in a container wherever it works on the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import engine_api, rootfs
+from .apt import OWN_SUITE, Bundle, bundle_root, mirror
+from .errors import LabError
+from .paths import cache_dir, fresh_folder, locked, step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+BUSYBOX = Bundle(name="busybox", suite=OWN_SUITE, packages=("busybox-static",), with_dependencies=False)
+DEBOOTSTRAP = Bundle(name="debootstrap", suite=OWN_SUITE, packages=("debootstrap",), with_dependencies=False)
+SYSTEM_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+HOST_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+BUSYBOX_FOLDERS = ("bin", "dev", "etc", "home", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin", "var/tmp")
+
+# What Debian's python3 lacks to answer like the official image: the short names, and leave to install in place.
+PYTHON_SCRIPT = f"""
+apt-get -qq update
+apt-get -qq install --no-install-recommends python3 python3-pip python3-venv
+rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
+ln -s /usr/bin/python3 /usr/local/bin/python
+pip config --global set global.cert {AUTHORITIES}
+pip config --global set global.disable-pip-version-check true
+pip config --global set global.root-user-action ignore
+find / -xdev -name __pycache__ -prune -exec rm -r {{}} +
+"""
+HELPER_SCRIPT = """
+apt-get -qq update
+apt-get -qq install --no-install-recommends rsync
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How one image is made: `make` writes the layer tar into the folder given and returns it."""
+
+    make: Callable[[Path], Path]
+    config: dict[str, object]
+    base: str | None = None
+
+
+def ensure_images(socket: Path, names: Iterable[str]) -> None:
+    """Have the engine at `socket` hold the named images; makes and loads what is missing. Raises `LabError`."""
+    for name in names:
+        if name not in RECIPES:
+            message = f"the lab makes no image {name!r}; it makes {', '.join(RECIPES)}"
+            raise LabError(message)
+        with locked(cache_dir(), f"load-{socket}-{name}"):
+            if engine_api.image_id(socket, name) is None:
+                archive = image_archive(name)
+                with step(f"load {name} into {socket}"), archive.open("rb") as content:
+                    engine_api.load(socket, content)
+
+
+def image_archive(name: str) -> Path:
+    """The image as a `docker save` archive in the cache; made if it is not there."""
+    layers = _layers(name)
+    archive = layers[-1].with_name("image.tar")
+    with locked(cache_dir(), f"archive-{name}"):
+        if not archive.exists():
+            partial = archive.with_suffix(".partial")
+            rootfs.write_archive(layers, partial, name=name, config=RECIPES[name].config)
+            partial.rename(archive)
+    return archive
+
+
+def _layers(name: str) -> list[Path]:
+    recipe = RECIPES[name]
+    below = _layers(recipe.base) if recipe.base else []
+    folder = _folder(name)
+    with locked(cache_dir(), f"image-{name}"):
+        if not folder.exists():
+            with step(f"make the image {name}"), fresh_folder(folder) as partial:
+                recipe.make(partial)
+    return [*below, folder / "layer.tar"]
+
+
+def _folder(name: str) -> Path:
+    images = cache_dir() / "images"
+    images.mkdir(exist_ok=True)
+    return images / name.replace("/", "_").replace(":", "_")
+
+
+def _make_busybox(folder: Path) -> Path:
+    root = folder / "root"
+    for name in BUSYBOX_FOLDERS:
+        (root / name).mkdir(parents=True)
+    for name in ("tmp", "var/tmp"):
+        (root / name).chmod(0o1777)
+    (root / "root").chmod(0o700)
+    program = bundle_root(BUSYBOX) / "bin/busybox"
+    if not program.exists():
+        program = bundle_root(BUSYBOX) / "usr/bin/busybox"
+    shutil.copy2(program, root / "bin/busybox")
+    (root / "etc/passwd").write_text(
+        "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n"
+    )
+    (root / "etc/group").write_text("root:x:0:\ndaemon:x:1:\nusers:x:100:\nnogroup:x:65534:\n")
+    subprocess.run(["chroot", str(root), "/bin/busybox", "--install", "-s"], check=True)
+    return _layer_of(root, folder)
+
+
+def _make_debian(folder: Path) -> Path:
+    tool = bundle_root(DEBOOTSTRAP)
+    root = folder / "root"
+    program = [str(tool / "usr/sbin/debootstrap"), "--variant=minbase", "--include=ca-certificates"]
+    done = subprocess.run(
+        [*program, OWN_SUITE, str(root), mirror()],
+        env={**os.environ, "DEBOOTSTRAP_DIR": str(tool / "usr/share/debootstrap")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        message = f"debootstrap ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}"
+        raise LabError(message)
+    shutil.copy2(HOST_AUTHORITIES, root / AUTHORITIES.lstrip("/"))
+    rootfs.write_layer(root, folder / "layer.tar")
+    return folder / "layer.tar"  # the root stays: it is the lower folder of what builds on it
+
+
+def _make_on_debian(script: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        with rootfs.overlaid(_folder("debian:bookworm-slim") / "root", folder) as (merged, upper):
+            rootfs.run_inside(merged, script)
+            rootfs.write_layer(upper, folder / "layer.tar")
+        for part in ("upper", "work", "merged"):
+            shutil.rmtree(folder / part)
+        return folder / "layer.tar"
+
+    return make
+
+
+def _layer_of(root: Path, folder: Path) -> Path:
+    layer = folder / "layer.tar"
+    rootfs.write_layer(root, layer)
+    shutil.rmtree(root)
+    return layer
+
+
+RECIPES = {
+    "busybox:latest": Recipe(make=_make_busybox, config={"Env": [SYSTEM_PATH], "Cmd": ["sh"]}),
+    "debian:bookworm-slim": Recipe(make=_make_debian, config={"Env": [SYSTEM_PATH], "Cmd": ["bash"]}),
+    "python:3.12-slim": Recipe(
+        make=_make_on_debian(PYTHON_SCRIPT),
+        config={"Env": [SYSTEM_PATH, "LANG=C.UTF-8"], "Cmd": ["python3"]},
+        base="debian:bookworm-slim",
+    ),
+    "gcl-helper:local": Recipe(
+        make=_make_on_debian(HELPER_SCRIPT),
+        config={"Env": [SYSTEM_PATH], "Cmd": ["bash"]},
+        base="debian:bookworm-slim",
+    ),
+}
