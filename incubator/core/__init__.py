@@ -1,0 +1,1 @@
+"""Instructions to an image: planning (pure), then execution behind the engine client."""

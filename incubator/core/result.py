@@ -1,0 +1,60 @@
+"""What a build gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from incubator.oci.image_config import RuntimeConfig
+    from incubator.oci.platform import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandLog:
+    """Output of one instruction: `command` is its text, `logs` what it printed (both streams, as text)."""
+
+    command: str
+    logs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerResult:
+    """A layer of the image. `commands`: the instructions in it, empty for a base's layer.
+
+    `size_bytes` is uncompressed, as the engine tells it; None for layers of the base.
+    """
+
+    diff_id: str
+    size_bytes: int | None
+    commands: tuple[str, ...]
+    duration_s: float
+    cached: bool
+    base: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultImage:
+    """The built image.
+
+    `id` is the engine's (opaque: a config or a manifest digest). `config_digest` is the digest of the image
+    config. `digests` maps each pushed reference to the manifest digest that its registry confirmed; `digest` is
+    the one of the first, None where nothing was pushed. `layers` base first.
+    """
+
+    id: str
+    config_digest: str
+    tags: tuple[str, ...]
+    digests: Mapping[str, str]
+    layers: tuple[LayerResult, ...]
+    logs: tuple[CommandLog, ...]
+    config: RuntimeConfig
+    platform: Platform
+    duration_s: float
+
+    @property
+    def digest(self) -> str | None:
+        """Manifest digest in the registry."""
+        return next(iter(self.digests.values()), None)

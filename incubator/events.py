@@ -1,0 +1,156 @@
+"""Everything that happens in a build, as values. Logic emits events, listeners draw them.
+
+A listener is any callable that takes an event; it must not raise. Durations are seconds of a monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from incubator.dockerfile.source import Span
+    from incubator.errors import BuilderError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Root of all events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRef:
+    """Which step an event is about: `number` of `total` from 1, its stage, and its text on one line."""
+
+    number: int
+    total: int
+    stage: str
+    text: str
+    span: Span | None = None
+
+    def __str__(self) -> str:
+        return f"[{self.stage} {self.number}/{self.total}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildStarted(Event):
+    """A plan is made and its execution begins."""
+
+    dockerfile: str
+    context: str
+    engine: str
+    stages: tuple[str, ...]
+    steps: int
+    layers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseResolved(Event):
+    """A base image is known. `pulled`: it was fetched for this build."""
+
+    reference: str
+    image_id: str
+    pulled: bool
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(Event):
+    """A step begins."""
+
+    step: StepRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOutput(Event):
+    """Bytes that a step's command wrote: untrusted, any length, not cut at lines."""
+
+    step: StepRef
+    stream: Literal["stdout", "stderr"]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(Event):
+    """A step ended well. `cached`: nothing ran, an earlier result was used."""
+
+    step: StepRef
+    duration_s: float
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCommitted(Event):
+    """A layer is made of the steps since the last one. `diff_id` is None where the engine does not tell."""
+
+    stage: str
+    steps: tuple[StepRef, ...]
+    diff_id: str | None
+    size_bytes: int
+    duration_s: float
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(Event):
+    """Progress of a pull or a push; `total_bytes` is None while unknown."""
+
+    reference: str
+    direction: Literal["pull", "push"]
+    current_bytes: int
+    total_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningRaised(Event):
+    """A warning: a build check (`rule` is its name) or something else worth knowing."""
+
+    message: str
+    rule: str | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageBuilt(Event):
+    """The image is complete on the engine."""
+
+    image_id: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTagged(Event):
+    """The image got a reference."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePushed(Event):
+    """A reference is in its registry, which confirmed `digest` (`sha256:...`)."""
+
+    reference: str
+    digest: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildFailed(Event):
+    """The build ended with an error; `step` is None where no step is to blame."""
+
+    error: BuilderError
+    step: StepRef | None = None
+
+
+Listener = Callable[[Event], None]
+
+
+def broadcast(*listeners: Listener) -> Listener:
+    """One listener that hands each event to all of `listeners`, in order."""
+
+    def emit(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return emit

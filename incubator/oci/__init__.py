@@ -1,0 +1,1 @@
+"""The nouns of OCI images that planning, engine and registry share. Pure."""

@@ -1,0 +1,92 @@
+"""Image references. Grammar: the distribution project's `reference` package."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from incubator.errors import InputError
+
+DEFAULT_REGISTRY = "docker.io"
+
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
+_LONGEST_NAME = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A normalised reference: `docker.io/library/busybox:latest` for `busybox`.
+
+    `tag` is None only where a digest is given without one.
+    """
+
+    registry: str
+    repository: str
+    tag: str | None
+    digest: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Registry and repository as users write them: without `docker.io/` and `library/`."""
+        if self.registry == DEFAULT_REGISTRY:
+            return self.repository.removeprefix("library/")
+        return f"{self.registry}/{self.repository}"
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.name}{tag}{digest}"
+
+
+def parse_reference(text: str) -> Reference:
+    """Normalise `[registry/]repository[:tag][@digest]`; the tag defaults to `latest`.
+
+    Raises InputError naming the part that is wrong.
+    """
+    rest, _, digest = text.partition("@")
+    if "@" in text and not _DIGEST.fullmatch(digest):
+        raise InputError(
+            f"invalid reference {text!r}: {digest!r} is not a digest",
+            hint="a digest looks like sha256:<64 hex digits>",
+        )
+    head, slash, last = rest.rpartition("/")
+    last, colon, tag = last.partition(":")
+    if colon and not _TAG.fullmatch(tag):
+        raise InputError(
+            f"invalid reference {text!r}: {tag!r} is not a tag",
+            hint="a tag has up to 128 of A-Z a-z 0-9 _ . - and starts with a letter, digit or underscore",
+        )
+    registry, repository = _split_registry(head + slash + last)
+    if not _DOMAIN.fullmatch(registry):
+        raise InputError(f"invalid reference {text!r}: {registry!r} is not a registry host[:port]")
+    if not _PATH.fullmatch(repository):
+        upper = repository != repository.lower()
+        raise InputError(
+            f"invalid reference {text!r}: {repository!r} is not a repository name",
+            hint="repository names are lower case"
+            if upper
+            else "use lower-case letters and digits, separated by . _ - or /",
+        )
+    if len(f"{registry}/{repository}") > _LONGEST_NAME:
+        raise InputError(f"invalid reference {text!r}: the name is longer than {_LONGEST_NAME} characters")
+    return Reference(
+        registry=registry,
+        repository=repository,
+        tag=tag if colon else (None if digest else "latest"),
+        digest=digest or None,
+    )
+
+
+def _split_registry(name: str) -> tuple[str, str]:
+    """The first component is a registry if it has a dot, a port or capitals, or is `localhost`."""
+    first, slash, rest = name.partition("/")
+    if slash and (set(first) & set(".:[") or first == "localhost" or first != first.lower()):
+        if first in {"index.docker.io", DEFAULT_REGISTRY}:
+            return DEFAULT_REGISTRY, rest if "/" in rest else f"library/{rest}"
+        return first, rest
+    return DEFAULT_REGISTRY, name if slash else f"library/{name}"

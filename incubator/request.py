@@ -1,0 +1,69 @@
+"""What a caller asks for: one frozen value that the CLI, the pipeline inputs and the Python API all make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from incubator.core.context import BuildContext
+    from incubator.core.volume import Volume
+    from incubator.dockerfile.source import Source
+    from incubator.oci.platform import Platform
+    from incubator.oci.reference import Reference
+
+LayerSplits = Literal["auto"] | tuple[int, ...]
+"""`()`: a boundary after every instruction that changes files; `(0,)`: one layer a stage; `"auto"`: only
+before an instruction that reads the context or another stage; else after each of these instructions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of each container of a build. `memswap_bytes` is memory and swap together, -1: unlimited."""
+
+    memory_bytes: int | None = None
+    memswap_bytes: int | None = None
+    cpu_shares: int | None = None
+    cpuset_cpus: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A login. `registry` is a host with optional port, `docker.io` for Docker Hub."""
+
+    registry: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """Everything one build needs, checked and typed.
+
+    `build_args` maps to None where the value comes from nowhere (`--build-arg NAME` without one in the
+    environment): such an argument counts as not given. `rm`: remove intermediate containers after success,
+    `force_rm`: after failure too. `load` only matters with `push`: False takes the local tags away again once
+    all are in the registry. `target` None: the last stage. `platform` None: the engine's own.
+    """
+
+    dockerfile: Source
+    context: BuildContext
+    target: str | None = None
+    platform: Platform | None = None
+    build_args: Mapping[str, str | None] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tags: Sequence[Reference] = ()
+    layers: LayerSplits = ()
+    volumes: Sequence[Volume] = ()
+    limits: Limits = field(default_factory=Limits)
+    network: str | None = None
+    pull: bool = False
+    no_cache: bool = False
+    push: bool = False
+    load: bool = True
+    rm: bool = True
+    force_rm: bool = True
+    credentials: Sequence[Credential] = ()
+    source_date_epoch: int | None = None
