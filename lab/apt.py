@@ -7,6 +7,7 @@ one that the machine's own apt sources name.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -85,6 +86,7 @@ def _fill(bundle: Bundle, root: Path) -> None:
     for deb in sorted(downloads.glob("*.deb")):
         subprocess.run(["dpkg-deb", "--extract", str(deb), str(root)], check=True)
         deb.unlink()
+    shutil.rmtree(downloads)
 
 
 def _apt_options(bundle: Bundle) -> list[str]:

@@ -137,7 +137,7 @@ def _start(engine: DockerEngine, root: Path, runtime: Path) -> None:
 
 def _env(root: Path, runtime: Path) -> dict[str, str]:
     """Environment of the daemons: programs of `root` first, then `runc` and iptables of `runtime`, then the machine's."""
-    folders = [root / "usr/sbin", root / "usr/bin", _iptables_folder(runtime), runtime / "usr/sbin"]
+    folders = [root / "usr/sbin", root / "usr/bin", iptables_folder(runtime), runtime / "usr/sbin"]
     return {
         "PATH": ":".join([*map(str, folders), "/usr/sbin", "/usr/bin", "/sbin", "/bin"]),
         "LD_LIBRARY_PATH": library_path(runtime),
@@ -145,7 +145,7 @@ def _env(root: Path, runtime: Path) -> dict[str, str]:
     }
 
 
-def _iptables_folder(runtime: Path) -> Path:
+def iptables_folder(runtime: Path) -> Path:
     """Folder with the names an installed package would get by Debian's alternatives (nft, as Debian chooses)."""
     folder = runtime / "alternatives"
     folder.mkdir(exist_ok=True)

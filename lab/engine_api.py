@@ -114,6 +114,13 @@ def kill_containers(path: Path) -> None:
             pass
 
 
+def remove_containers(path: Path) -> None:
+    """Remove every container of the engine, running or not."""
+    for container in _json(path, "GET", "/containers/json?all=1"):
+        with _call(path, "DELETE", f"/containers/{container['Id']}?force=1&v=1", good=(404, 409)):
+            pass
+
+
 def _json(path: Path, method: str, url: str, body: object = None) -> Any:  # noqa: ANN401 - JSON of any shape
     encoded = None if body is None else json.dumps(body).encode()
     with _call(path, method, url, body=encoded, content_type="application/json") as answer:

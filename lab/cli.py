@@ -1,0 +1,132 @@
+"""The commands of `python3 -m lab`. Results go to stdout, progress and faults to stderr; 0 done, 1 failed, 2 misused."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from . import engines, images, registries
+from .clients import CLIENTS, tool
+from .errors import LabError
+from .machine import reason_not_here
+from .paths import cache_dir, say, state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PARTS = (*engines.ENGINES, *registries.NAMES.values())
+DEFAULT_ENGINE = "default"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except LabError as error:
+        say(str(error))
+    except subprocess.CalledProcessError as error:
+        say(f"{' '.join(map(str, error.cmd))} ended with {error.returncode}")
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m lab", description="Real engines, registries and CI clients for the tests.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="start engines and registries")
+    up.add_argument("names", nargs="+", choices=PARTS, metavar="NAME", help=", ".join(PARTS))
+    up.set_defaults(run=_up)
+
+    down = commands.add_parser("down", help="stop them, with all they run and store")
+    down.add_argument("names", nargs="*", choices=PARTS, metavar="NAME")
+    down.add_argument("--all", action="store_true", help="everything the lab started")
+    down.set_defaults(run=_down)
+
+    commands.add_parser("status", help="what runs, and where").set_defaults(run=_status)
+
+    load = commands.add_parser("images", help="load base images into an engine")
+    load.add_argument("engine", choices=(*engines.ENGINES, DEFAULT_ENGINE))
+    load.add_argument("names", nargs="*", metavar="IMAGE", help=f"all if none is named: {', '.join(images.RECIPES)}")
+    load.set_defaults(run=_images)
+
+    client = commands.add_parser("client", help="print the path of a client, fetched if need be")
+    client.add_argument("name", choices=tuple(CLIENTS))
+    client.set_defaults(run=_client)
+
+    env = commands.add_parser("env", help="start an engine and print its DOCKER_HOST=...")
+    env.add_argument("engine", choices=(*engines.ENGINES, DEFAULT_ENGINE))
+    env.set_defaults(run=_env)
+
+    commands.add_parser("check", help="start everything and use it once").set_defaults(run=_check)
+    return parser
+
+
+def _up(options: argparse.Namespace) -> int:
+    for name in options.names:
+        reason = reason_not_here(name)
+        if reason:
+            raise LabError(reason)
+        _out(f"{name} {_start(name)}")
+    return 0
+
+
+def _start(name: str) -> str:
+    if name in registries.NAMES.values():
+        return registries.up(auth=name == registries.NAMES[True]).address
+    return engines.up(name).host
+
+
+def _down(options: argparse.Namespace) -> int:
+    if not options.names and not options.all:
+        message = "name what to stop, or give --all"
+        raise LabError(message)
+    for name in PARTS if options.all else options.names:
+        if name in registries.NAMES.values():
+            registries.down(auth=name == registries.NAMES[True])
+        else:
+            engines.down(name)
+    return 0
+
+
+def _status(_: argparse.Namespace) -> int:
+    for name in engines.ENGINES:
+        engine = engines.running(name)
+        _out(f"{name:14} {f'{engine.version}  {engine.host}' if engine else 'not running'}")
+    for auth, name in registries.NAMES.items():
+        registry = registries.handle(auth=auth)
+        login = f"  {registry.username} / {registry.password}" if registry and registry.username else ""
+        _out(f"{name:14} {registry.address + login if registry else 'not running'}")
+    _out(f"cache {cache_dir()}  state {state_dir()}")
+    return 0
+
+
+def _images(options: argparse.Namespace) -> int:
+    images.ensure_images(_engine(options.engine).socket, options.names or images.RECIPES)
+    return 0
+
+
+def _client(options: argparse.Namespace) -> int:
+    _out(str(tool(options.name)))
+    return 0
+
+
+def _env(options: argparse.Namespace) -> int:
+    _out(f"DOCKER_HOST={_engine(options.engine).host}")
+    return 0
+
+
+def _check(_: argparse.Namespace) -> int:
+    from .selfcheck import check_all  # noqa: PLC0415 - the other commands do not need it
+
+    return check_all(_out)
+
+
+def _engine(name: str) -> engines.EngineHandle:
+    return engines.default_engine() if name == DEFAULT_ENGINE else engines.up(name)
+
+
+def _out(line: str) -> None:
+    sys.stdout.write(line + "\n")
