@@ -39,9 +39,9 @@ class LayerResult:
 class ResultImage:
     """The built image.
 
-    `id` is the engine's (opaque: a config or a manifest digest). `config_digest` is the digest of the image
-    config. `digests` maps each pushed reference to the manifest digest that its registry confirmed; `digest` is
-    the one of the first, None where nothing was pushed. `layers` base first.
+    `id` is the engine's (opaque: a config or a manifest digest), `config_digest` the digest of the config.
+    `digests` maps each pushed reference to the manifest digest that its registry confirmed; `digest` is the
+    one of the first, None where nothing was pushed. `layers` base first.
     """
 
     id: str

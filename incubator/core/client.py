@@ -1,0 +1,415 @@
+"""The engine client: docker-py behind our own types. Only this and its two helpers import docker."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import requests
+from docker import APIClient
+from docker import errors as docker_errors
+from docker.utils import kwargs_from_env
+
+from incubator.core.archive import docker_archive, oci_archive
+from incubator.core.docker_types import (
+    auth_config,
+    engine_errors,
+    find_manifest,
+    followed,
+    image_info,
+    make_mount,
+    path_stat,
+    registry_errors,
+    relabels,
+)
+from incubator.core.engine import ContainerInfo, ContainerState, EngineInfo, Mounted
+from incubator.core.history import mark_layers
+from incubator.core.streams import AttachedSocket, RunningCommand
+from incubator.errors import BuilderError, EngineError, EngineUnreachable, RegistryError
+from incubator.oci.platform import make_platform
+from incubator.oci.reference import parse_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from incubator.core.engine import Attached, ContainerSpec, ImageInfo, PathStat, Running
+    from incubator.oci.image_config import HistoryEntry, ImageConfig
+    from incubator.oci.platform import Platform
+    from incubator.request import Credential
+
+DEFAULT_SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
+TIMEOUT_S = 600
+"""How long one call may stay silent: commits and loads of large layers take their time."""
+
+_LOWEST_API = (1, 40)
+
+
+class DockerClient:
+    """`Engine` over docker-py, for Docker and for Podman's compatible API. Safe to use from several threads."""
+
+    def __init__(self, api: APIClient) -> None:
+        self._api = api
+        self._info: EngineInfo | None = None
+        self._descriptors: dict[str, list[dict[str, Any]]] = {}
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Connect as the docker CLI does: DOCKER_HOST and its companions, else a local socket.
+
+        Raises EngineUnreachable when nothing answers, EngineError when the API is too old.
+        """
+        environ = dict(os.environ if environ is None else environ)
+        options = cast("dict[str, Any]", kwargs_from_env(environment=environ))
+        if "base_url" not in options:
+            found = next((path for path in DEFAULT_SOCKETS if Path(path).exists()), DEFAULT_SOCKETS[0])
+            options["base_url"] = f"unix://{found}"
+        try:
+            api = APIClient(version="auto", timeout=TIMEOUT_S, **options)
+        except (docker_errors.DockerException, requests.exceptions.RequestException) as error:
+            raise EngineUnreachable(
+                f"no container engine answers at {options['base_url']}: {error}",
+                hint="start Docker or Podman, or name the engine in DOCKER_HOST; in a pipeline mount "
+                "/var/run/docker.sock into the job, or use a docker:dind service with DOCKER_HOST",
+            ) from error
+        return cls._checked(api)
+
+    @classmethod
+    def _checked(cls, api: APIClient) -> Self:
+        found = tuple(int(part) for part in str(api.api_version).split("."))
+        if found < _LOWEST_API:
+            lowest = ".".join(map(str, _LOWEST_API))
+            raise EngineError(
+                f"the engine speaks API {api.api_version}, needed is {lowest}",
+                hint="use Docker Engine 19.03 or later, or Podman 4 or later",
+            )
+        return cls(api)
+
+    # -- engine -------------------------------------------------------------------------------------------
+
+    def info(self) -> EngineInfo:
+        """Name, versions, store, platform; asked once."""
+        if self._info is None:
+            with engine_errors("ask the engine for its version"):
+                version = self._api.version()
+                info = self._api.info()
+            podman = any("Podman" in part.get("Name", "") for part in version.get("Components") or ())
+            containerd = ["driver-type", "io.containerd.snapshotter.v1"] in (info.get("DriverStatus") or [])
+            self._info = EngineInfo(
+                name="Podman" if podman else "Docker Engine",
+                version=version["Version"],
+                api_version=version["ApiVersion"],
+                store="podman" if podman else "oci" if containerd else "docker",
+                platform=make_platform(version["Os"], version["Arch"]),
+            )
+        return self._info
+
+    def login(self, credential: Credential) -> None:
+        """Check a login with its registry. Raises RegistryError where it is refused."""
+        with registry_errors(f"log in to {credential.registry}"):
+            self._call("POST", "/auth", json=auth_config(credential))
+
+    # -- images -------------------------------------------------------------------------------------------
+
+    def image(self, reference: str, platform: Platform | None = None) -> ImageInfo | None:
+        """An image by reference or id; None where there is none of that name (and platform)."""
+        try:
+            with engine_errors(f"inspect the image {reference}"):
+                data = self._json(f"/images/{reference}/json")
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        image = image_info(data)
+        return image if platform in (None, image.config.platform) else None
+
+    def pull(
+        self,
+        reference: str,
+        *,
+        platform: Platform | None,
+        credential: Credential | None,
+        progress: Callable[[int, int | None], None],
+    ) -> ImageInfo:
+        """Fetch an image from its registry. Raises RegistryError where the registry refuses."""
+        parsed = parse_reference(reference)
+        with registry_errors(f"pull {reference}"):
+            lines = self._api.pull(
+                parsed.name,
+                tag=parsed.digest or parsed.tag,
+                stream=True,
+                decode=True,
+                auth_config=auth_config(credential),
+                platform=str(platform) if platform else None,
+            )
+            for _ in followed(lines, progress):
+                pass
+        image = self.image(reference, platform)
+        if image is None:
+            raise RegistryError(
+                f"pulled {reference}, but it has no variant for {platform or self.info().platform}",
+                hint="choose a platform that the image has",
+            )
+        return image
+
+    def commit(self, container: str, reference: str) -> ImageInfo:
+        """Make an image of a container's file system under `reference`; its config does not matter."""
+        repository, _, tag = reference.rpartition(":")
+        with engine_errors("commit a layer"):
+            # The steps are done and the shell idles, so the freezer would only cost time.
+            params = {"container": container, "repo": repository, "tag": tag, "pause": "0"}
+            image_id = self._call("POST", "/commit", params=params, json={}).json()["Id"]
+            return image_info(self._json(f"/images/{image_id}/json"))
+
+    def compose(self, layers_of: str, config: ImageConfig, *, top: bytes | None = None) -> str:
+        """A new image with the layers of the image `layers_of` (empty: none) and exactly `config`; its id.
+
+        `top` is one more layer, a small uncompressed tar; `config` already counts it.
+        """
+        if self.info().store == "oci":
+            layers = self._layer_descriptors(layers_of) if layers_of else []
+            data, image_id, descriptors = oci_archive(config, layers=layers, top=top)
+            self._descriptors[image_id] = descriptors
+        else:
+            data, image_id = docker_archive(config, top=top, placeholders=self.info().store == "podman")
+        with engine_errors("load an image config"):
+            reply = self._call(
+                "POST",
+                "/images/load",
+                params={"quiet": "1"},
+                data=data,
+                headers={"Content-Type": "application/x-tar"},
+            )
+        if self.image(image_id) is None:
+            raise EngineError(
+                f"the engine took the image config but made no image of it: {reply.text.strip()}"
+            )
+        return image_id
+
+    def _layer_descriptors(self, image: str) -> list[dict[str, Any]]:
+        """Descriptors of an image's layers, from the manifest in its export; read until that is found."""
+        if image not in self._descriptors:
+            with engine_errors("read the manifest of an image"):
+                reply = self._call("GET", f"/images/{image}/get", stream=True)
+                with contextlib.closing(reply), tarfile.open(fileobj=reply.raw, mode="r|") as tar:
+                    self._descriptors[image] = find_manifest(tar)["layers"]
+        return self._descriptors[image]
+
+    def history(self, image: str) -> tuple[HistoryEntry, ...]:
+        """History of an image, oldest first; as many entries that are not empty as it has layers."""
+        with engine_errors("read the history of an image"):
+            entries = self._json(f"/images/{image}/history")
+            layers = self._json(f"/images/{image}/json")["RootFS"].get("Layers") or []
+        return mark_layers(list(reversed(entries)), len(layers))
+
+    def layer_sizes(self, image: str) -> list[int]:
+        """Bytes of each entry of the image's history, oldest first."""
+        with engine_errors("read the history of an image"):
+            return [int(entry["Size"]) for entry in reversed(self._json(f"/images/{image}/history"))]
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image a reference, which leaves the image that had it."""
+        parsed = parse_reference(reference)
+        with engine_errors(f"tag the image as {reference}"):
+            self._api.tag(image, parsed.name, parsed.tag, force=True)
+
+    def remove_image(self, reference: str) -> None:
+        """Take a reference (or an untagged image) away; one that is missing or in use is fine."""
+        try:
+            with engine_errors(f"remove the image {reference}"):
+                self._api.remove_image(reference, noprune=True)
+        except EngineError as error:
+            if error.status not in (404, 409):
+                raise
+
+    def push(
+        self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]
+    ) -> str:
+        """Upload a tagged image; the manifest digest that the registry confirmed. Raises RegistryError."""
+        parsed = parse_reference(reference)
+        digest = ""
+        with registry_errors(f"push {reference}"):
+            lines = self._api.push(
+                parsed.name, tag=parsed.tag, stream=True, decode=True, auth_config=auth_config(credential)
+            )
+            for line in followed(lines, progress):
+                digest = (line.get("aux") or {}).get("Digest") or digest
+        confirmed = self._confirmed_digest(reference, credential)
+        if digest and confirmed and digest != confirmed:
+            raise RegistryError(f"pushed {reference} as {digest}, but the registry serves {confirmed}")
+        if not (confirmed or digest):
+            raise RegistryError(f"pushed {reference}, but neither engine nor registry told its digest")
+        return confirmed or digest
+
+    def _confirmed_digest(self, reference: str, credential: Credential | None) -> str:
+        """What the registry says the reference is; empty where the engine cannot ask (Podman)."""
+        try:
+            with registry_errors(f"ask the registry for {reference}"):
+                answer = self._distribution(reference, credential)
+        except BuilderError:
+            if self.info().store == "podman":
+                return ""
+            raise
+        return str(answer["Descriptor"]["digest"])
+
+    def _distribution(self, reference: str, credential: Credential | None) -> Any:
+        ask = cast("Any", self._api).inspect_distribution
+        return ask(reference, auth_config=auth_config(credential))
+
+    # -- containers ---------------------------------------------------------------------------------------
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Make a container; its id."""
+        limits = spec.limits
+        host = self._api.create_host_config(
+            network_mode=spec.network,
+            mounts=[make_mount(volume) for volume in spec.volumes if not relabels(volume)],
+            binds=[str(volume) for volume in spec.volumes if relabels(volume)],
+            mem_limit=limits.memory_bytes if limits else None,
+            memswap_limit=limits.memswap_bytes if limits else None,
+            cpu_shares=limits.cpu_shares if limits else None,
+            cpuset_cpus=limits.cpuset_cpus if limits else None,
+        )
+        config = {
+            "Image": spec.image,
+            "Entrypoint": list(spec.entrypoint),
+            "Cmd": list(spec.command),
+            "Env": [f"{name}={value}" for name, value in spec.env.items()],
+            "User": spec.user,
+            "WorkingDir": spec.working_dir,
+            "Labels": dict(spec.labels),
+            "Healthcheck": {"Test": ["NONE"]},
+            "OpenStdin": spec.stdin,
+            "StdinOnce": spec.stdin,
+            "AttachStdin": spec.stdin,
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "HostConfig": host,
+        }
+        params = {"platform": str(spec.platform)} if spec.platform and self.info().store != "podman" else {}
+        with engine_errors("create a build container"):
+            return str(self._call("POST", "/containers/create", params=params, json=config).json()["Id"])
+
+    def attach(self, container: str) -> Attached:
+        """Standard streams of a container made with `stdin`; call before `start`."""
+        params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        with engine_errors("attach to a build container"):
+            return AttachedSocket(self._api.attach_socket(container, params=params))
+
+    def start(self, container: str) -> None:
+        """Start a container."""
+        with engine_errors("start a build container"):
+            self._api.start(container)
+
+    def wait(self, container: str) -> int:
+        """Block until the container ends; its exit code."""
+        with engine_errors("wait for a build container"):
+            # A command may be silent for as long as it likes.
+            reply = self._call("POST", f"/containers/{container}/wait", timeout=None)
+            return int(reply.json()["StatusCode"])
+
+    def state(self, container: str) -> ContainerState:
+        """How the container is."""
+        with engine_errors("inspect a build container"):
+            state = self._api.inspect_container(container)["State"]
+        return ContainerState(
+            running=bool(state.get("Running")),
+            exit_code=int(state.get("ExitCode") or 0),
+            oom_killed=bool(state.get("OOMKilled")),
+            error=str(state.get("Error") or ""),
+        )
+
+    def run(
+        self, container: str, command: Sequence[str], *, env: Mapping[str, str], user: str, working_dir: str
+    ) -> Running:
+        """Start a command in a running container (`exec`); its environment adds to the container's."""
+        with engine_errors("start a command in a build container"):
+            created = self._api.exec_create(
+                container, list(command), environment=dict(env), user=user, workdir=working_dir
+            )
+        return RunningCommand(self._api, str(created["Id"]))
+
+    def stat(self, container: str, path: str) -> PathStat | None:
+        """What is at the absolute `path`; parents that are links are followed, the last part is not.
+
+        The target of a link comes resolved, as an absolute path.
+        """
+        try:
+            with engine_errors(f"look at {path} in a build container"):
+                reply = self._call("HEAD", f"/containers/{container}/archive", params={"path": path})
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        return path_stat(json.loads(base64.b64decode(reply.headers["X-Docker-Container-Path-Stat"])))
+
+    def read_tar(self, container: str, path: str) -> Iterator[bytes]:
+        """The tar of a path: entries are named from the path's last part on."""
+        with engine_errors(f"read {path} of a build container"):
+            reply = self._call("GET", f"/containers/{container}/archive", params={"path": path}, stream=True)
+            with contextlib.closing(reply):
+                yield from reply.iter_content(1 << 18)
+
+    def write_tar(self, container: str, path: str, chunks: Iterable[bytes]) -> None:
+        """Unpack a tar below the folder `path`, replacing what is in the way."""
+        with engine_errors("copy files into a build container"):
+            headers = {"Content-Type": "application/x-tar"}
+            self._call(
+                "PUT",
+                f"/containers/{container}/archive",
+                params={"path": path},
+                data=iter(chunks),
+                headers=headers,
+            )
+
+    def remove_container(self, container: str) -> None:
+        """Kill and remove a container with its anonymous volumes; a missing one is fine."""
+        try:
+            with engine_errors("remove a build container"):
+                self._api.remove_container(container, v=True, force=True)
+        except EngineError as error:
+            if error.status not in (404, 409):  # 409: its removal is already under way
+                raise
+
+    def containers(self, label: str | None = None) -> list[str]:
+        """Ids of containers: the running ones, or with a `label` (`key` or `key=value`) all that have it."""
+        with engine_errors("list containers"):
+            filters = {"label": label} if label else None
+            return [entry["Id"] for entry in self._api.containers(all=label is not None, filters=filters)]
+
+    def container_info(self, container: str) -> ContainerInfo:
+        """Identity and mounts."""
+        with engine_errors("inspect a container"):
+            data = self._api.inspect_container(container)
+        return ContainerInfo(
+            id=data["Id"],
+            upper_dir=((data.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir") or "",
+            mounts=tuple(
+                Mounted(
+                    kind=mount.get("Type") or "",
+                    name=mount.get("Name") or "",
+                    source=mount.get("Source") or "",
+                    destination=mount.get("Destination") or "",
+                    writable=bool(mount.get("RW", True)),
+                )
+                for mount in data.get("Mounts") or ()
+            ),
+        )
+
+    def _json(self, path: str) -> Any:
+        return self._call("GET", path).json()
+
+    def _call(self, method: str, path: str, **options: Any) -> requests.Response:
+        """One request of the engine's API that docker-py has no fitting method for. Raises APIError."""
+        options.setdefault("timeout", TIMEOUT_S)
+        url = f"{self._api.base_url}/v{self._api.api_version}{path}"
+        reply = self._api.request(method, url, **options)
+        try:
+            reply.raise_for_status()
+        except requests.exceptions.HTTPError as error:
+            raise docker_errors.create_api_error_from_http_exception(error) from error
+        return reply

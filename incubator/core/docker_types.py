@@ -1,0 +1,155 @@
+"""docker-py's dicts and errors turned into our own types, for the engine client."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import stat as stat_bits
+from typing import TYPE_CHECKING, Any, Literal
+
+import docker
+import requests
+from docker import errors as docker_errors
+
+from incubator.core.engine import ImageInfo, PathStat
+from incubator.errors import EngineError, EngineUnreachable, RegistryError
+from incubator.oci.image_config import ImageConfig, runtime_config_from_json
+from incubator.oci.platform import make_platform
+
+if TYPE_CHECKING:
+    import tarfile
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from incubator.core.volume import Volume
+    from incubator.request import Credential
+
+_GO_DIRECTORY, _GO_SYMLINK = 1 << 31, 1 << 27
+_GO_SPECIAL = {1 << 23: stat_bits.S_ISUID, 1 << 22: stat_bits.S_ISGID, 1 << 20: stat_bits.S_ISVTX}
+_GO_OTHER = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
+_CREDENTIAL_HINT = "check the user name and the password or token, and that it may do this"
+
+
+@contextlib.contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turn what docker-py and requests raise into EngineError, saying what was being done."""
+    try:
+        yield
+    except docker_errors.APIError as error:
+        raise EngineError(f"cannot {doing}: {_explanation(error)}", status=error.status_code) from error
+    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
+        raise EngineUnreachable(f"cannot {doing}: the engine does not answer: {error}") from error
+    except (docker_errors.DockerException, requests.exceptions.RequestException) as error:
+        raise EngineError(f"cannot {doing}: {error}") from error
+
+
+@contextlib.contextmanager
+def registry_errors(doing: str) -> Iterator[None]:
+    """The same for calls in which a registry is the one who refuses."""
+    try:
+        with engine_errors(doing):
+            yield
+    except EngineUnreachable:
+        raise
+    except EngineError as error:
+        refused = any(
+            word in error.message.lower() for word in ("unauthorized", "denied", "forbidden", "401", "403")
+        )
+        raise RegistryError(error.message, hint=_CREDENTIAL_HINT if refused else None) from error
+
+
+def _explanation(error: docker_errors.APIError) -> str:
+    text = error.explanation or error
+    return (text.decode(errors="replace") if isinstance(text, bytes) else str(text)).strip()
+
+
+def followed(
+    lines: Iterable[dict[str, Any]], progress: Callable[[int, int | None], None]
+) -> Iterator[dict[str, Any]]:
+    """Pass on the lines of a pull or push and report bytes over all layers; errors come as lines too."""
+    layers: dict[str, tuple[int, int]] = {}
+    for line in lines:
+        if "error" in line:
+            raise docker_errors.DockerException(str(line["error"]).strip())
+        detail = line.get("progressDetail") or {}
+        if detail.get("total"):
+            layers[line.get("id", "")] = (int(detail.get("current") or 0), int(detail["total"]))
+            progress(sum(done for done, _ in layers.values()), sum(total for _, total in layers.values()))
+        yield line
+
+
+def auth_config(credential: Credential | None) -> dict[str, str] | None:
+    """What `X-Registry-Auth` holds; None lets docker-py look into the user's docker configuration."""
+    if credential is None:
+        return None
+    server = credential.registry
+    if server == "docker.io":
+        server = "https://index.docker.io/v1/"
+    return {"username": credential.username, "password": credential.password, "serveraddress": server}
+
+
+def image_info(data: Mapping[str, Any]) -> ImageInfo:
+    """Read `GET /images/{id}/json`."""
+    config = ImageConfig(
+        platform=make_platform(data.get("Os") or "linux", data["Architecture"], data.get("Variant") or ""),
+        config=runtime_config_from_json(data.get("Config")),
+        diff_ids=tuple(data["RootFS"].get("Layers") or ()),
+        created=data.get("Created") or "",
+        author=data.get("Author") or "",
+        os_version=data.get("OsVersion") or "",
+    )
+    image_id = str(data["Id"])
+    return ImageInfo(
+        id=image_id if ":" in image_id else f"sha256:{image_id}",
+        config=config,
+        size_bytes=int(data.get("Size") or 0),
+    )
+
+
+def path_stat(data: Mapping[str, Any]) -> PathStat:
+    """Read `X-Docker-Container-Path-Stat`, whose mode is Go's `os.FileMode`."""
+    mode = int(data["mode"])
+    special = sum(bit for go_bit, bit in _GO_SPECIAL.items() if mode & go_bit)
+    kind: Literal["dir", "symlink", "other", "file"] = (
+        "dir" if mode & _GO_DIRECTORY
+        else "symlink" if mode & _GO_SYMLINK
+        else "other" if mode & _GO_OTHER
+        else "file"
+    )  # fmt: skip
+    return PathStat(
+        kind=kind,
+        mode=(mode & 0o777) | special,
+        size=int(data.get("size") or 0),
+        link_target=data.get("linkTarget") or "",
+    )
+
+
+def relabels(volume: Volume) -> bool:
+    """Modes that only the engine's `source:destination:mode` texts can say."""
+    return bool({"z", "Z", "nocopy"} & set(volume.mode.split(",")))
+
+
+def make_mount(volume: Volume) -> docker.types.Mount:
+    """A mount that fails where the source is missing; a bind text would make an empty folder on the host."""
+    words = volume.mode.split(",")
+    propagation = [word for word in words if word not in ("ro", "rw")]
+    return docker.types.Mount(
+        target=volume.destination,
+        source=volume.source,
+        type="bind" if volume.is_path else "volume",
+        read_only="ro" in words,
+        propagation=propagation[0] if propagation and volume.is_path else None,
+    )
+
+
+def find_manifest(tar: tarfile.TarFile) -> dict[str, Any]:
+    """The image manifest among the blobs of an export. Raises EngineError."""
+    for member in tar:
+        if not member.isfile() or not member.name.startswith("blobs/") or member.size > 1 << 20:
+            continue
+        content = tar.extractfile(member)
+        data = content.read() if content else b""
+        with contextlib.suppress(ValueError):
+            blob = json.loads(data)
+            if isinstance(blob, dict) and "layers" in blob and "config" in blob:
+                return blob
+    raise EngineError("the engine's export of an image holds no manifest")

@@ -1,0 +1,215 @@
+"""What a build needs of a container engine, in our own types.
+
+`DockerClient` satisfies `Engine` for Docker and Podman; anything else that does may be given to
+`incubator.api.build(container_client=...)`. All calls raise EngineError when the engine refuses and
+EngineUnreachable when it does not answer. Containers are named by opaque ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from incubator.core.volume import Volume
+    from incubator.oci.image_config import HistoryEntry, ImageConfig
+    from incubator.oci.platform import Platform
+    from incubator.request import Credential, Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """Who answers.
+
+    `store` decides how images are put together without moving layers: `docker` names layers by diff ID,
+    `oci` (containerd) by descriptor, `podman` wants placeholders.
+    """
+
+    name: str
+    version: str
+    api_version: str
+    store: Literal["docker", "oci", "podman"]
+    platform: Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageInfo:
+    """An image on the engine. `config.history` is empty: ask `Engine.history`."""
+
+    id: str
+    config: ImageConfig
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """A container to create. `entrypoint` and `command` replace the image's; the network is `network`."""
+
+    image: str
+    entrypoint: Sequence[str]
+    command: Sequence[str]
+    labels: Mapping[str, str]
+    working_dir: str = "/"
+    user: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    stdin: bool = False
+    network: str | None = None
+    volumes: Sequence[Volume] = ()
+    limits: Limits | None = None
+    platform: Platform | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerState:
+    """A container that ended, or runs."""
+
+    running: bool
+    exit_code: int
+    oom_killed: bool
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathStat:
+    """One path of a container's file system; links are not followed. `mode` holds the permission bits."""
+
+    kind: Literal["file", "dir", "symlink", "other"]
+    mode: int
+    size: int
+    link_target: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mounted:
+    """A mount of a running container, as `GET /containers/{id}/json` lists it."""
+
+    kind: str
+    name: str
+    source: str
+    destination: str
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerInfo:
+    """What identifies a running container and what it sees; `upper_dir` is empty where the store hides it."""
+
+    id: str
+    upper_dir: str
+    mounts: tuple[Mounted, ...]
+
+
+Frame = tuple[Literal["stdout", "stderr"], bytes]
+"""A piece of a container's output."""
+
+
+class Attached(Protocol):
+    """Standard streams of a container."""
+
+    def send(self, data: bytes) -> None:
+        """Write to standard input."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Output as it comes, until the container ends."""
+
+    def close(self) -> None:
+        """Let go; the container runs on."""
+
+
+class Running(Protocol):
+    """A command started in a running container."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Output as it comes, until the command ends."""
+
+    def exit_code(self) -> int:
+        """Status of the command; known only after `frames` is exhausted."""
+
+
+class Engine(Protocol):
+    """The calls of a build."""
+
+    def info(self) -> EngineInfo:
+        """Name, versions, store, platform."""
+
+    def login(self, credential: Credential) -> None:
+        """Check a login with its registry. Raises RegistryError where it is refused."""
+
+    def image(self, reference: str, platform: Platform | None = None) -> ImageInfo | None:
+        """An image by reference or id; None where the engine has none of that name (and platform)."""
+
+    def pull(
+        self,
+        reference: str,
+        *,
+        platform: Platform | None,
+        credential: Credential | None,
+        progress: Callable[[int, int | None], None],
+    ) -> ImageInfo:
+        """Fetch an image from its registry. Raises RegistryError where the registry refuses."""
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Make a container; its id."""
+
+    def attach(self, container: str) -> Attached:
+        """Standard streams of a container made with `stdin`; call before `start`."""
+
+    def start(self, container: str) -> None:
+        """Start a container."""
+
+    def wait(self, container: str) -> int:
+        """Block until the container ends; its exit code."""
+
+    def state(self, container: str) -> ContainerState:
+        """How the container is."""
+
+    def run(
+        self, container: str, command: Sequence[str], *, env: Mapping[str, str], user: str, working_dir: str
+    ) -> Running:
+        """Start a command in a running container (`exec`); its environment adds to the container's."""
+
+    def stat(self, container: str, path: str) -> PathStat | None:
+        """What is at the absolute `path`; parents that are links are followed, the last part is not."""
+
+    def read_tar(self, container: str, path: str) -> Iterable[bytes]:
+        """The tar of a path: entries are named from the path's last part on."""
+
+    def write_tar(self, container: str, path: str, chunks: Iterable[bytes]) -> None:
+        """Unpack a tar below the folder `path`, replacing what is in the way."""
+
+    def commit(self, container: str, reference: str) -> ImageInfo:
+        """Make an image of a container's file system under `reference`; its config does not matter."""
+
+    def remove_container(self, container: str) -> None:
+        """Kill and remove a container with its anonymous volumes; a missing one is fine."""
+
+    def compose(self, layers_of: str, config: ImageConfig, *, top: bytes | None = None) -> str:
+        """A new image with the layers of the image `layers_of` (empty: none) and exactly `config`; its id.
+
+        `top` is one more layer, a small uncompressed tar; `config` already counts it.
+        """
+
+    def history(self, image: str) -> tuple[HistoryEntry, ...]:
+        """History of an image, oldest first; as many entries that are not empty as it has layers."""
+
+    def layer_sizes(self, image: str) -> list[int]:
+        """Bytes of each entry of the image's history, oldest first."""
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image a reference, which leaves the image that had it."""
+
+    def remove_image(self, reference: str) -> None:
+        """Take a reference (or an untagged image) away; one that is missing or in use is fine."""
+
+    def push(
+        self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]
+    ) -> str:
+        """Upload a tagged image; the manifest digest that the registry confirmed. Raises RegistryError."""
+
+    def containers(self, label: str | None = None) -> list[str]:
+        """Ids of containers: the running ones, or with a `label` (`key` or `key=value`) all that have it."""
+
+    def container_info(self, container: str) -> ContainerInfo:
+        """Identity and mounts."""

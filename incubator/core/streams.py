@@ -1,0 +1,62 @@
+"""Standard streams of containers and commands, over docker-py's sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any, cast
+
+from docker.utils.socket import frames_iter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docker import APIClient
+
+    from incubator.core.engine import Frame
+
+
+class AttachedSocket:
+    """The hijacked connection of `POST /containers/{id}/attach`."""
+
+    def __init__(self, raw: Any) -> None:
+        # Over a Unix socket or plain TCP docker-py hands out a SocketIO, which cannot write.
+        self._socket = getattr(raw, "_sock", raw)
+        self._raw = raw
+
+    def send(self, data: bytes) -> None:
+        """Write all of `data`; a container that has ended takes nothing, and its exit code tells why."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(data)
+
+    def frames(self) -> Iterator[Frame]:
+        """Output frames until the container ends."""
+        for stream, data in cast("Any", frames_iter)(self._raw, tty=False):
+            yield ("stderr" if stream == 2 else "stdout", data)
+
+    def close(self) -> None:
+        """Close both directions."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._raw.close()
+
+
+class RunningCommand:
+    """A command of `POST /exec/{id}/start`."""
+
+    def __init__(self, api: APIClient, command: str) -> None:
+        self._api = api
+        self._id = command
+
+    def frames(self) -> Iterator[Frame]:
+        """Output frames until the command ends."""
+        for stdout, stderr in self._api.exec_start(self._id, stream=True, demux=True):
+            if stdout:
+                yield ("stdout", stdout)
+            if stderr:
+                yield ("stderr", stderr)
+
+    def exit_code(self) -> int:
+        """Exit status; call after `frames` is exhausted."""
+        return int(self._api.exec_inspect(self._id)["ExitCode"] or 0)
