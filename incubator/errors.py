@@ -4,7 +4,8 @@ BuilderError                       exit code 1: the build failed
 ├── InputError                     2: bad input (options, pipeline inputs, configuration, paths)
 │   ├── InputErrors                2: several of them, reported together
 │   └── DockerfileError            2: a fault at a place in a Dockerfile
-│       └── DockerfileErrors       2: several of them, reported together
+│       ├── DockerfileErrors       2: several of them, reported together
+│       └── ExpandError            2: a word that cannot be expanded
 ├── StepFailed                     1: a step exited non-zero
 ├── EngineError                    1: the engine refused a call
 │   └── EngineUnreachable          3: no engine answers
@@ -62,7 +63,10 @@ class InputErrors(InputError):
 
 
 class DockerfileError(InputError):
-    """A fault in a Dockerfile. `rule` is its stable kebab-case name, as in `unknown-instruction`."""
+    """A fault in a Dockerfile.
+
+    `rule` is its stable kebab-case name, as in `unknown-instruction`; `text` is the bare message.
+    """
 
     def __init__(
         self,
@@ -74,6 +78,7 @@ class DockerfileError(InputError):
     ) -> None:
         super().__init__(f"error[{rule}]: {message}", span=span, hint=hint)
         self.rule = rule
+        self.text = message
 
 
 class DockerfileErrors(DockerfileError):
@@ -85,6 +90,18 @@ class DockerfileErrors(DockerfileError):
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
+
+
+class ExpandError(DockerfileError):
+    """A word that cannot be expanded; `reason` says why. It is made without a span: `at` adds one."""
+
+    def __init__(self, reason: str, *, span: Span | None = None, hint: str | None = None) -> None:
+        super().__init__(reason, rule="expansion", span=span, hint=hint)
+        self.reason = reason
+
+    def at(self, span: Span) -> ExpandError:
+        """The same error at a place."""
+        return ExpandError(self.reason, span=span, hint=self.hint)
 
 
 class StepFailed(BuilderError):

@@ -7,22 +7,33 @@ splitting of `ENV a=b c=d`) is already done here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from incubator.dockerfile.source import Source, Span
+    from incubator.dockerfile.source import Places, Source, Span
+
+_LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heredoc:
-    """One heredoc. `expand`: its word was unquoted, so the builder expands the body in COPY and ADD."""
+    """One heredoc. `expand`: its word was unquoted, so the builder expands the body in COPY and ADD.
+
+    `content` is the body as written, with the tabs that `<<-` drops; `body` is without them.
+    """
 
     name: str
     content: str
     expand: bool
     strip_tabs: bool
     file_descriptor: int = 0
+
+    @property
+    def body(self) -> str:
+        """The content as it is meant: without leading tabs where the heredoc was written `<<-`."""
+        return _LEADING_TABS.sub("", self.content) if self.strip_tabs else self.content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +49,26 @@ class Instruction:
     """What all instructions share.
 
     `number` counts instructions of the file from 1. `original` is the logical line with continuations joined.
+    `written` is the keyword as written, `comments` are those right above, `places` tells where each character of
+    `original` is in the file (None for a trigger that comes with a base image).
     """
 
     span: Span
     number: int
     original: str
+    written: str = ""
+    comments: tuple[str, ...] = ()
+    places: Places | None = field(default=None, repr=False, compare=False)
 
     @property
     def keyword(self) -> str:
         """Upper-case name, as in `COPY`."""
         return type(self).__name__.removesuffix("Instruction").upper()
+
+    def place_of(self, word: str) -> Span:
+        """Where `word` first stands behind the keyword; the whole instruction where it does not."""
+        offset = self.original.find(word, len(self.written)) if word else -1
+        return self.span if offset < 0 or self.places is None else self.places.at(offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +100,7 @@ class LabelInstruction(Instruction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """One `--mount=` of RUN: key and value pairs as written, in order; a bare key (`ro`) has value None."""
+    """One `--mount=` of RUN: key and value pairs in order, keys in lower case; a bare key (`ro`) has value None."""
 
     raw: str
     options: tuple[tuple[str, str | None], ...]
@@ -87,8 +108,14 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInstruction(Instruction):
+    """RUN. `script`: the command is nothing but one heredoc, whose body is what is to be run.
+
+    With other heredocs the command and their contents go to the shell as they are.
+    """
+
     command: Command
     heredocs: tuple[Heredoc, ...] = ()
+    script: bool = False
     mounts: tuple[Mount, ...] = ()
     network: str | None = None
     security: str | None = None
@@ -97,7 +124,7 @@ class RunInstruction(Instruction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyInstruction(Instruction):
-    """COPY. `sources` are paths only; inline files are in `heredocs`, in order."""
+    """COPY. `sources` are paths only; inline files are in `heredocs`, in order, their tabs already dropped."""
 
     sources: tuple[str, ...]
     destination: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 
@@ -14,7 +15,11 @@ class Source:
     lines: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "lines", tuple(self.text.splitlines()))
+        # Not `splitlines`: only a line feed ends a line of a Dockerfile.
+        lines = self.text.split("\n")
+        if not lines[-1]:
+            lines.pop()
+        object.__setattr__(self, "lines", tuple(line.rstrip("\r") for line in lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +53,26 @@ class Span:
             f"{'>>' if self.first_line <= n <= last else '  '} {n:>{width}} | {self.source.lines[n - 1]}"
             for n in shown
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the characters of a logical line are in the source.
+
+    `offsets[i]` is where piece `i` begins in the logical line, `lines[i]` and `columns[i]` where in the source.
+    """
+
+    source: Source = field(repr=False, compare=False)
+    offsets: tuple[int, ...]
+    lines: tuple[int, ...]
+    columns: tuple[int, ...]
+
+    def at(self, offset: int) -> Span:
+        """The place of the character at `offset` of the logical line."""
+        piece = bisect_right(self.offsets, offset) - 1
+        line = self.lines[piece]
+        return Span(self.source, line, line, self.columns[piece] + offset - self.offsets[piece])
+
+    def shifted(self, offset: int) -> Places:
+        """The places of the part of the logical line that begins at `offset`."""
+        return Places(self.source, tuple(start - offset for start in self.offsets), self.lines, self.columns)

@@ -1,0 +1,222 @@
+"""Lines of a file to nodes: directives, continuations, comments and heredocs. Pure.
+
+Source: BuildKit, frontend/dockerfile/parser/parser.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from incubator.dockerfile.directives import detect_directives, read_directive
+from incubator.dockerfile.heredoc import find_heredocs
+from incubator.dockerfile.instructions import Directives, Heredoc, Warning_
+from incubator.dockerfile.line import LexError, Node, split_line
+from incubator.dockerfile.source import Places, Source, Span
+from incubator.dockerfile.text import SPACES
+from incubator.errors import DockerfileError
+
+__all__ = ["Lexed", "Node", "lex"]
+
+MAX_LINE_BYTES: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lexed:
+    """A file's nodes, and the faults found on the way: a node is missing where its line could not be split."""
+
+    nodes: tuple[Node, ...]
+    directives: Directives
+    warnings: tuple[Warning_, ...]
+    faults: tuple[DockerfileError, ...]
+
+
+def lex(source: Source) -> Lexed:
+    """The nodes of `source` and all faults of its lines."""
+    return _Reader(source).read()
+
+
+class _Reader:
+    """Walks over the lines of one file."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.raw = source.text.split("\n")
+        if not self.raw[-1]:
+            self.raw.pop()
+        self.position = 0  # of the next line in `raw`; also the number of the line just read
+        self.escape = "\\"
+        self.nodes: list[Node] = []
+        self.warnings: list[Warning_] = []
+        self.faults: list[DockerfileError] = []
+        self.comments: list[str] = []
+
+    def read(self) -> Lexed:
+        for number, line in enumerate(self.raw, 1):
+            # A character has four bytes at most.
+            if len(line) * 4 > MAX_LINE_BYTES and len(line.encode("utf-8", "surrogatepass")) > MAX_LINE_BYTES:
+                self.fault(
+                    number,
+                    "line-too-long",
+                    f"the line is longer than {MAX_LINE_BYTES} bytes",
+                    "split it with continuations, or put the text into a file and COPY it",
+                )
+        if self.raw:
+            self.raw[0] = self.raw[0].removeprefix("\ufeff")
+        directives = self.read_directives()
+        while self.position < len(self.raw):
+            self.read_instruction()
+        return Lexed(
+            nodes=tuple(self.nodes),
+            directives=directives,
+            warnings=tuple(self.warnings),
+            faults=tuple(self.faults),
+        )
+
+    def fault(self, line: int, rule: str, message: str, hint: str | None = None, column: int = 1) -> None:
+        span = Span(self.source, line, line, column)
+        self.faults.append(DockerfileError(message, rule=rule, span=span, hint=hint))
+
+    def read_directives(self) -> Directives:
+        """Takes the directives at the head of the file; they leave no node and are no comment."""
+        seen: dict[str, str] = {}
+        escape = "\\"
+        while self.position < len(self.raw):
+            line = self.raw[self.position].rstrip("\r").lstrip(SPACES)
+            directive = read_directive(line)
+            if directive is None:
+                break
+            self.position += 1
+            key, value = directive
+            if key in seen:
+                self.fault(self.position, "duplicate-directive", f"the directive {key} may be given once")
+            elif key == "escape" and value not in ("\\", "`"):
+                self.fault(
+                    self.position,
+                    "invalid-escape",
+                    f"the escape character must be \\ or `, not {value!r}",
+                    "write # escape=` or leave the directive out",
+                    column=self.raw[self.position - 1].find(value) + 1,
+                )
+            elif key == "escape":
+                escape = value
+            seen.setdefault(key, value)
+        self.escape = escape
+        # The frontend looks for these two by other rules: a first line #! is skipped, blanks before # are not.
+        detected = detect_directives(self.raw)
+        return Directives(
+            syntax=detected.get("syntax"),
+            escape="`" if escape == "`" else "\\",
+            check=detected.get("check"),
+        )
+
+    def read_instruction(self) -> None:
+        """Reads up to and with the next instruction, if there is one."""
+        raw = self.raw[self.position]
+        self.position += 1
+        line = raw.rstrip("\r").lstrip(SPACES)
+        if not line:
+            self.comments.clear()
+            return
+        if line[0] == "#":
+            comment = line[1:].strip(SPACES)
+            if comment:
+                self.comments.append(comment)
+            else:
+                self.comments.clear()
+            return
+        first = self.position
+        column = 1 + len(raw) - len(raw.lstrip(SPACES))
+        line, goes_on = self.trim_continuation(line)
+        if not goes_on:
+            places = Places(self.source, (0,), (first,), (column,))
+        else:
+            line, places = self.read_continuation(line, first, column)
+        try:
+            node = split_line(line, self.escape)
+            heredocs = find_heredocs(node)
+        except LexError as error:
+            at = max(line.find(error.word), 0) if error.word else 0
+            self.faults.append(
+                DockerfileError(error.message, rule=error.rule, span=places.at(at), hint=error.hint)
+            )
+        else:
+            if heredocs:
+                heredocs = self.read_heredocs(heredocs, places)
+            self.nodes.append(
+                replace(
+                    node,
+                    heredocs=heredocs,
+                    first_line=first,
+                    last_line=self.position,
+                    places=places,
+                    comments=tuple(self.comments),
+                )
+            )
+        self.comments.clear()
+
+    def trim_continuation(self, line: str) -> tuple[str, bool]:
+        """`line` without the escape that ends it, and whether there was one. Two escapes are none."""
+        trimmed = line.rstrip(" \t")
+        if trimmed.endswith(self.escape) and not trimmed.endswith(self.escape * 2):
+            return trimmed[:-1], True
+        return line, False
+
+    def read_continuation(self, first_piece: str, first: int, column: int) -> tuple[str, Places]:
+        """The logical line that begins with `first_piece`: comments and empty lines inside are left out."""
+        pieces = [first_piece]
+        offsets, lines, columns = [0], [first], [column]
+        length = len(first_piece)
+        goes_on, empty = True, 0
+        while goes_on and self.position < len(self.raw):
+            raw = self.raw[self.position].rstrip("\r")
+            self.position += 1
+            content = raw.lstrip(SPACES)
+            if not content:
+                empty = empty or self.position
+                continue
+            if content[0] == "#":
+                continue
+            piece, goes_on = self.trim_continuation(raw)
+            if piece:
+                pieces.append(piece)
+                offsets.append(length)
+                lines.append(self.position)
+                columns.append(1)
+                length += len(piece)
+        if empty:
+            span = Span(self.source, empty, empty)
+            self.warnings.append(
+                Warning_(rule="NoEmptyContinuation", message="Empty continuation line", span=span)
+            )
+        return "".join(pieces), Places(self.source, tuple(offsets), tuple(lines), tuple(columns))
+
+    def read_heredocs(self, heredocs: tuple[Heredoc, ...], places: Places) -> tuple[Heredoc, ...]:
+        """The heredocs with their content, which is taken from the lines that follow."""
+        complete: list[Heredoc] = []
+        for heredoc in heredocs:
+            start = self.position
+            while self.position < len(self.raw):
+                line = self.raw[self.position].rstrip("\r")
+                self.position += 1
+                if (line.lstrip("\t") if heredoc.strip_tabs else line) == heredoc.name:
+                    content = "".join(f"{text}\n" for text in self.raw[start : self.position - 1])
+                    complete.append(replace(heredoc, content=content))
+                    break
+            else:
+                self.faults.append(
+                    DockerfileError(
+                        f"the heredoc {heredoc.name} is not terminated",
+                        rule="unterminated-heredoc",
+                        span=places.at(0),
+                        hint=self.hint_for_heredoc(heredoc, start),
+                    )
+                )
+                break
+        return tuple(complete)
+
+    def hint_for_heredoc(self, heredoc: Heredoc, start: int) -> str:
+        for number, line in enumerate(self.raw[start:], start + 1):
+            if heredoc.name and line.strip(SPACES) == heredoc.name:
+                return f"line {number} has {heredoc.name} with blanks around it: it must stand alone"
+        return f"end it with a line that holds nothing but {heredoc.name}"

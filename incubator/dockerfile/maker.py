@@ -1,0 +1,92 @@
+"""What the making of every instruction shares: the node, its place, and the faults noted on the way. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from incubator.dockerfile.flags import Kind, read_flags
+from incubator.dockerfile.instructions import Command
+from incubator.dockerfile.text import SPACES
+from incubator.errors import DockerfileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from incubator.dockerfile.line import Node
+    from incubator.dockerfile.source import Span
+
+_NO_FLAGS: Final[Mapping[str, Kind]] = {}
+
+
+class Stop(Exception):
+    """The instruction cannot be made; its faults are noted."""
+
+
+class Maker:
+    """Makes the instruction of one node and notes its faults."""
+
+    def __init__(self, node: Node, number: int, span: Span, *, placed: bool = True) -> None:
+        self.node = node
+        self.number = number
+        self.span = span
+        self.placed = placed
+        self.name = node.name.upper()
+        self.faults: list[DockerfileError] = []
+
+    def common(self) -> dict[str, Any]:
+        """The fields that all instructions share."""
+        return {
+            "span": self.span,
+            "number": self.number,
+            "original": self.node.original.strip(SPACES),
+            "written": self.node.name,
+            "comments": self.node.comments,
+            "places": self.node.places if self.placed else None,
+        }
+
+    def note(self, message: str, *, rule: str, hint: str | None = None, word: str = "") -> None:
+        """Notes a fault, at `word` where that is found."""
+        span = self.span
+        if word and self.placed and self.node.places:
+            offset = self.node.original.find(word, len(self.node.name))
+            if offset >= 0:
+                span = self.node.places.at(offset)
+        self.faults.append(DockerfileError(message, rule=rule, span=span, hint=hint))
+
+    def stop(self, message: str, *, rule: str, hint: str | None = None, word: str = "") -> Stop:
+        """Notes a fault; what it returns is to be raised."""
+        self.note(message, rule=rule, hint=hint, word=word)
+        return Stop()
+
+    def flags(self, known: Mapping[str, Kind] = _NO_FLAGS) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """The flags' values, as `read_flags` gives them; faults are noted and do not stop."""
+        if not self.node.flags:
+            return {}, {}
+        single, many, faults = read_flags(self.node.flags, known)
+        for fault in faults:
+            word = self.node.flags[fault.index].partition("=")[0]
+            self.note(f"{self.name}: {fault.message}", rule=fault.rule, hint=fault.hint, word=word)
+        return single, many
+
+    def done(self) -> None:
+        """Stops if faults were noted."""
+        if self.faults:
+            raise Stop
+
+    def one_argument(self, what: str) -> str:
+        """The only argument. Raises `Stop` where there is none."""
+        if len(self.node.args) != 1:
+            raise self.stop(
+                f"{self.name} needs {what}", rule="missing-argument", hint=f"write {self.name} {what.upper()}"
+            )
+        return self.node.args[0]
+
+    def some_arguments(self, what: str) -> tuple[str, ...]:
+        """The arguments. Raises `Stop` where there is none."""
+        if not self.node.args:
+            raise self.stop(f"{self.name} needs at least one {what}", rule="missing-argument")
+        return self.node.args
+
+    def command(self, args: tuple[str, ...]) -> Command:
+        """`args` as a command in the form in which they were given."""
+        return Command(words=args, shell_form=not self.node.json)

@@ -1,0 +1,65 @@
+"""Characters as the reference frontend sees them: blanks, case, near words. Pure.
+
+Go and Python differ on what is a blank (Python adds U+001C to U+001F) and on the case of a few letters;
+a Dockerfile must be cut at the same places whoever reads it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SPACES: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""What Go's `unicode.IsSpace` holds for a blank."""
+
+ASCII_SPACES: Final = "\t\n\v\f\r "
+"""Those of them that are one byte."""
+
+SPACE_CLASS: Final = f"[{SPACES}]"
+"""The same as a regular expression's character class."""
+
+_MAX_DISTANCE: Final = 2
+_MAX_WORD: Final = 40
+
+
+def lower(text: str) -> str:
+    """`text` in lower case, one character for one: U+0130 gives `i`, as in Go."""
+    return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+
+
+def nearest(word: str, options: Iterable[str], *, case_sensitive: bool = True) -> str | None:
+    """The option that is at most two edits away from `word`, the nearest one, the earlier of equals.
+
+    None where there is none, and where `word` itself is an option: then spelling was not the fault.
+    """
+    if not word or len(word) > _MAX_WORD:
+        return None
+    wanted = word if case_sensitive else word.lower()
+    best: str | None = None
+    best_distance = _MAX_DISTANCE + 1
+    for option in options:
+        candidate = option if case_sensitive else option.lower()
+        if candidate == wanted:
+            return None
+        if abs(len(candidate) - len(wanted)) >= best_distance:
+            continue
+        distance = edit_distance(wanted, candidate)
+        if distance < best_distance:
+            best, best_distance = option, distance
+    return best
+
+
+def edit_distance(one: str, other: str) -> int:
+    """Levenshtein distance: insertions, deletions and replacements that turn `one` into `other`."""
+    previous = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        current = [i]
+        for j, b in enumerate(other, 1):
+            current.append(min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a != b)))
+        previous = current
+    return previous[-1]
