@@ -1,0 +1,264 @@
+"""Raw inputs to typed ones, all faults reported together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from incubator.ci.raw import RawValue, read_raw
+from incubator.ci.spec import InputSpec, input_specs
+from incubator.core.limits import make_limits, parse_layer_splits
+from incubator.core.volume import Volume, parse_volume
+from incubator.errors import BuilderError, InputError, InputErrors
+from incubator.faults import Faults
+from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_reference
+from incubator.request import Credential
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from incubator.ci.surroundings import Ci
+    from incubator.request import LayerSplits
+
+T = TypeVar("T")
+
+_LIMIT_KEYS = {
+    "memory": "memory",
+    "memory-swap": "memswap",
+    "cpu-shares": "cpushares",
+    "cpuset-cpus": "cpusetcpus",
+}
+_DOCKER_HUB = {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineInputs:
+    """What the pipeline asks for; one field an input, None (or empty) where nothing was given.
+
+    `build_args` maps to None where a bare name has no value in the environment. Sizes are as given, but valid;
+    `memory_swap` may still lack the `memory` that it needs, which a configuration file can bring.
+    """
+
+    context: str | None = None
+    file: str | None = None
+    target: str | None = None
+    build_args: Mapping[str, str | None] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[Reference, ...] = ()
+    push: bool | None = None
+    load: bool | None = None
+    pull: bool | None = None
+    no_cache: bool | None = None
+    layers: LayerSplits | None = None
+    squash: bool | None = None
+    volumes: tuple[Volume, ...] = ()
+    memory: str | None = None
+    memory_swap: str | None = None
+    cpu_shares: int | None = None
+    cpuset_cpus: str | None = None
+    config: str | None = None
+    registry: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def credential(self) -> Credential | None:
+        """The login that was given, for Docker Hub where no registry is named."""
+        if self.username is None or self.password is None:
+            return None
+        return Credential(
+            registry=self.registry or DEFAULT_REGISTRY, username=self.username, password=self.password
+        )
+
+    @property
+    def layer_splits(self) -> LayerSplits | None:
+        """`layers`, or what `squash` stands for."""
+        return (0,) if self.squash else self.layers
+
+
+def read_inputs(environ: Mapping[str, str], ci: Ci, *, warn: Callable[[str], None]) -> PipelineInputs:
+    """Inputs from the environment of a pipeline step; `warn` takes what is odd but no fault.
+
+    Raises InputErrors with every fault there is: unknown names, wrong values, inputs that exclude or need others.
+    """
+    faults = Faults()
+    raw = read_raw(environ, ci, faults=faults, warn=warn)
+    if ci == "gitlab" and not raw.keys() & {"registry", "username", "password"}:
+        raw |= _gitlab_login(environ)
+    reader = _Reader(raw, faults)
+    inputs = PipelineInputs(
+        context=reader.text("context"),
+        file=reader.text("file"),
+        target=reader.text("target"),
+        build_args=_build_args(reader, environ),
+        labels={key: value or "" for key, value in reader.pairs("labels").items()},
+        tags=tuple(dict.fromkeys(reader.each("tags", _tag))),
+        push=reader.boolean("push"),
+        load=reader.boolean("load"),
+        pull=reader.boolean("pull"),
+        no_cache=reader.boolean("no-cache"),
+        layers=reader.parsed("layers", parse_layer_splits),
+        squash=reader.boolean("squash"),
+        volumes=tuple(reader.each("volumes", parse_volume)),
+        memory=reader.limit("memory"),
+        memory_swap=reader.limit("memory-swap"),
+        cpu_shares=reader.integer("cpu-shares"),
+        cpuset_cpus=reader.limit("cpuset-cpus"),
+        config=reader.text("config"),
+        registry=reader.parsed("registry", _registry),
+        username=reader.text("username"),
+        password=reader.text("password"),
+    )
+    _check_together(inputs, raw, faults)
+    faults.check()
+    return inputs
+
+
+def _gitlab_login(environ: Mapping[str, str]) -> dict[str, str]:
+    """The job's own login to the project's registry; empty where the project has none."""
+    names = {
+        "registry": "CI_REGISTRY",
+        "username": "CI_REGISTRY_USER",
+        "password": "CI_REGISTRY_PASSWORD",
+    }
+    values = {name: environ.get(variable, "") for name, variable in names.items()}
+    return values if all(values.values()) else {}
+
+
+def _build_args(reader: _Reader, environ: Mapping[str, str]) -> dict[str, str | None]:
+    return {
+        key: environ.get(key) if value is None else value for key, value in reader.pairs("build-args").items()
+    }
+
+
+def _check_together(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults: Faults) -> None:
+    if inputs.squash and inputs.layers not in (None, (0,)):
+        faults.add(
+            "inputs squash and layers exclude each other",
+            hint="squash makes one layer a stage; layers says where each one ends",
+        )
+    if "username" in raw and "password" not in raw:
+        faults.add("input password: it is missing, but username is given")
+    if "password" in raw and "username" not in raw:
+        faults.add("input username: it is missing, but password is given")
+    if "registry" in raw and not raw.keys() & {"username", "password"}:
+        faults.add("inputs username and password: they are missing, but registry is given")
+
+
+class _Reader:
+    """Takes typed values out of raw ones; what cannot be read is noted in `faults` and counts as not given."""
+
+    def __init__(self, raw: Mapping[str, RawValue], faults: Faults) -> None:
+        self._raw = raw
+        self._faults = faults
+        self._specs = {spec.name: spec for spec in input_specs()}
+
+    def text(self, name: str) -> str | None:
+        value = self._raw.get(name)
+        return value if isinstance(value, str) else None
+
+    def entries(self, name: str) -> tuple[str, ...]:
+        value = self._raw.get(name, ())
+        return () if isinstance(value, str) else value
+
+    def parsed(self, name: str, parse: Callable[[str], T]) -> T | None:
+        text = self.text(name)
+        return None if text is None else self._try(self._specs[name], parse, text)
+
+    def each(self, name: str, parse: Callable[[str], T]) -> list[T]:
+        values = [self._try(self._specs[name], parse, entry) for entry in self.entries(name)]
+        return [value for value in values if value is not None]
+
+    def boolean(self, name: str) -> bool | None:
+        return self.parsed(name, _boolean)
+
+    def integer(self, name: str) -> int | None:
+        schema = self._specs[name].schema
+        return self.parsed(name, lambda text: _integer(text, schema["minimum"], schema["maximum"]))
+
+    def limit(self, name: str) -> str | None:
+        return self.parsed(name, lambda text: _limit(name, text))
+
+    def pairs(self, name: str) -> dict[str, str | None]:
+        """`key=value` entries; None for a key without `=`. A key given twice keeps the later value."""
+        return dict(self.each(name, _pair))
+
+    def _try(self, spec: InputSpec, parse: Callable[[str], T], text: str) -> T | None:
+        try:
+            return parse(text)
+        except InputErrors as errors:
+            for error in errors.errors:
+                self._note(spec, error)
+        except InputError as error:
+            self._note(spec, error)
+        return None
+
+    def _note(self, spec: InputSpec, error: BuilderError) -> None:
+        if spec.secret:  # its message may quote the value
+            self._faults.add(f"input {spec.name}: the value is not valid")
+        else:
+            self._faults.add(f"input {spec.name}: {error.message}", hint=error.hint)
+
+
+def _boolean(text: str) -> bool:
+    if text in {"true", "True", "TRUE"}:
+        return True
+    if text in {"false", "False", "FALSE"}:
+        return False
+    raise InputError(f"{text!r} is neither true nor false", hint="write true or false, nothing else")
+
+
+def _integer(text: str, least: int, most: int) -> int:
+    allowed = f"a whole number from {least} to {most}"
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise InputError(f"{text!r} is not a whole number", hint=f"expected {allowed}")
+    if not least <= int(text) <= most:
+        raise InputError(f"{text} is out of range", hint=f"expected {allowed}")
+    return int(text)
+
+
+def _limit(name: str, text: str) -> str:
+    values = {_LIMIT_KEYS[name]: text}
+    if name == "memory-swap":
+        # Only whether it is a size counts here: the memory that it needs may stand in the configuration.
+        values = {"memory": text} if text != "-1" else {}
+    try:
+        make_limits(values)
+    except InputErrors as errors:
+        error = errors.errors[0]
+        message = re.sub(r"^(invalid )?container limit [a-z]+:? ", "", error.message)
+        raise InputError(message, hint=error.hint) from errors
+    return text
+
+
+def _pair(text: str) -> tuple[str, str | None]:
+    key, equals, value = text.partition("=")
+    if not key.strip():
+        raise InputError(f"{text!r} has no name before the =", hint="write NAME=VALUE")
+    return key, value if equals else None
+
+
+def _tag(text: str) -> Reference:
+    reference = parse_reference(text)
+    if reference.digest:
+        raise InputError(
+            f"invalid tag {text!r}: a tag cannot name a digest",
+            hint="the digest of an image is known only after it is built",
+        )
+    return reference
+
+
+def _registry(text: str) -> str:
+    if text.startswith(("http://", "https://")) or "/" in text.rstrip("/"):
+        host = re.sub(r"^https?://", "", text).partition("/")[0]
+        if host not in _DOCKER_HUB:
+            raise InputError(
+                f"{text!r} is not a host with optional port", hint=f"write {host}" if host else None
+            )
+        return DEFAULT_REGISTRY
+    host = text.rstrip("/")
+    pattern = next(spec for spec in input_specs() if spec.name == "registry").schema["pattern"]
+    if not re.fullmatch(pattern, host):
+        raise InputError(f"{text!r} is not a host with optional port", hint="as in ghcr.io or localhost:5000")
+    return DEFAULT_REGISTRY if host in _DOCKER_HUB else host
