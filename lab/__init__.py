@@ -1,9 +1,9 @@
 """Real engines, registries and CI clients for the tests, on a bare Debian machine. See README.md beside this file.
 
-    engine = lab.engine("docker28")           started if it does not run
-    lab.ensure_images(engine, ["busybox:latest"])
-    registry = lab.registry(auth=True)
-    subprocess.run([lab.tool("act"), ...], env={**os.environ, **engine.env})
+engine = lab.engine("docker28")           started if it does not run
+lab.ensure_images(engine, ["busybox:latest"])
+registry = lab.registry(auth=True)
+subprocess.run([lab.tool("act"), ...], env={**os.environ, **engine.env})
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import engines, images, registries
+from .availability import reason_not_here
 from .clients import tool, write_docker_config
 from .engines import EngineHandle, default_engine
 from .errors import LabError
-from .machine import reason_not_here
 from .registries import RegistryHandle
 
 if TYPE_CHECKING:
@@ -47,9 +47,13 @@ def registry(*, auth: bool = False) -> RegistryHandle:
 
 
 def ensure_images(where: EngineHandle | str, names: Iterable[str]) -> None:
-    """Have an engine (a handle, or its `DOCKER_HOST`) hold the named base images. Raises `LabError`."""
+    """Have an engine (a handle, or its `DOCKER_HOST`) hold the named base images. Raises `LabError`.
+
+    An engine that the lab did not start pulls them if it can; else they are made here.
+    """
     socket = where.socket if isinstance(where, EngineHandle) else Path(where.removeprefix(engines.SCHEME))
-    images.ensure_images(socket, names)
+    ours = socket in map(engines.socket_of, engines.ENGINES)
+    images.ensure_images(socket, names, may_pull=not ours)
 
 
 def down(*names: str) -> None:

@@ -43,6 +43,11 @@ def bundle_root(bundle: Bundle) -> Path:
     return root
 
 
+def is_unpacked(bundle: Bundle) -> bool:
+    """Whether the cache has the bundle."""
+    return (cache_dir() / "packages" / bundle.name).exists()
+
+
 def mirror() -> str:
     """URI of the Debian archive as the machine's own apt sources give it. Raises `LabError` if none does."""
     for source in sorted(Path("/etc/apt/sources.list.d").glob("*.sources")):
@@ -55,8 +60,7 @@ def mirror() -> str:
         found = re.search(rf"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+{OWN_SUITE}\s", text, re.MULTILINE)
         if found:
             return found[1]
-    message = f"no apt source of this machine names the suite {OWN_SUITE}"
-    raise LabError(message)
+    raise LabError(f"no apt source of this machine names the suite {OWN_SUITE}")
 
 
 def library_path(root: Path) -> str:
@@ -70,17 +74,8 @@ def _fill(bundle: Bundle, root: Path) -> None:
     downloads.mkdir()
     if bundle.with_dependencies:
         (downloads / "partial").mkdir()
-        _apt(
-            [
-                *options,
-                "-o",
-                f"Dir::Cache::archives={downloads}",
-                "--download-only",
-                "--no-install-recommends",
-            ]
-            + ["--yes", "install", *bundle.packages],
-            downloads,
-        )
+        into = ["-o", f"Dir::Cache::archives={downloads}", "--download-only"]
+        _apt([*options, *into, "--no-install-recommends", "--yes", "install", *bundle.packages], downloads)
     else:
         _apt([*options, "download", *bundle.packages], downloads)
     for deb in sorted(downloads.glob("*.deb")):
@@ -124,5 +119,6 @@ def _status_without(bundle: Bundle, folder: Path) -> Path:
 def _apt(arguments: list[str], cwd: Path) -> None:
     done = subprocess.run(["apt-get", *arguments], cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
-        message = f"apt-get {' '.join(arguments[-4:])} ended with {done.returncode}:\n{(done.stdout + done.stderr).strip()}"
-        raise LabError(message)
+        raise LabError(
+            f"apt-get {' '.join(arguments[-4:])} ended with {done.returncode}:\n{(done.stdout + done.stderr).strip()}"
+        )

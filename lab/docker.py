@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from . import daemons, engine_api, network
 from .apt import NEXT_SUITE, OWN_SUITE, Bundle, bundle_root, library_path
 from .mounts import data_root, drop_data_root, remove_tree
 from .paths import locked, state_dir, step
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DOCKER20 = Bundle(
     name="docker20",
@@ -51,14 +48,12 @@ class DockerEngine:
 ENGINES = {
     engine.name: engine
     for engine in (
-        DockerEngine(name="docker20", bundle=DOCKER20, options=("--bridge", network.BRIDGE), owns_bridge=True),
-        DockerEngine(
-            name="docker28", bundle=DOCKER28, options=("--bridge", "none", "--iptables=false"), owns_bridge=False
-        ),
+        DockerEngine(name="docker20", bundle=DOCKER20, options=(), owns_bridge=True),
+        DockerEngine(name="docker28", bundle=DOCKER28, options=("--iptables=false",), owns_bridge=False),
         DockerEngine(
             name="containerd28",
             bundle=DOCKER28,
-            options=("--bridge", "none", "--iptables=false", "--feature", "containerd-snapshotter=true"),
+            options=("--iptables=false", "--feature", "containerd-snapshotter=true"),
             owns_bridge=False,
         ),
     )
@@ -92,11 +87,22 @@ def down(name: str) -> None:
                 engine_api.kill_containers(socket_of(name))
             daemons.stop(folder, "dockerd")
             daemons.stop(folder, "containerd")
-            daemons.end_processes(daemons.processes_mentioning(str(folder)), patience_s=2.0)
+            daemons.end_leftovers(folder, data_root(name))
             if ENGINES[name].owns_bridge:
-                network.restore(folder / "network.json", _env(bundle_root(DOCKER20), bundle_root(DOCKER20)))
+                network.delete_interface(network.bridge_name())
+                env = filter_env(bundle_root(DOCKER20))
+                network.restore(folder / "network.json", env, chains="DOCKER", others=_other_engine_filters())
             remove_tree(folder)
             drop_data_root(name)
+
+
+def _other_engine_filters() -> bool:
+    """Whether another dockerd runs that keeps chains of its own in the packet filter."""
+    for pid in daemons.all_processes():
+        command = daemons.command_line(pid)
+        if command and Path(command[0]).name == "dockerd" and "--iptables=false" not in command:
+            return True
+    return False
 
 
 def _start(engine: DockerEngine, root: Path, runtime: Path) -> None:
@@ -129,6 +135,7 @@ def _start(engine: DockerEngine, root: Path, runtime: Path) -> None:
             *("--data-root", str(data / "docker"), "--exec-root", str(folder / "exec")),
             *("--pidfile", str(folder / "dockerd-own.pid"), "--containerd", str(containerd_socket)),
             *("--init-path", str(root / "usr/bin/tini-static"), *engine.options),
+            *(("--bridge", network.bridge_name()) if engine.owns_bridge else ("--bridge", "none")),
         ],
         ready=lambda: engine_api.answers(socket_of(engine.name)),
         env=env,
@@ -136,16 +143,21 @@ def _start(engine: DockerEngine, root: Path, runtime: Path) -> None:
 
 
 def _env(root: Path, runtime: Path) -> dict[str, str]:
-    """Environment of the daemons: programs of `root` first, then `runc` and iptables of `runtime`, then the machine's."""
-    folders = [root / "usr/sbin", root / "usr/bin", iptables_folder(runtime), runtime / "usr/sbin"]
+    """Environment of the daemons: programs of `root`, then `runc` and iptables of `runtime`, then the machine's."""
+    env = filter_env(runtime)
+    return {**env, "PATH": f"{root / 'usr/sbin'}:{root / 'usr/bin'}:{runtime / 'usr/sbin'}:{env['PATH']}"}
+
+
+def filter_env(runtime: Path) -> dict[str, str]:
+    """Environment in which `iptables` is the one of `runtime` (the unpacked `DOCKER20`)."""
     return {
-        "PATH": ":".join([*map(str, folders), "/usr/sbin", "/usr/bin", "/sbin", "/bin"]),
+        "PATH": f"{_iptables_folder(runtime)}:/usr/sbin:/usr/bin:/sbin:/bin",
         "LD_LIBRARY_PATH": library_path(runtime),
         "XTABLES_LIBDIR": str(runtime / "usr/lib/x86_64-linux-gnu/xtables"),
     }
 
 
-def iptables_folder(runtime: Path) -> Path:
+def _iptables_folder(runtime: Path) -> Path:
     """Folder with the names an installed package would get by Debian's alternatives (nft, as Debian chooses)."""
     folder = runtime / "alternatives"
     folder.mkdir(exist_ok=True)

@@ -52,11 +52,12 @@ def image_id(path: Path, reference: str) -> str | None:
 
 def load(path: Path, archive: IO[bytes]) -> None:
     """Load a `docker save` archive. Raises `LabError` with the engine's words if it refuses."""
-    with _call(path, "POST", "/images/load?quiet=1", body=archive, content_type="application/x-tar") as answer:
+    with _call(
+        path, "POST", "/images/load?quiet=1", body=archive, content_type="application/x-tar"
+    ) as answer:
         said = answer.read().decode(errors="replace")
     if '"error"' in said:
-        message = f"the engine at {path} did not load the image: {said.strip()}"
-        raise LabError(message)
+        raise LabError(f"the engine at {path} did not load the image: {said.strip()}")
 
 
 def tag(path: Path, image: str, repository: str, name: str) -> None:
@@ -85,8 +86,7 @@ def transfer(path: Path, verb: str, reference: str, auth: str) -> None:
     with _call(path, "POST", url, headers={"X-Registry-Auth": auth}) as answer:
         for line in answer:
             if b'"error' in line:
-                message = f"{verb} of {reference} failed: {line.decode(errors='replace').strip()}"
-                raise LabError(message)
+                raise LabError(f"{verb} of {reference} failed: {line.decode(errors='replace').strip()}")
 
 
 def run(path: Path, image: str, command: list[str], **host_config: object) -> tuple[int, str]:
@@ -121,7 +121,7 @@ def remove_containers(path: Path) -> None:
             pass
 
 
-def _json(path: Path, method: str, url: str, body: object = None) -> Any:  # noqa: ANN401 - JSON of any shape
+def _json(path: Path, method: str, url: str, body: object = None) -> Any:
     encoded = None if body is None else json.dumps(body).encode()
     with _call(path, method, url, body=encoded, content_type="application/json") as answer:
         return json.load(answer)
@@ -146,8 +146,7 @@ def _call(
         answer = connection.getresponse()
         if answer.status >= BAD_STATUS and answer.status not in good:
             said = answer.read().decode(errors="replace").strip()
-            message = f"{method} {url} at {path}: status {answer.status}: {said}"
-            raise LabError(message)
+            raise LabError(f"{method} {url} at {path}: status {answer.status}: {said}")
         yield answer
     finally:
         connection.close()

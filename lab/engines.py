@@ -46,12 +46,10 @@ def up(name: str) -> EngineHandle:
     elif name == podman.NAME:
         podman.up()
     else:
-        message = f"the lab has no engine {name!r}; it has {', '.join(ENGINES)}"
-        raise LabError(message)
+        raise LabError(f"the lab has no engine {name!r}; it has {', '.join(ENGINES)}")
     handle = running(name)
     if handle is None:
-        message = f"{name} was started and does not answer at {socket_of(name)}"
-        raise LabError(message)
+        raise LabError(f"{name} was started and does not answer at {socket_of(name)}")
     return handle
 
 
@@ -83,16 +81,14 @@ def own_engine() -> EngineHandle | None:
     if not host:
         return _handle("default", USUAL_SOCKET, bridged=True)
     if not host.startswith(SCHEME):
-        message = f"DOCKER_HOST is {host}; the lab reaches engines by {SCHEME} sockets only"
-        raise LabError(message)
+        raise LabError(f"DOCKER_HOST is {host}; the lab reaches engines by {SCHEME} sockets only")
     socket = Path(host.removeprefix(SCHEME))
     for name in ENGINES:
         if socket == socket_of(name):
             return up(name)
     handle = _handle("default", socket, bridged=True)
     if handle is None:
-        message = f"no engine answers at DOCKER_HOST={host}"
-        raise LabError(message)
+        raise LabError(f"no engine answers at DOCKER_HOST={host}")
     return handle
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from . import engine_api, rootfs
 from .apt import OWN_SUITE, Bundle, bundle_root, mirror
 from .errors import LabError
-from .paths import cache_dir, fresh_folder, locked, step
+from .paths import cache_dir, fresh_folder, locked, say, state_dir, step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,9 +24,23 @@ if TYPE_CHECKING:
 BUSYBOX = Bundle(name="busybox", suite=OWN_SUITE, packages=("busybox-static",), with_dependencies=False)
 DEBOOTSTRAP = Bundle(name="debootstrap", suite=OWN_SUITE, packages=("debootstrap",), with_dependencies=False)
 SYSTEM_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NO_CREDENTIALS = "e30="  # {}, which engines want rather than nothing
 HOST_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
-BUSYBOX_FOLDERS = ("bin", "dev", "etc", "home", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin", "var/tmp")
+BUSYBOX_FOLDERS = (
+    "bin",
+    "dev",
+    "etc",
+    "home",
+    "proc",
+    "root",
+    "sbin",
+    "sys",
+    "tmp",
+    "usr/bin",
+    "usr/sbin",
+    "var/tmp",
+)
 
 # What Debian's python3 lacks to answer like the official image: the short names, and leave to install in place.
 PYTHON_SCRIPT = f"""
@@ -52,19 +66,37 @@ class Recipe:
     make: Callable[[Path], Path]
     config: dict[str, object]
     base: str | None = None
+    public: str | None = None
+    """What an engine that can reach the public registry pulls instead, where the name differs."""
 
 
-def ensure_images(socket: Path, names: Iterable[str]) -> None:
-    """Have the engine at `socket` hold the named images; makes and loads what is missing. Raises `LabError`."""
+def ensure_images(socket: Path, names: Iterable[str], *, may_pull: bool = False) -> None:
+    """Have the engine at `socket` hold the named images; makes and loads what is missing. Raises `LabError`.
+
+    With `may_pull` the public image is tried before: for an engine the lab did not start.
+    """
     for name in names:
         if name not in RECIPES:
-            message = f"the lab makes no image {name!r}; it makes {', '.join(RECIPES)}"
-            raise LabError(message)
-        with locked(cache_dir(), f"load-{socket}-{name}"):
-            if engine_api.image_id(socket, name) is None:
+            raise LabError(f"the lab makes no image {name!r}; it makes {', '.join(RECIPES)}")
+        with locked(state_dir(), f"load-{socket}-{name}"):
+            if engine_api.image_id(socket, name) is None and not (may_pull and _pull(socket, name)):
                 archive = image_archive(name)
                 with step(f"load {name} into {socket}"), archive.open("rb") as content:
                     engine_api.load(socket, content)
+
+
+def _pull(socket: Path, name: str) -> bool:
+    """Whether the engine got the public image and has it under the lab's name."""
+    public = RECIPES[name].public or name
+    try:
+        with step(f"pull {public}"):
+            engine_api.transfer(socket, "pull", public, NO_CREDENTIALS)
+            if public != name:
+                engine_api.tag(socket, public, *name.split(":"))
+    except LabError as error:
+        say(str(error))
+        return False
+    return True
 
 
 def image_archive(name: str) -> Path:
@@ -77,6 +109,12 @@ def image_archive(name: str) -> Path:
             rootfs.write_archive(layers, partial, name=name, config=RECIPES[name].config)
             partial.rename(archive)
     return archive
+
+
+def is_made(name: str) -> bool:
+    """Whether the cache has the image."""
+    base = RECIPES[name].base
+    return (_folder(name) / "layer.tar").exists() and (base is None or is_made(base))
 
 
 def _layers(name: str) -> list[Path]:
@@ -127,8 +165,7 @@ def _make_debian(folder: Path) -> Path:
         check=False,
     )
     if done.returncode:
-        message = f"debootstrap ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}"
-        raise LabError(message)
+        raise LabError(f"debootstrap ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")
     shutil.copy2(HOST_AUTHORITIES, root / AUTHORITIES.lstrip("/"))
     rootfs.write_layer(root, folder / "layer.tar")
     return folder / "layer.tar"  # the root stays: it is the lower folder of what builds on it
@@ -165,5 +202,6 @@ RECIPES = {
         make=_make_on_debian(HELPER_SCRIPT),
         config={"Env": [SYSTEM_PATH], "Cmd": ["bash"]},
         base="debian:bookworm-slim",
+        public="firecow/gitlab-ci-local-util:latest",
     ),
 }

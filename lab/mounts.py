@@ -24,7 +24,12 @@ def data_root(name: str) -> Path:
     base = Path(chosen) if chosen else state_dir() / DATA
     with locked(state_dir(), DATA):
         base.mkdir(parents=True, exist_ok=True)
-        if not chosen and not base.is_mount() and not any(base.iterdir()) and _available_gb() >= MEMORY_WANTED_GB:
+        if (
+            not chosen
+            and not base.is_mount()
+            and not any(base.iterdir())
+            and _available_gb() >= MEMORY_WANTED_GB
+        ):
             options = f"size={TMPFS_SIZE_GB}g,mode=0711"
             subprocess.run(["mount", "-t", "tmpfs", "-o", options, "incubator-lab", str(base)], check=True)
         (base / name).mkdir(exist_ok=True)
@@ -52,8 +57,7 @@ def remove_tree(folder: Path) -> None:
         subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
     left = _mounts_below(folder)
     if left:
-        message = f"cannot unmount {', '.join(left)}"
-        raise LabError(message)
+        raise LabError(f"cannot unmount {', '.join(left)}")
     if folder.exists():
         shutil.rmtree(folder)
 

@@ -20,13 +20,21 @@ if TYPE_CHECKING:
 
 
 def cache_dir() -> Path:
-    """Folder of all that is kept between runs: `$INCUBATOR_LAB_CACHE`, else `/var/cache/incubator-lab`."""
-    return _made(Path(os.environ.get("INCUBATOR_LAB_CACHE") or "/var/cache/incubator-lab"))
+    """Folder of all that is kept between runs: `$INCUBATOR_LAB_CACHE`, else `/var/cache/incubator-lab`.
+
+    Without root, `incubator-lab` below `$XDG_CACHE_HOME` or `~/.cache`.
+    """
+    base = "/var/cache" if os.geteuid() == 0 else os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return _made(Path(os.environ.get("INCUBATOR_LAB_CACHE") or Path(base, "incubator-lab")))
 
 
 def state_dir() -> Path:
-    """Folder of all that runs: `$INCUBATOR_LAB_STATE`, else `/run/incubator-lab`. Keep it short: sockets live here."""
-    return _made(Path(os.environ.get("INCUBATOR_LAB_STATE") or "/run/incubator-lab"))
+    """Folder of all that runs: `$INCUBATOR_LAB_STATE`, else `/run/incubator-lab`. Sockets live here: keep it short.
+
+    Without root, `incubator-lab` below `$XDG_RUNTIME_DIR` or the cache.
+    """
+    base = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR") or cache_dir() / "state"
+    return _made(Path(os.environ.get("INCUBATOR_LAB_STATE") or Path(base, "incubator-lab")))
 
 
 def _made(folder: Path) -> Path:

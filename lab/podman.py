@@ -6,14 +6,14 @@ import resource
 import shutil
 from pathlib import Path
 
-from . import daemons, engine_api
-from .apt import OWN_SUITE, Bundle, bundle_root, library_path
-from .docker import DOCKER20, iptables_folder
+from . import daemons, engine_api, network
+from .apt import OWN_SUITE, Bundle, bundle_root
+from .docker import DOCKER20, filter_env
 from .mounts import data_root, drop_data_root, remove_tree
 from .paths import locked, state_dir, step
-from .wrappers import write_wrapper
 
 NAME = "podman"
+BRIDGE = Path("/sys/class/net/podman0")
 PODMAN = Bundle(
     name=NAME,
     suite=OWN_SUITE,
@@ -26,20 +26,12 @@ PODMAN = Bundle(
 CONTAINERS_CONF = """\
 [containers]
 default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
-seccomp_profile = "{root}/usr/share/containers/seccomp.json"
-init_path = "{root}/usr/libexec/podman/catatonit"
 [engine]
 cgroup_manager = "cgroupfs"
-conmon_path = ["{root}/usr/bin/conmon"]
 events_logger = "file"
-helper_binaries_dir = ["{root}/usr/lib/podman"]
 runtime = "crun"
-static_dir = "{data}/libpod"
 tmp_dir = "{state}/tmp"
-volume_path = "{data}/volumes"
 lock_type = "file"
-[engine.runtimes]
-crun = ["{state}/crun"]
 [network]
 network_backend = "netavark"
 network_config_dir = "{data}/networks"
@@ -59,14 +51,16 @@ location = "127.0.0.1"
 insecure = true
 """
 
-# Podman keeps a few files at fixed places of the machine whatever its configuration says. In a mount namespace of its
-# own it finds folders of the lab there, and its mounts end with it. Nor does it see the second cgroup hierarchy of a
+# Podman and the programs it starts (with an environment of its own making) look for each other, for libraries and for
+# files at fixed places of the machine. So it runs in a mount namespace of its own, which ends with it: the packages
+# lie over /usr there, and its fixed places are folders of the lab. Nor does it see the second cgroup hierarchy of a
 # machine that has both: crun refuses such machines.
 APART = """
-mount --bind "$0" /var/lib/containers
-mount --bind "$1" /run/containers
+mount -t overlay -o "lowerdir=$0:/usr" overlay /usr
+mount --bind "$1" /var/lib/containers
+mount --bind "$2" /run/containers
 ! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified
-shift
+shift 2
 exec "$@"
 """
 FIXED_PLACES = (Path("/var/lib/containers"), Path("/run/containers"))
@@ -87,12 +81,14 @@ def up() -> None:
         with step(f"start {NAME}"):
             folder.mkdir(exist_ok=True)
             env = _configure(folder, root, runtime)
+            network.remember(folder / "network.json", filter_env(runtime))
             socket_of().unlink(missing_ok=True)
             daemons.start(
                 folder,
                 NAME,
                 [
                     *("unshare", "--mount", "--propagation", "slave", "sh", "-ec", APART),
+                    f"{root / 'usr'}:{runtime / 'usr'}",
                     *_folders_for_fixed_places(folder),
                     *("podman", "system", "service", "--time=0", f"unix://{socket_of()}"),
                 ],
@@ -111,12 +107,24 @@ def down() -> None:
             if daemons.is_running(folder, NAME) and engine_api.answers(socket_of()):
                 engine_api.remove_containers(socket_of())
             daemons.stop(folder, NAME)
-            daemons.end_processes(daemons.processes_mentioning(str(folder)), patience_s=2.0)
+            daemons.end_leftovers(folder, data_root(NAME))
+            env = filter_env(bundle_root(DOCKER20))
+            network.restore(folder / "network.json", env, chains="NETAVARK", others=BRIDGE.exists())
             remove_tree(folder)
             drop_data_root(NAME)
-            for place in FIXED_PLACES:
-                if place.is_dir() and not any(place.iterdir()):
-                    place.rmdir()
+            _remove_empty_places()
+
+
+def _remove_empty_places() -> None:
+    """Remove the mount points, unless another Podman runs: its mounts there would go with them."""
+    if not any(
+        Path(words[0]).name == "podman"
+        for words in map(daemons.command_line, daemons.all_processes())
+        if words
+    ):
+        for place in FIXED_PLACES:
+            if place.is_dir() and not any(place.iterdir()):
+                place.rmdir()
 
 
 def _folders_for_fixed_places(folder: Path) -> list[str]:
@@ -145,16 +153,11 @@ def _configure(folder: Path, root: Path, runtime: Path) -> dict[str, str]:
         ("registries.conf", REGISTRIES_CONF),
     ):
         (settings / name).write_text(text.format(**values))
-    # Podman starts the runtime with an environment of its own making.
-    write_wrapper(folder / "crun", [str(root / "usr/bin/crun")], env={"LD_LIBRARY_PATH": library_path(root)})
     shutil.copy2(root / "etc/containers/policy.json", settings)
-    programs = [root / "usr/bin", iptables_folder(runtime), root / "usr/lib/podman"]
     return {
         "HOME": str(folder / "home"),
         "TMPDIR": "/tmp",
-        "PATH": ":".join([*map(str, programs), "/usr/sbin", "/usr/bin", "/sbin", "/bin"]),
-        "LD_LIBRARY_PATH": f"{library_path(root)}:{library_path(runtime)}",
-        "XTABLES_LIBDIR": str(runtime / "usr/lib/x86_64-linux-gnu/xtables"),
+        "PATH": filter_env(runtime)["PATH"],
         "CONTAINERS_CONF": str(settings / "containers.conf"),
         "CONTAINERS_STORAGE_CONF": str(settings / "storage.conf"),
         "CONTAINERS_REGISTRIES_CONF": str(settings / "registries.conf"),

@@ -54,7 +54,11 @@ class RegistryHandle:
 
     def auth_header(self) -> str:
         """Value of `X-Registry-Auth` for an engine's push and pull; of no user for an open registry."""
-        pair = {"username": self.username or "", "password": self.password or "", "serveraddress": self.address}
+        pair = {
+            "username": self.username or "",
+            "password": self.password or "",
+            "serveraddress": self.address,
+        }
         return base64.urlsafe_b64encode(json.dumps(pair).encode()).decode()
 
 
@@ -85,8 +89,9 @@ def up(*, auth: bool) -> RegistryHandle:
             )
     started = handle(auth=auth)
     if started is None:
-        message = f"{name} ended right after its start; the end of its log:\n{daemons.log_tail(folder, name)}"
-        raise LabError(message)
+        raise LabError(
+            f"{name} ended right after its start; the end of its log:\n{daemons.log_tail(folder, name)}"
+        )
     return started
 
 

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 CREATED = "2025-01-01T00:00:00Z"
-LEFT_OUT = ("var/lib/apt/lists", "var/cache/apt", "var/log", "tmp", "root/.cache", "etc/resolv.conf", "etc/hostname")
+LEFT_OUT = (
+    "var/lib/apt/lists",
+    "var/cache/apt",
+    "var/log",
+    "tmp",
+    "root/.cache",
+    "etc/resolv.conf",
+    "etc/hostname",
+)
 """Folders whose content, and files which, are no part of an image."""
 
 
@@ -54,7 +62,12 @@ def write_layer(folder: Path, layer: Path) -> None:
 
 
 def write_archive(
-    layers: Sequence[Path], archive: Path, *, name: str, config: Mapping[str, object], architecture: str = "amd64"
+    layers: Sequence[Path],
+    archive: Path,
+    *,
+    name: str,
+    config: Mapping[str, object],
+    architecture: str = "amd64",
 ) -> None:
     """Write a `docker save` archive named `name` of the layer tars, base first."""
     digests = [_sha256(layer) for layer in layers]
@@ -103,12 +116,18 @@ def run_inside(root: Path, script: str) -> None:
     resolver = root / "etc/resolv.conf"
     resolver.unlink(missing_ok=True)
     resolver.write_text(Path("/etc/resolv.conf").read_text())
-    env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
+    env = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "HOME": "/root",
+    }
     env["DEBIAN_FRONTEND"] = "noninteractive"
     done = subprocess.run(
         # A mount and process namespace of its own: nothing the script starts or mounts outlives it.
-        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc=" + str(root / "proc")]
-        + ["chroot", str(root), "sh", "-euc", script],
+        [
+            *("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={root / 'proc'}"),
+            *("chroot", str(root), "sh", "-euc", script),
+        ],
         env=env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
