@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance_ignore import score as score_ignore_rules
+
 from incubator.dockerfile import Source, parse
 from incubator.dockerfile.expand import ExpandError, expand_word, expand_words
 from incubator.dockerfile.lexer import Node, lex
@@ -86,10 +88,18 @@ def check_cases(folder: Path) -> Iterator[Check]:
             yield Check(f"cases/{case['name']}", "parses", "fails" if _fails(source) else "parses")
 
 
+def check_ignore(folder: Path) -> Iterator[Check]:
+    """Ignore rules, scored by their own script."""
+    passed, _, failures = score_ignore_rules(folder / "ignore")
+    yield from (Check(f"ignore/{number}", "passes", "passes") for number in range(passed))
+    yield from (Check("ignore", "passes", failure) for failure in failures)
+
+
 PARTS: dict[str, Callable[[Path], Iterator[Check]]] = {
     "parser": check_parser,
     "shell": check_shell,
     "cases": check_cases,
+    "ignore": check_ignore,
 }
 
 

@@ -88,12 +88,17 @@ class _Fault(Exception):
 
 
 class _Words:
-    """Collects words: text is cut at blanks unless it is added whole."""
+    """Collects words: text is cut at blanks unless it is added whole.
+
+    `current` is the word being collected. All parts of a text share it, as in the reference, where a
+    `${name:-...}` therefore drops the part of its word that stands before it (`EXPOSE 80${X:-81}` is 81).
+    """
 
     __slots__ = ("current", "done")
 
-    def __init__(self) -> None:
-        self.current: list[str] = []
+    def __init__(self, current: list[str]) -> None:
+        self.current = current
+        self.current.clear()
         self.done: list[str] = []
 
     def add(self, text: str) -> None:
@@ -118,7 +123,7 @@ class _Lexer:
 
     __slots__ = (
         "depth", "env", "escape", "in_quotes", "keep_escapes", "keep_quotes", "keep_unset", "plain",
-        "position", "quotes", "text", "unset", "used",
+        "position", "quotes", "text", "unset", "used", "word",
     )  # fmt: skip
 
     def __init__(
@@ -141,6 +146,7 @@ class _Lexer:
         self.keep_unset = keep_unset
         self.position = 0
         self.depth = 0
+        self.word: list[str] = []
         # Dictionaries keep the order of first use.
         self.used: dict[str, None] = {}
         self.unset: dict[str, None] = {}
@@ -163,7 +169,7 @@ class _Lexer:
         if self.depth > _MAX_DEPTH:
             raise _Fault(f"substitutions are nested more than {_MAX_DEPTH} deep")
         result: list[str] = []
-        words = _Words()
+        words = _Words(self.word)
         while character := self.peek():
             if character == stop:
                 break

@@ -133,7 +133,14 @@ class _Reader:
         else:
             line, places = self.read_continuation(line, first, column)
         try:
-            node = split_line(line, self.escape)
+            node = split_line(
+                line,
+                self.escape,
+                first_line=first,
+                last_line=self.position,
+                places=places,
+                comments=tuple(self.comments),
+            )
             heredocs = find_heredocs(node)
         except LexError as error:
             at = max(line.find(error.word), 0) if error.word else 0
@@ -143,16 +150,8 @@ class _Reader:
         else:
             if heredocs:
                 heredocs = self.read_heredocs(heredocs, places)
-            self.nodes.append(
-                replace(
-                    node,
-                    heredocs=heredocs,
-                    first_line=first,
-                    last_line=self.position,
-                    places=places,
-                    comments=tuple(self.comments),
-                )
-            )
+                node = replace(node, heredocs=heredocs, last_line=self.position)
+            self.nodes.append(node)
         self.comments.clear()
 
     def trim_continuation(self, line: str) -> tuple[str, bool]:

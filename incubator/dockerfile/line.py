@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from incubator.dockerfile.flags import cut_flags
 from incubator.dockerfile.json_form import NotStringsError, parse_json_form
@@ -63,10 +63,10 @@ class LexError(Exception):
         self.word = word
 
 
-def split_line(line: str, escape: str, *, nested: bool = False) -> Node:
+def split_line(line: str, escape: str, *, nested: bool = False, **around: Any) -> Node:
     """The node of one logical line; `nested`: behind ONBUILD, where another ONBUILD is not split further.
 
-    Raises `LexError`.
+    `around` are the fields of the node that the line itself does not tell. Raises `LexError`.
     """
     name, *rest = _BLANKS.split(line.strip(SPACES), maxsplit=1)
     flags: tuple[str, ...] = ()
@@ -74,16 +74,16 @@ def split_line(line: str, escape: str, *, nested: bool = False) -> Node:
     if rest:
         flags, args = cut_flags(rest[0])
         args = args.strip(SPACES)
-    split = _SPLITTERS.get(lower(name))
+    keyword = lower(name)
     child = None
     words: tuple[str, ...] = ("",)  # an unknown instruction has one empty argument
     is_json = False
-    if lower(name) == "onbuild":
+    if keyword == "onbuild":
         words = ()
         child = split_line(args, escape, nested=True) if args and not nested else None
-    elif split:
+    elif split := _SPLITTERS.get(keyword):
         words, is_json = split(args, escape)
-    return Node(name=name, flags=flags, args=words, json=is_json, original=line, child=child)
+    return Node(name=name, flags=flags, args=words, json=is_json, original=line, child=child, **around)
 
 
 def _text(rest: str, _escape: str) -> tuple[tuple[str, ...], bool]:
