@@ -81,17 +81,6 @@ def oci_archive(
     return _tar(files), digest, descriptors
 
 
-def whiteout_layer(paths: Sequence[str]) -> bytes:
-    """A layer tar that removes the absolute `paths`. Spec: OCI image-spec layer.md, "Whiteouts"."""
-    names = sorted(path.strip("/") for path in paths)
-    return _tar({_whiteout_name(name): b"" for name in names})
-
-
-def _whiteout_name(name: str) -> str:
-    folder, slash, last = name.rpartition("/")
-    return f"{folder}{slash}.wh.{last}"
-
-
 def _oci_descriptor(layer: Mapping[str, Any]) -> dict[str, Any]:
     media_type = layer["mediaType"]
     return {

@@ -115,8 +115,8 @@ class DockerClient:
 
     # -- images -------------------------------------------------------------------------------------------
 
-    def image(self, reference: str, platform: Platform | None = None) -> ImageInfo | None:
-        """An image by reference or id; None where there is none of that name (and platform)."""
+    def image(self, reference: str) -> ImageInfo | None:
+        """An image by reference or id; None where the engine has none of that name."""
         try:
             with engine_errors(f"inspect the image {reference}"):
                 data = self._json(f"/images/{reference}/json")
@@ -124,8 +124,7 @@ class DockerClient:
             if error.status == 404:
                 return None
             raise
-        image = image_info(data)
-        return image if platform in (None, image.config.platform) else None
+        return image_info(data)
 
     def pull(
         self,
@@ -148,12 +147,9 @@ class DockerClient:
             )
             for _ in followed(lines, progress):
                 pass
-        image = self.image(reference, platform)
+        image = self.image(reference)
         if image is None:
-            raise RegistryError(
-                f"pulled {reference}, but it has no variant for {platform or self.info().platform}",
-                hint="choose a platform that the image has",
-            )
+            raise RegistryError(f"pulled {reference}, but the engine does not have it now")
         return image
 
     def commit(self, container: str, reference: str) -> ImageInfo:
@@ -225,6 +221,15 @@ class DockerClient:
         except EngineError as error:
             if error.status not in (404, 409):
                 raise
+
+    def references(self, repository: str) -> list[str]:
+        """All `repository:tag` of a repository."""
+        with engine_errors("list images"):
+            images = self._api.images(filters={"reference": repository})
+        tags = [tag for image in images for tag in image.get("RepoTags") or ()]
+        # Podman puts `localhost/` in front of names without a registry.
+        names = [tag.removeprefix("localhost/") for tag in tags]
+        return [name for name in names if name.startswith(f"{repository}:")]
 
     def push(
         self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]
@@ -387,6 +392,7 @@ class DockerClient:
             data = self._api.inspect_container(container)
         return ContainerInfo(
             id=data["Id"],
+            labels=(data.get("Config") or {}).get("Labels") or {},
             upper_dir=((data.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir") or "",
             mounts=tuple(
                 Mounted(

@@ -94,9 +94,10 @@ class Mounted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerInfo:
-    """What identifies a running container and what it sees; `upper_dir` is empty where the store hides it."""
+    """What identifies a container and what it sees; `upper_dir` is empty where the store hides it."""
 
     id: str
+    labels: Mapping[str, str]
     upper_dir: str
     mounts: tuple[Mounted, ...]
 
@@ -137,8 +138,8 @@ class Engine(Protocol):
     def login(self, credential: Credential) -> None:
         """Check a login with its registry. Raises RegistryError where it is refused."""
 
-    def image(self, reference: str, platform: Platform | None = None) -> ImageInfo | None:
-        """An image by reference or id; None where the engine has none of that name (and platform)."""
+    def image(self, reference: str) -> ImageInfo | None:
+        """An image by reference or id; None where the engine has none of that name."""
 
     def pull(
         self,
@@ -202,6 +203,9 @@ class Engine(Protocol):
 
     def remove_image(self, reference: str) -> None:
         """Take a reference (or an untagged image) away; one that is missing or in use is fine."""
+
+    def references(self, repository: str) -> list[str]:
+        """All `repository:tag` of a repository."""
 
     def push(
         self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
 from typing import TYPE_CHECKING, Any, cast
 
 from docker.utils.socket import frames_iter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from docker import APIClient
 
@@ -60,3 +61,35 @@ class RunningCommand:
     def exit_code(self) -> int:
         """Exit status; call after `frames` is exhausted."""
         return int(self._api.exec_inspect(self._id)["ExitCode"] or 0)
+
+
+class ChunkReader(io.RawIOBase):
+    """A readable file over an iterable of chunks; closing it lets go of the iterable."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill from the current chunk, or the next one; 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = chunk
+        count = min(len(view), len(self._rest))
+        view[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        """Close the source too, if it can be closed."""
+        close = getattr(self._chunks, "close", None)
+        if close:
+            close()
+        super().close()

@@ -1,0 +1,166 @@
+"""The builder: a request to an image. Plan first, then stages, then the image config, tags and pushes."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from incubator.core.assemble import Clock, assemble
+from incubator.core.copying import SourceFiles
+from incubator.core.layer import Surroundings
+from incubator.core.leftovers import Workshop, sweep
+from incubator.core.lookup import ImageLookup
+from incubator.core.plan.make import PlanOptions, make_plan
+from incubator.core.publish import publish
+from incubator.core.result import CommandLog, LayerResult, ResultImage
+from incubator.core.stages import StageExecutor, StageResult
+from incubator.dockerfile import parse
+from incubator.errors import BuilderError
+from incubator.events import BuildFailed, BuildStarted, ImageBuilt, WarningRaised
+from incubator.oci.image_config import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from incubator.core.engine import Engine
+    from incubator.core.plan.model import Plan
+    from incubator.events import Event, Listener
+    from incubator.oci.image_config import ImageConfig
+    from incubator.request import BuildRequest
+
+
+def _ignore(_event: Event) -> None:
+    """The listener of those who want none."""
+
+
+class Builder:
+    """Builds one request with one engine. `build` may be called once."""
+
+    def __init__(self, request: BuildRequest, *, client: Engine, emit: Listener | None = None) -> None:
+        self._request = request
+        self._engine = client
+        self._emit = emit or _ignore
+        self._id = secrets.token_hex(8)
+        self._clock = Clock(request.source_date_epoch)
+
+    def build(self) -> ResultImage:
+        """Plan, execute, tag, push.
+
+        Raises DockerfileError and InputError before anything is changed, StepFailed, EngineError,
+        RegistryError, PushFailed. Whatever happens, nothing of the build is left on the engine but the image.
+        """
+        begin = time.monotonic()
+        try:
+            return self._build(begin)
+        except BuilderError as error:
+            self._emit(BuildFailed(error=error))
+            raise
+
+    def plan(self) -> Plan:
+        """What `build` would do. Base images the engine lacks are fetched, nothing else is changed."""
+        request = self._request
+        document = parse(request.dockerfile)
+        for warning in document.warnings:
+            self._emit(WarningRaised(message=warning.message, rule=warning.rule, span=warning.span))
+        lookup = ImageLookup(
+            engine=self._engine, emit=self._emit, credentials=request.credentials, pull=request.pull
+        )
+        options = PlanOptions(
+            build_platform=self._engine.info().platform,
+            target=request.target,
+            platform=request.platform,
+            build_args={name: value for name, value in request.build_args.items() if value is not None},
+            labels=request.labels,
+            layers=request.layers,
+        )
+        plan = make_plan(document, options, lookup)
+        for message, span in plan.warnings:
+            self._emit(WarningRaised(message=message, span=span))
+        return plan
+
+    def _build(self, begin: float) -> ResultImage:
+        request, engine = self._request, self._engine
+        for credential in request.credentials:
+            engine.login(credential)
+        sweep(engine)
+        plan = self.plan()
+        self._emit(self._started(plan))
+        with (
+            Workshop(engine, self._id) as workshop,
+            SourceFiles(engine, request.context, workshop.labels) as sources,
+        ):
+            surroundings = Surroundings(
+                engine=engine,
+                emit=self._emit,
+                labels=workshop.labels,
+                network=request.network,
+                volumes=request.volumes,
+                limits=request.limits,
+                platform=None,
+                keep_containers=not request.rm,
+                keep_after_failure=not request.force_rm,
+            )
+            executor = StageExecutor(
+                surroundings=surroundings, workshop=workshop, sources=sources, clock=self._clock
+            )
+            results: dict[int, StageResult] = {}
+            for stage in plan.stages:
+                results[stage.index] = executor.execute(stage, plan.platform, results)
+                sources.stages[stage.index] = results[stage.index].image.id
+            final = results[plan.target.index]
+            config = assemble(
+                plan.target,
+                diff_ids=final.image.config.diff_ids,
+                history=final.history,
+                platform=final.platform,
+                clock=self._clock,
+            )
+            image_id = engine.compose(final.image.id, config)
+            self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - begin))
+            digests = publish(engine, self._emit, image_id, request)
+            sizes = engine.layer_sizes(image_id)
+        logs = [log for result in results.values() for log in result.logs]
+        return ResultImage(
+            id=image_id,
+            config_digest=digest_of(config.to_json_bytes()),
+            tags=tuple(str(tag) for tag in request.tags),
+            digests=digests,
+            layers=_layer_results(config, final, sizes),
+            logs=tuple(CommandLog(command=step.ref.text, logs=text) for step, text in logs),
+            config=config.config,
+            platform=config.platform,
+            duration_s=time.monotonic() - begin,
+        )
+
+    def _started(self, plan: Plan) -> BuildStarted:
+        info = self._engine.info()
+        return BuildStarted(
+            dockerfile=self._request.dockerfile.name,
+            context=str(self._request.context),
+            engine=f"{info.name} {info.version}",
+            stages=tuple(stage.name for stage in plan.stages),
+            steps=sum(step.changes_files for step in plan.steps),
+            layers=sum(group.changes_files for stage in plan.stages for group in stage.groups),
+        )
+
+
+def _layer_results(config: ImageConfig, final: StageResult, sizes: Sequence[int]) -> tuple[LayerResult, ...]:
+    """All layers of the image, base first; sizes are those of the history entries that made them."""
+    made = {layer.diff_id: layer for layer in final.layers}
+    of_layers = [size for entry, size in zip(config.history, sizes, strict=True) if not entry.empty_layer]
+    base_count = len(config.diff_ids) - len(final.layers)
+    results = []
+    for index, (diff_id, size) in enumerate(zip(config.diff_ids, of_layers, strict=True)):
+        layer = made.get(diff_id) if index >= base_count else None
+        results.append(
+            LayerResult(
+                diff_id=diff_id,
+                size_bytes=size,
+                commands=tuple(step.ref.text for step in layer.steps if step.changes_files) if layer else (),
+                duration_s=layer.duration_s if layer else 0.0,
+                cached=False,
+                base=layer is None,
+            )
+        )
+    return tuple(results)

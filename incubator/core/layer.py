@@ -1,0 +1,290 @@
+"""One group of steps in one container: files put in, commands run, the result committed."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NoReturn, Self
+
+from incubator.core.copying import copy_files, make_folder
+from incubator.core.engine import ContainerSpec
+from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
+from incubator.core.script import SHELL, MarkFinder, fits_shell, quote, step_script
+from incubator.errors import BuilderError, Cancelled, EngineError, StepFailed
+from incubator.events import StepFinished, StepOutput, StepStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from incubator.core.copying import SourceFiles
+    from incubator.core.engine import Engine, ImageInfo
+    from incubator.core.plan.model import Group, Step
+    from incubator.core.volume import Volume
+    from incubator.events import Listener, StepRef
+    from incubator.oci.platform import Platform
+    from incubator.request import Limits
+
+    Output = Callable[[Literal["stdout", "stderr"], bytes], None]
+
+_TAIL_LINES = 20
+_TAIL_BYTES = 1 << 16
+_LOG_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all containers of a build share."""
+
+    engine: Engine
+    emit: Listener
+    labels: dict[str, str]
+    network: str | None
+    volumes: Sequence[Volume]
+    limits: Limits
+    platform: Platform | None
+    keep_containers: bool = False
+    keep_after_failure: bool = False
+
+
+@dataclass(slots=True)
+class Log:
+    """Output of one step: all of it up to a bound, of which the end is kept, so memory stays flat."""
+
+    data: bytearray = field(default_factory=bytearray)
+
+    def add(self, data: bytes) -> None:
+        """Append."""
+        self.data += data
+        if len(self.data) > 2 * _LOG_BYTES:
+            del self.data[:-_LOG_BYTES]
+
+    @property
+    def text(self) -> str:
+        """As text; bytes that are no UTF-8 are replaced."""
+        return self.data[-_LOG_BYTES:].decode(errors="replace")
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines."""
+        return self.data[-_TAIL_BYTES:].decode(errors="replace").splitlines()[-_TAIL_LINES:]
+
+
+class LayerContainer:
+    """The container in which one group becomes a layer. A context manager: it is gone afterwards."""
+
+    def __init__(self, surroundings: Surroundings, parent: str, group: Group, sources: SourceFiles) -> None:
+        self._around = surroundings
+        self._engine = surroundings.engine
+        self._parent = parent
+        self._sources = sources
+        self._steps = [step for step in group.steps if step.changes_files]
+        self._runs = [step for step in self._steps if isinstance(step, RunStep)]
+        self._shell: _Shell | None = None
+        self._id = ""
+        self.logs: dict[StepRef, Log] = {}
+
+    def __enter__(self) -> Self:
+        self._id = self._create(entrypoint=(SHELL,), command=("-s",), stdin=bool(self._runs))
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._shell:
+            self._shell.close()
+        keep = self._around.keep_after_failure if kind else self._around.keep_containers
+        if not keep:
+            self._engine.remove_container(self._id)
+
+    def execute(self) -> None:
+        """Do all steps in order. Raises StepFailed, or what the step's part raises, at the step's line."""
+        for step in self._steps:
+            self._around.emit(StepStarted(step=step.ref))
+            begin = time.monotonic()
+            with _at(step):
+                self._execute(step)
+            self._around.emit(StepFinished(step=step.ref, duration_s=time.monotonic() - begin))
+
+    def commit(self, reference: str) -> ImageInfo:
+        """The image of the parent's layers and this one, or as many as the parent's if nothing changed."""
+        return self._engine.commit(self._id, reference)
+
+    def _execute(self, step: Step) -> None:
+        match step:
+            case RunStep():
+                self._run(step)
+            case WorkdirStep():
+                make_folder(self._engine, self._id, step.path)
+            case CopyStep():
+                volumes = self._around.volumes if self._runs else ()
+                copy_files(self._engine, self._id, step, self._sources, volumes=volumes)
+            case _:
+                raise AssertionError(f"no way to execute {step}")
+
+    def _create(
+        self, *, entrypoint: Sequence[str], command: Sequence[str], stdin: bool, step: RunStep | None = None
+    ) -> str:
+        return self._engine.create(
+            ContainerSpec(
+                image=self._parent,
+                entrypoint=entrypoint,
+                command=command,
+                labels=self._around.labels,
+                user=self._runs[0].user if self._runs else "",
+                env=dict(step.env) if step else {},
+                working_dir=step.cwd if step else "/",
+                stdin=stdin,
+                network=self._around.network,
+                volumes=self._around.volumes if self._runs else (),
+                limits=self._around.limits,
+                platform=self._around.platform,
+            )
+        )
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    def _run(self, step: RunStep) -> None:
+        log = self.logs.setdefault(step.ref, Log())
+
+        def output(stream: Literal["stdout", "stderr"], data: bytes) -> None:
+            log.add(data)
+            self._around.emit(StepOutput(step=step.ref, stream=stream, data=data))
+
+        status: int | None
+        if self._shell is None and not self._has(SHELL):
+            status = self._run_without_shell(step, output)
+        else:
+            if self._shell is None:
+                self._shell = _Shell(self._engine, self._id)
+            self._put_scripts(step)
+            names = [name for name, _ in step.env]
+            if step.user == self._runs[0].user and fits_shell(names):
+                status = self._shell.run(step, output)
+            else:
+                status = self._run_beside(step, output)
+        if status is None:
+            self._raise_ended(step, log)
+        elif status != 0:
+            raise self._failure(step, status, log)
+
+    def _run_beside(self, step: RunStep, output: Output) -> int:
+        """A command the shell cannot start as it should be: another user, or variables no shell can export."""
+        running = self._engine.run(
+            self._id, step.argv, env=dict(step.env), user=step.user or "0", working_dir=step.cwd
+        )
+        for stream, data in running.frames():
+            output(stream, data)
+        return running.exit_code()
+
+    def _run_without_shell(self, step: RunStep, output: Output) -> int:
+        """The image has no shell: the command is a container's own, and there can be only one in a layer."""
+        if len(self._runs) > 1:
+            raise StepFailed(
+                f"{len(self._runs)} RUN instructions share this layer, which needs {SHELL}, and the image has none",
+                exit_status=127,
+                span=step.span,
+                hint="let the layer end between them with a layer split",
+            )
+        self._engine.remove_container(self._id)
+        self._id = self._create(entrypoint=step.argv[:1], command=step.argv[1:], stdin=True, step=step)
+        for earlier in self._steps[: self._steps.index(step)]:
+            self._execute(earlier)
+        attached = self._engine.attach(self._id)
+        try:
+            self._engine.start(self._id)
+            for stream, data in attached.frames():
+                output(stream, data)
+        finally:
+            attached.close()
+        return self._engine.wait(self._id)
+
+    def _put_scripts(self, step: RunStep) -> None:
+        """Scripts of heredocs, in the container's /dev, which is in no layer."""
+        for name, content in step.files:
+            path = quote(f"/dev/pipes/{name}")
+            text = f"mkdir -p /dev/pipes && printf %s {quote(content)} >{path} && chmod 755 {path}"
+            running = self._engine.run(self._id, (SHELL, "-c", text), env={}, user="0", working_dir="/")
+            said = b"".join(data for _, data in running.frames())
+            if running.exit_code():
+                raise EngineError(
+                    f"cannot put the heredoc {name} into the container: {said.decode(errors='replace')}"
+                )
+
+    def _has(self, path: str) -> bool:
+        found = self._engine.stat(self._id, path)
+        if found and found.kind == "symlink":
+            found = self._engine.stat(self._id, found.link_target)
+        return found is not None
+
+    # -- failures -----------------------------------------------------------------------------------------
+
+    def _raise_ended(self, step: RunStep, log: Log) -> NoReturn:
+        """The container ended under the step."""
+        raise self._failure(step, self._engine.wait(self._id), log)
+
+    def _failure(self, step: RunStep, status: int, log: Log) -> StepFailed:
+        hint = _HINTS.get(status)
+        memory = self._around.limits.memory_bytes
+        if status == _KILLED and (memory or self._engine.state(self._id).oom_killed):
+            limit = f"the memory limit of {memory} bytes" if memory else "the machine's memory"
+            hint = f"the command was killed; it probably went over {limit}"
+        return StepFailed(
+            f"RUN failed with exit status {status}",
+            exit_status=status,
+            log_tail=log.tail,
+            span=step.span,
+            hint=hint,
+        )
+
+
+_KILLED = 137
+_HINTS = {
+    126: "the command was found but cannot be executed: is the file executable, and for this platform?",
+    127: "a command was not found: is it installed in this image, and in PATH?",
+    _KILLED: "the command was killed",
+}
+
+
+class _Shell:
+    """The shell of a layer, running in its container."""
+
+    def __init__(self, engine: Engine, container: str) -> None:
+        self._attached = engine.attach(container)
+        try:
+            engine.start(container)
+        except BaseException:
+            self._attached.close()
+            raise
+        self._frames = self._attached.frames()
+
+    def run(self, step: RunStep, output: Output) -> int | None:
+        """Exit status of a step's command; None when the container ended under it."""
+        mark = f"\x1e{secrets.token_hex(16)}:"
+        self._attached.send(step_script(step.argv, env=step.env, cwd=step.cwd, mark=mark))
+        finders: dict[Literal["stdout", "stderr"], MarkFinder]
+        finders = {"stdout": MarkFinder(mark.encode()), "stderr": MarkFinder(mark.encode())}
+        for stream, data in self._frames:
+            plain = finders[stream].feed(data)
+            if plain:
+                output(stream, plain)
+            if all(finder.status is not None for finder in finders.values()):
+                return finders["stdout"].status
+        for stream, finder in finders.items():
+            if rest := finder.rest():
+                output(stream, rest)
+        return None
+
+    def close(self) -> None:
+        """Let the shell end."""
+        self._attached.close()
+
+
+@contextlib.contextmanager
+def _at(step: Step) -> Iterator[None]:
+    """Give errors that do not know their place the step's."""
+    try:
+        yield
+    except BuilderError as error:
+        if error.span is None and not isinstance(error, Cancelled):
+            error.span = step.span
+        raise

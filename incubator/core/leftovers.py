@@ -1,0 +1,104 @@
+"""What a build leaves on an engine while it runs, and its removal: after the build, or by a later one."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from incubator.core.constants import APP_NAME, LABEL_BUILD
+from incubator.errors import EngineError
+
+if TYPE_CHECKING:
+    from incubator.core.engine import Engine
+
+LABEL_OWNER = f"{APP_NAME}.owner"
+"""Label with the process that owns a container: boot id, pid namespace, pid, start time."""
+
+LABEL_STARTED = f"{APP_NAME}.started"
+"""Label with the start of the build, seconds since 1970."""
+
+WORK_REPOSITORY = f"{APP_NAME}-build"
+"""Repository of the references that hold a build's intermediate images while it runs."""
+
+STALE_AFTER_S = 24 * 3600
+"""A build in another pid namespace cannot be seen; after this long it is taken for dead."""
+
+
+class Workshop:
+    """A build's own labels and intermediate images. A context manager: the images are gone afterwards."""
+
+    def __init__(self, engine: Engine, build_id: str) -> None:
+        self._engine = engine
+        self._build_id = build_id
+        self._references: list[str] = []
+        self.labels = {
+            LABEL_BUILD: build_id,
+            LABEL_OWNER: owner_of(os.getpid()),
+            LABEL_STARTED: str(int(time.time())),
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reference in reversed(self._references):
+            self._engine.remove_image(reference)
+
+    def reference(self) -> str:
+        """A fresh reference for an intermediate image, so that nobody's pruning takes it away."""
+        reference = f"{WORK_REPOSITORY}:{self.labels[LABEL_STARTED]}-{self._build_id}-{len(self._references)}"
+        self._references.append(reference)
+        return reference
+
+
+def sweep(engine: Engine) -> list[str]:
+    """Remove what killed builds left behind; ids of the containers and references that are gone.
+
+    Only what bears our labels is touched, and only where its owner is known to be dead or is long overdue.
+    """
+    gone = []
+    dead = set()
+    for container in engine.containers(LABEL_BUILD):
+        try:
+            labels = engine.container_info(container).labels
+            if _is_dead(labels.get(LABEL_OWNER, ""), labels.get(LABEL_STARTED, "")):
+                engine.remove_container(container)
+                gone.append(container)
+                dead.add(labels[LABEL_BUILD])
+        except EngineError as error:
+            if error.status != 404:  # somebody else was faster
+                raise
+    for reference in engine.references(WORK_REPOSITORY):
+        started, build_id, *_ = [*reference.rpartition(":")[2].split("-"), ""]
+        if build_id in dead or _is_overdue(started):
+            engine.remove_image(reference)
+            gone.append(reference)
+    return gone
+
+
+def owner_of(pid: int) -> str:
+    """What tells a process from all others on this machine since it booted; empty where there is no /proc."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+        # The second field, the command's name, may hold blanks and parentheses.
+        fields = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        )
+        return f"{boot} {namespace} {pid} {fields[19]}"
+    except OSError:
+        return ""
+
+
+def _is_dead(owner: str, started: str) -> bool:
+    parts = owner.split()
+    here = owner_of(os.getpid()).split()
+    if len(parts) == len(here) == 4 and parts[:2] == here[:2]:
+        return owner_of(int(parts[2])) != owner
+    return _is_overdue(started)
+
+
+def _is_overdue(started: str) -> bool:
+    return started.isascii() and started.isdigit() and time.time() - int(started) > STALE_AFTER_S

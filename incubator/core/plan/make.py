@@ -1,0 +1,236 @@
+"""A parsed Dockerfile and options to a plan. Pure but for the lookup of base images, which comes as an argument."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from incubator.core.plan import stage as stage_plan
+from incubator.core.plan.layers import check_splits
+from incubator.core.plan.model import BaseImage, ImageSource, Plan, StageSource
+from incubator.core.plan.runtime import with_labels
+from incubator.core.plan.scope import BuildArgs, Scope, platform_args
+from incubator.dockerfile import instructions as ins
+from incubator.errors import DockerfileError, InputError
+from incubator.oci.platform import Platform, parse_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from incubator.dockerfile.source import Span
+    from incubator.request import LayerSplits
+
+
+class Lookup(Protocol):
+    """What only an engine or a registry can know."""
+
+    def __call__(self, reference: str, platform: Platform, *, span: Span) -> BaseImage:
+        """A base image, fetched if needed. Raises EngineError or RegistryError at `span`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """Options that shape a plan. `build_platform` is the engine's own."""
+
+    build_platform: Platform
+    target: str | None = None
+    platform: Platform | None = None
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    layers: LayerSplits = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A stage as written: its FROM and what follows. `name` is the alias or `stage-N`."""
+
+    index: int
+    head: ins.FromInstruction
+    body: tuple[ins.Instruction, ...]
+
+    @property
+    def name(self) -> str:
+        """What logs and `target` call it."""
+        return self.head.alias or f"stage-{self.index}"
+
+
+def make_plan(document: ins.Document, options: PlanOptions, lookup: Lookup) -> Plan:
+    """The plan of a build: the stages that the target needs, in an order that works.
+
+    Raises InputError for options that do not fit the file, DockerfileError for faults at a line.
+    """
+    check_splits(options.layers, len(document.instructions))
+    return _Planner(document, options, lookup).plan()
+
+
+class _Planner:
+    """Plans stages from the target backwards; each needed one once."""
+
+    def __init__(self, document: ins.Document, options: PlanOptions, lookup: Lookup) -> None:
+        self._options = options
+        self._lookup = lookup
+        self._document = document
+        self._stages = split_stages(document)
+        self._planned: dict[int, stage_plan.Planned] = {}
+        self._build_args = BuildArgs(given=options.build_args)
+        self._target = find_target(self._stages, options.target)
+        self._platform = options.platform or options.build_platform
+        self._globals = self._make_globals()
+
+    def plan(self) -> Plan:
+        self._stage(self._target.index)
+        stages = [planned.plan for planned in self._planned.values()]
+        target = stages[-1]
+        stages[-1] = replace(target, config=with_labels(target.config, self._options.labels.items()))
+        return Plan(
+            stages=tuple(stages),
+            platform=self._platform,
+            warnings=tuple(
+                (f"build argument {name} is given, but no ARG declares it", None)
+                for name in self._build_args.unused()
+            ),
+        )
+
+    def _make_globals(self) -> Scope:
+        """ARGs before the first FROM, on top of the platform arguments."""
+        scope = Scope(
+            escape=self._document.directives.escape,
+            args=platform_args(
+                build=self._options.build_platform, target=self._platform, stage=self._target.name
+            ),
+        )
+        # A caller may override the predefined ones too, for images that read them.
+        for name in set(scope.args) & set(self._options.build_args):
+            scope.args[name] = self._options.build_args[name]
+            self._build_args.take(name)
+        for instruction in self._document.instructions:
+            if not isinstance(instruction, ins.ArgInstruction):
+                break
+            for name, default in instruction.pairs:
+                given = self._build_args.take(name)
+                value = given if given is not None else default
+                if value is not None:
+                    value = value if given is not None else scope.expand(value, instruction.span)
+                scope.declare(name, value)
+        return scope
+
+    def _stage(self, index: int) -> stage_plan.Planned:
+        if index not in self._planned:
+            planned = self._plan_stage(self._stages[index])
+            self._planned[index] = planned
+        return self._planned[index]
+
+    def _plan_stage(self, stage: Stage) -> stage_plan.Planned:
+        name = self._globals.expand(stage.head.image, stage.head.span)
+        if not name:
+            raise DockerfileError(
+                f"FROM {stage.head.image} names no image: it expands to nothing",
+                rule="empty-base",
+                span=stage.head.span,
+                hint="give the ARG a default before the first FROM, or a value with --build-arg",
+            )
+        platform = self._stage_platform(stage)
+        earlier = self._find_earlier(name, stage.index)
+        start: stage_plan.Start
+        if earlier is not None:
+            start = stage_plan.from_stage(self._stage(earlier.index), earlier.index)
+        elif name.lower() == "scratch":
+            start = stage_plan.from_scratch(platform)
+        else:
+            start = stage_plan.from_image(self._lookup(name, platform, span=stage.head.span))
+        return stage_plan.plan_stage(
+            index=stage.index,
+            name=stage.name,
+            head=stage.head,
+            body=stage.body,
+            start=start,
+            context=stage_plan.Surroundings(
+                escape=self._document.directives.escape,
+                globals=self._globals.args,
+                build_args=self._build_args,
+                splits=self._options.layers,
+                find_source=lambda text, span: self._find_source(text, stage.index, platform, span),
+            ),
+        )
+
+    def _stage_platform(self, stage: Stage) -> Platform:
+        if stage.head.platform is None:
+            return self._platform
+        text = self._globals.expand(stage.head.platform, stage.head.span)
+        try:
+            return parse_platform(text)
+        except InputError as error:
+            raise DockerfileError(
+                error.message, rule="platform", span=stage.head.span, hint=error.hint
+            ) from error
+
+    def _find_earlier(self, name: str, before: int) -> Stage | None:
+        """The last stage above `before` of that name; names compare without case."""
+        matching = [s for s in self._stages[:before] if s.head.alias and s.head.alias.lower() == name.lower()]
+        return matching[-1] if matching else None
+
+    def _find_source(
+        self, text: str, before: int, platform: Platform, span: Span
+    ) -> StageSource | ImageSource:
+        """What `--from=text` means in stage `before`: a stage by name or number, else an image."""
+        if "$" in text:
+            raise DockerfileError(
+                f"--from={text}: variables are not expanded here",
+                rule="from-variable",
+                span=span,
+                hint="give the image a name with its own FROM, which may use global ARGs",
+            )
+        stage = self._find_earlier(text, before)
+        if stage is None and text.isascii() and text.isdigit():
+            if int(text) >= before:
+                raise DockerfileError(
+                    f"--from={text}: there is no stage {text} above this one",
+                    rule="unknown-stage",
+                    span=span,
+                    hint=f"stages are numbered from 0; this is stage {before}",
+                )
+            stage = self._stages[int(text)]
+        if stage is not None:
+            self._stage(stage.index)
+            return StageSource(index=stage.index)
+        try:
+            return ImageSource(image=self._lookup(text, platform, span=span))
+        except InputError as error:
+            raise DockerfileError(
+                f"--from={text} is neither a stage above this one nor an image: {error.message}",
+                rule="unknown-stage",
+                span=span,
+                hint=_stage_hint(text, self._stages[:before]),
+            ) from error
+
+
+def split_stages(document: ins.Document) -> tuple[Stage, ...]:
+    """The stages of a file in order; at least one."""
+    stages: list[tuple[ins.FromInstruction, list[ins.Instruction]]] = []
+    for instruction in document.instructions:
+        if isinstance(instruction, ins.FromInstruction):
+            stages.append((instruction, []))
+        elif stages:
+            stages[-1][1].append(instruction)
+    return tuple(Stage(index=i, head=head, body=tuple(body)) for i, (head, body) in enumerate(stages))
+
+
+def find_target(stages: tuple[Stage, ...], target: str | None) -> Stage:
+    """The stage to build: by name, by number, or the last. Raises InputError."""
+    if target is None or target == "":
+        return stages[-1]
+    for stage in reversed(stages):
+        if stage.head.alias and stage.head.alias.lower() == target.lower():
+            return stage
+    if target.isascii() and target.isdigit() and int(target) < len(stages):
+        return stages[int(target)]
+    raise InputError(f"there is no stage {target!r} in the Dockerfile", hint=_stage_hint(target, stages))
+
+
+def _stage_hint(name: str, stages: tuple[Stage, ...]) -> str:
+    names = [stage.head.alias for stage in stages if stage.head.alias]
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"stages are {', '.join(names)}" if names else "no stage has a name: add AS NAME to its FROM"

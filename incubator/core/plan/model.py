@@ -1,0 +1,156 @@
+"""The plan's dataclasses: stages of groups of steps. A group becomes at most one layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from incubator.dockerfile.instructions import Heredoc, Instruction
+    from incubator.dockerfile.source import Span
+    from incubator.events import StepRef
+    from incubator.oci.image_config import ImageConfig, RuntimeConfig
+    from incubator.oci.platform import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseImage:
+    """A base image as the lookup found it."""
+
+    reference: str
+    image_id: str
+    config: ImageConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What all steps share: the instruction it comes from, its label in logs, the config after it.
+
+    `created_by` is its line in the image's history.
+    """
+
+    ref: StepRef
+    instruction: Instruction
+    span: Span
+    config: RuntimeConfig
+    created_by: str
+
+    @property
+    def changes_files(self) -> bool:
+        """Whether the step may change the file system."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataStep(Step):
+    """Changes the image config only."""
+
+    @property
+    def changes_files(self) -> bool:
+        """Never."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkdirStep(Step):
+    """Makes the folder `path` (absolute, clean) if it is not there."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStep(Step):
+    """Runs `argv` in `cwd` as `user` with exactly `env` (and what the engine adds, such as HOME).
+
+    `files` are scripts for /dev/pipes, name to content: heredocs with a shebang.
+    """
+
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    user: str
+    cwd: str
+    files: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSource:
+    """Files of an earlier stage, by its index."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """Files of an image that is no stage."""
+
+    image: BaseImage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyStep(Step):
+    """COPY, and ADD of local files (`unpack`: archives among the sources are unpacked).
+
+    All words are expanded. `origin` None: the build context. `destination` is as written, relative to `cwd`.
+    `chown` is `user[:group]`, names or numbers; `chmod` octal or symbolic.
+    """
+
+    origin: StageSource | ImageSource | None
+    sources: tuple[str, ...]
+    heredocs: tuple[Heredoc, ...]
+    destination: str
+    cwd: str
+    chown: str | None = None
+    chmod: str | None = None
+    exclude: tuple[str, ...] = ()
+    parents: bool = False
+    unpack: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Consecutive steps that share a layer; without a step that changes files it makes none."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def changes_files(self) -> bool:
+        """Whether the group may make a layer."""
+        return any(step.changes_files for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlan:
+    """One stage. `base` is an image, the index of an earlier stage, or None for `scratch`.
+
+    `config` is what the image of this stage runs, `author` its maintainer.
+    """
+
+    index: int
+    name: str
+    base: BaseImage | int | None
+    groups: tuple[Group, ...]
+    config: RuntimeConfig
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Stages in an order in which each comes after those it needs; the last is the target."""
+
+    stages: tuple[StagePlan, ...]
+    platform: Platform
+    warnings: tuple[tuple[str, Span | None], ...] = ()
+
+    @property
+    def target(self) -> StagePlan:
+        """The stage whose image is wanted."""
+        return self.stages[-1]
+
+    def stage(self, index: int) -> StagePlan:
+        """A planned stage by its index in the Dockerfile."""
+        return next(stage for stage in self.stages if stage.index == index)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps in order of execution."""
+        return tuple(step for stage in self.stages for group in stage.groups for step in group.steps)

@@ -1,0 +1,312 @@
+"""One stage: its instructions, and its base's triggers, to groups of steps. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from incubator.core.plan import runtime, texts
+from incubator.core.plan.layers import group_steps
+from incubator.core.plan.model import (
+    BaseImage,
+    CopyStep,
+    ImageSource,
+    MetadataStep,
+    RunStep,
+    StagePlan,
+    StageSource,
+    Step,
+    WorkdirStep,
+)
+from incubator.core.plan.scope import PROXY_ARGS, BuildArgs, Scope
+from incubator.dockerfile import instructions as ins
+from incubator.dockerfile import parse_trigger
+from incubator.dockerfile.heredoc import parse_heredoc_word
+from incubator.errors import DockerfileError
+from incubator.events import StepRef
+from incubator.oci.image_config import RuntimeConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from incubator.dockerfile.source import Span
+    from incubator.oci.platform import Platform
+    from incubator.request import LayerSplits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a stage builds on."""
+
+    base: BaseImage | int | None
+    config: RuntimeConfig
+    author: str = ""
+    args: Scope | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A planned stage and its variables at the end, which a stage built on it starts with."""
+
+    plan: StagePlan
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a stage needs of the file and of the options around it."""
+
+    escape: str
+    globals: Mapping[str, str]
+    build_args: BuildArgs
+    splits: LayerSplits
+    find_source: Callable[[str, Span], StageSource | ImageSource]
+
+
+def from_scratch(_platform: Platform) -> Start:
+    """An empty start; BuildKit gives it a PATH and the root as working directory."""
+    return Start(base=None, config=runtime.with_path(RuntimeConfig(working_dir="/")))
+
+
+def from_image(image: BaseImage) -> Start:
+    """A start from an image."""
+    return Start(base=image, config=runtime.with_path(image.config.config), author=image.config.author)
+
+
+def from_stage(planned: Planned, index: int) -> Start:
+    """A start from an earlier stage, whose arguments are inherited."""
+    return Start(base=index, config=planned.plan.config, author=planned.plan.author, args=planned.scope)
+
+
+def plan_stage(
+    *,
+    index: int,
+    name: str,
+    head: ins.FromInstruction,
+    body: tuple[ins.Instruction, ...],
+    start: Start,
+    context: Surroundings,
+) -> Planned:
+    """Steps and groups of one stage. Raises DockerfileError at the line that is wrong."""
+    triggers = tuple(
+        parse_trigger(text, span=head.span, number=head.number) for text in start.config.on_build
+    )
+    builder = _StageBuilder(name, start, context, triggers + body)
+    for instruction in triggers + body:
+        builder.add(instruction)
+    plan = StagePlan(
+        index=index,
+        name=name,
+        base=start.base,
+        groups=group_steps(builder.steps, context.splits),
+        config=builder.config,
+        author=builder.author,
+    )
+    return Planned(plan=plan, scope=builder.scope)
+
+
+class _StageBuilder:
+    """Walks over the instructions of a stage and keeps what each leaves for the next."""
+
+    def __init__(
+        self, name: str, start: Start, context: Surroundings, instructions: tuple[ins.Instruction, ...]
+    ) -> None:
+        self._name = name
+        self._context = context
+        self._number = 1  # FROM is the first
+        file_steps = (ins.RunInstruction, ins.CopyInstruction, ins.AddInstruction, ins.WorkdirInstruction)
+        self._total = 1 + sum(isinstance(instruction, file_steps) for instruction in instructions)
+        self._cmd_set = False
+        self.steps: list[Step] = []
+        self.config = replace(start.config, on_build=())
+        self.author = start.author
+        inherited = start.args or Scope()
+        self.scope = Scope(
+            escape=context.escape,
+            args=dict(inherited.args),
+            env=self.config.env_map(),
+            order=list(inherited.order),
+        )
+
+    def add(self, instruction: ins.Instruction) -> None:
+        """Append the step of one instruction."""
+        match instruction:
+            case ins.RunInstruction():
+                self._run(instruction)
+            case ins.CopyInstruction() | ins.AddInstruction():
+                self._copy(instruction)
+            case ins.WorkdirInstruction():
+                self._configure(instruction)
+            case ins.ArgInstruction():
+                self._arg(instruction)
+            case _:
+                self._configure(instruction)
+
+    def _ref(self, instruction: ins.Instruction, *, counts: bool) -> StepRef:
+        self._number += counts
+        return StepRef(
+            number=self._number,
+            total=self._total,
+            stage=self._name,
+            text=texts.step_label(instruction),
+            span=instruction.span,
+        )
+
+    def _arg(self, instruction: ins.ArgInstruction) -> None:
+        shown = []
+        for name, default in instruction.pairs:
+            given = self._context.build_args.take(name)
+            value = given
+            if given is None and default is not None:
+                value = self.scope.expand(default, instruction.span)
+            inherited = value is None and name in self._context.globals
+            if inherited:
+                value = self._context.globals[name]
+            self.scope.declare(name, value)
+            shown.append(name if value is None else f"{name}={value}")
+        self._metadata(instruction, f"ARG {' '.join(shown)}")
+
+    def _configure(self, instruction: ins.Instruction) -> None:
+        before = self.config
+        self.config = runtime.apply(before, instruction, self.scope, cmd_set=self._cmd_set)
+        self._cmd_set = self._cmd_set or isinstance(instruction, ins.CmdInstruction)
+        self.scope.env = self.config.env_map()
+        if isinstance(instruction, ins.MaintainerInstruction):
+            self.author = instruction.name
+        created_by = texts.metadata_created_by(instruction, before, self.config)
+        if isinstance(instruction, ins.WorkdirInstruction):
+            self.steps.append(
+                WorkdirStep(
+                    ref=self._ref(instruction, counts=True),
+                    instruction=instruction,
+                    span=instruction.span,
+                    config=self.config,
+                    created_by=created_by,
+                    path=self.config.working_dir,
+                )
+            )
+        else:
+            self._metadata(instruction, created_by)
+
+    def _metadata(self, instruction: ins.Instruction, created_by: str) -> None:
+        self.steps.append(
+            MetadataStep(
+                ref=self._ref(instruction, counts=False),
+                instruction=instruction,
+                span=instruction.span,
+                config=self.config,
+                created_by=created_by,
+            )
+        )
+
+    def _run(self, instruction: ins.RunInstruction) -> None:
+        for flag, value in (
+            ("--mount", instruction.mounts),
+            ("--network", instruction.network not in (None, "default")),
+            ("--security", instruction.security not in (None, "sandbox")),
+            ("--device", instruction.devices),
+        ):
+            if value:
+                raise _unsupported(f"RUN {flag}", instruction.span)
+        command, files = _resolve_heredocs(instruction)
+        argv = runtime.command_words(self.config, command)
+        proxies = {
+            name: value for name, value in self._context.build_args.given.items() if name in PROXY_ARGS
+        }
+        self.steps.append(
+            RunStep(
+                ref=self._ref(instruction, counts=True),
+                instruction=instruction,
+                span=instruction.span,
+                config=self.config,
+                created_by=texts.run_created_by(self.scope.run_args(), argv),
+                argv=argv,
+                env=self.scope.run_env(proxies),
+                user=self.config.user,
+                cwd=self.config.working_dir or "/",
+                files=files,
+            )
+        )
+
+    def _copy(self, instruction: ins.CopyInstruction | ins.AddInstruction) -> None:
+        span, expand = instruction.span, self.scope.expand
+        _check_copy_support(instruction)
+        copy = instruction if isinstance(instruction, ins.CopyInstruction) else None
+        origin = self._context.find_source(copy.from_, span) if copy and copy.from_ else None
+        sources = self.scope.expand_all(instruction.sources, span)
+        destination = expand(instruction.destination, span)
+        heredocs = tuple(self._expand_heredoc(heredoc, span) for heredoc in instruction.heredocs)
+        chown = expand(instruction.chown, span) if instruction.chown else None
+        chmod = expand(instruction.chmod, span) if instruction.chmod else None
+        flags = [
+            f"--{flag}={value}"
+            for flag, value in (("from", copy and copy.from_), ("chown", chown), ("chmod", chmod))
+            if value
+        ]
+        names = (*sources, *(f"<<{heredoc.name}" for heredoc in heredocs))
+        self.steps.append(
+            CopyStep(
+                ref=self._ref(instruction, counts=True),
+                instruction=instruction,
+                span=span,
+                config=self.config,
+                created_by=texts.copy_created_by(instruction.keyword, flags, names, destination),
+                origin=origin,
+                sources=sources,
+                heredocs=heredocs,
+                destination=destination,
+                cwd=self.config.working_dir or "/",
+                chown=chown or None,
+                chmod=chmod or None,
+                exclude=self.scope.expand_all(instruction.exclude, span),
+                parents=bool(copy and copy.parents),
+                unpack=copy is None,
+            )
+        )
+
+    def _expand_heredoc(self, heredoc: ins.Heredoc, span: Span) -> ins.Heredoc:
+        content = heredoc.body
+        if heredoc.expand:
+            content = self.scope.expand_body(content, span)
+        return replace(heredoc, content=content, strip_tabs=False, expand=False)
+
+
+def _check_copy_support(instruction: ins.CopyInstruction | ins.AddInstruction) -> None:
+    """Raise for what is not built yet."""
+    span = instruction.span
+    if instruction.link:
+        raise _unsupported(f"{instruction.keyword} --link", span)
+    if isinstance(instruction, ins.AddInstruction):
+        for flag, value in (
+            ("--checksum", instruction.checksum),
+            ("--keep-git-dir", instruction.keep_git_dir),
+            ("--unpack", instruction.unpack),
+        ):
+            if value is not None:
+                raise _unsupported(f"ADD {flag}", span)
+        for source in instruction.sources:
+            if source.startswith(("http://", "https://", "git@", "git://", "ssh://")):
+                raise _unsupported(f"ADD of a URL ({source})", span)
+
+
+def _unsupported(what: str, span: Span) -> DockerfileError:
+    return DockerfileError(f"{what} is not supported yet", rule="not-supported", span=span)
+
+
+def _resolve_heredocs(instruction: ins.RunInstruction) -> tuple[ins.Command, tuple[tuple[str, str], ...]]:
+    """The command to run and the scripts it needs.
+
+    A lone `<<EOF` is the body itself, or with a shebang a script to execute; anything else goes back to the
+    shell as it was written. Source: BuildKit, dispatchRun.
+    """
+    command, heredocs = instruction.command, instruction.heredocs
+    if not heredocs:
+        return command, ()
+    text = command.words[0]
+    if parse_heredoc_word(text.strip()) is None:
+        bodies = "".join(f"\n{doc.content}{doc.name}" for doc in heredocs)
+        return replace(command, words=(text + bodies,)), ()
+    if heredocs[0].body.startswith("#!"):
+        name = heredocs[0].name
+        return replace(command, words=(f"/dev/pipes/{name}",)), ((name, heredocs[0].body),)
+    return replace(command, words=(heredocs[0].body,)), ()

@@ -1,0 +1,58 @@
+"""How steps look in an image's history and in logs. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from incubator.dockerfile import instructions as ins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from incubator.oci.image_config import RuntimeConfig
+
+_LONGEST_LABEL = 100
+
+
+def step_label(instruction: ins.Instruction) -> str:
+    """The instruction on one line, cut to a length that fits a log."""
+    text = " ".join(instruction.original.split())
+    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+
+
+def run_created_by(args: Iterable[tuple[str, str]], argv: Iterable[str]) -> str:
+    """History line of a RUN: `RUN |1 NAME=value /bin/sh -c ...`, arguments counted as docker does."""
+    pairs = [f"{name}={value}" for name, value in args]
+    return " ".join(["RUN", *([f"|{len(pairs)}", *pairs] if pairs else []), *argv])
+
+
+def copy_created_by(keyword: str, flags: Iterable[str], sources: Iterable[str], destination: str) -> str:
+    """History line of a COPY or ADD, words expanded."""
+    return " ".join([keyword, *flags, *sources, destination])
+
+
+def metadata_created_by(instruction: ins.Instruction, before: RuntimeConfig, after: RuntimeConfig) -> str:
+    """History line of an instruction that changes the config, with the values it came to."""
+    match instruction:
+        case ins.EnvInstruction():
+            old = before.env_map()
+            names = [name for name, value in after.env_map().items() if old.get(name) != value]
+            values = after.env_map()
+            return (
+                " ".join(["ENV", *(f"{name}={values[name]}" for name in names)])
+                if names
+                else instruction.original
+            )
+        case ins.WorkdirInstruction():
+            return f"WORKDIR {after.working_dir}"
+        case ins.UserInstruction():
+            return f"USER {after.user}"
+        case ins.CmdInstruction():
+            return f"CMD {json.dumps(list(after.cmd or ()), ensure_ascii=False)}"
+        case ins.EntrypointInstruction():
+            return f"ENTRYPOINT {json.dumps(list(after.entrypoint or ()), ensure_ascii=False)}"
+        case ins.StopsignalInstruction():
+            return f"STOPSIGNAL {after.stop_signal}"
+        case _:
+            return instruction.original

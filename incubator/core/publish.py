@@ -1,0 +1,64 @@
+"""Tags and pushes, once the image is complete."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from incubator.core.lookup import find_credential, report_transfer
+from incubator.errors import PushFailed, RegistryError
+from incubator.events import ImagePushed, ImageTagged
+
+if TYPE_CHECKING:
+    from incubator.core.engine import Engine
+    from incubator.events import Listener
+    from incubator.request import BuildRequest
+
+
+def publish(engine: Engine, emit: Listener, image_id: str, request: BuildRequest) -> dict[str, str]:
+    """Tag the image, push every tag if asked; each pushed reference and the digest its registry confirmed.
+
+    A push without `load` leaves the engine's tags as they were before. Raises PushFailed, which says which
+    references made it.
+    """
+    before = {str(tag): engine.image(str(tag)) for tag in request.tags}
+    for reference in before:
+        engine.tag(image_id, reference)
+        if not request.push or request.load:
+            emit(ImageTagged(reference=reference))
+    if not request.push:
+        return {}
+    try:
+        return _push_all(engine, emit, request)
+    finally:
+        if not request.load:
+            for reference, old in before.items():
+                if old is None:
+                    engine.remove_image(reference)
+                elif old.id != image_id:
+                    engine.tag(old.id, reference)
+
+
+def _push_all(engine: Engine, emit: Listener, request: BuildRequest) -> dict[str, str]:
+    digests: dict[str, str] = {}
+    for tag in request.tags:
+        reference = str(tag)
+        begin = time.monotonic()
+        try:
+            digest = engine.push(
+                reference,
+                credential=find_credential(tag, request.credentials),
+                progress=report_transfer(emit, reference, "push"),
+            )
+        except RegistryError as error:
+            failed = [str(other) for other in request.tags if str(other) not in digests]
+            made = f"; pushed: {', '.join(digests)}" if digests else ""
+            raise PushFailed(
+                f"{error.message}; not pushed: {', '.join(failed)}{made}",
+                pushed=tuple(digests),
+                failed=failed,
+                hint=error.hint,
+            ) from error
+        digests[reference] = digest
+        emit(ImagePushed(reference=reference, digest=digest, duration_s=time.monotonic() - begin))
+    return digests

@@ -1,0 +1,149 @@
+"""Stages: each group of a stage becomes a layer on top of the one before."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from incubator.core.assemble import Clock, group_history
+from incubator.core.layer import LayerContainer, Surroundings
+from incubator.core.mountpoints import MountPoints
+from incubator.core.plan.model import BaseImage, RunStep
+from incubator.errors import EngineError
+from incubator.events import LayerCommitted
+from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from incubator.core.copying import SourceFiles
+    from incubator.core.engine import ImageInfo
+    from incubator.core.leftovers import Workshop
+    from incubator.core.plan.model import Group, StagePlan, Step
+    from incubator.oci.platform import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltLayer:
+    """A layer that a stage made; empty `steps` for one that only tidies up."""
+
+    diff_id: str
+    steps: tuple[Step, ...]
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageResult:
+    """A stage's files as an image on the engine, whose config does not matter.
+
+    `history` covers all layers of `image`; `layers` are those made since the base image, this stage's and
+    those of stages below it. `logs`: output of each RUN.
+    """
+
+    image: ImageInfo
+    platform: Platform
+    history: tuple[HistoryEntry, ...]
+    layers: tuple[BuiltLayer, ...]
+    logs: tuple[tuple[Step, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageExecutor:
+    """Executes planned stages one by one."""
+
+    surroundings: Surroundings
+    workshop: Workshop
+    sources: SourceFiles
+    clock: Clock
+
+    def execute(self, stage: StagePlan, platform: Platform, done: Mapping[int, StageResult]) -> StageResult:
+        """Make a stage's layers. `done` holds the stages it builds on."""
+        result = self._start(stage, platform, done)
+        around = replace(
+            self.surroundings,
+            platform=None if result.platform == self.surroundings.engine.info().platform else result.platform,
+        )
+        mount_points = MountPoints(around)
+        for group in stage.groups:
+            result = self._group(around, group, result, mount_points)
+        return self._tidy(result, mount_points)
+
+    def _start(self, stage: StagePlan, platform: Platform, done: Mapping[int, StageResult]) -> StageResult:
+        engine = self.surroundings.engine
+        if isinstance(stage.base, int):
+            return replace(done[stage.base], logs=())
+        if isinstance(stage.base, BaseImage):
+            config = stage.base.config
+            history = engine.history(stage.base.image_id)
+            parent = stage.base.image_id
+        else:
+            config = ImageConfig(platform=platform, config=RuntimeConfig(), created=self.clock.now())
+            history = ()
+            parent = ""
+        if not parent or (config.config.volumes and any(group.changes_files for group in stage.groups)):
+            # Every container would get anonymous volumes there, and what is written to them is in no layer.
+            plain = replace(config, config=replace(config.config, volumes=()), history=history)
+            parent = engine.compose(parent, plain)
+            engine.tag(parent, self.workshop.reference())
+        image = engine.image(parent)
+        if image is None:
+            raise EngineError(f"the image {parent} is gone")
+        return StageResult(image=image, platform=config.platform, history=history, layers=(), logs=())
+
+    def _group(
+        self, around: Surroundings, group: Group, before: StageResult, mount_points: MountPoints
+    ) -> StageResult:
+        if not group.changes_files:
+            entries = group_history(group, made_layer=False, clock=self.clock)
+            return replace(before, history=before.history + entries)
+        begin = time.monotonic()
+        if any(isinstance(step, RunStep) for step in group.steps):
+            mount_points.note(before.image.id)
+        with LayerContainer(around, before.image.id, group, self.sources) as container:
+            container.execute()
+            image = container.commit(self.workshop.reference())
+            logs = tuple(
+                (step, container.logs[step.ref].text) for step in group.steps if step.ref in container.logs
+            )
+        duration_s = time.monotonic() - begin
+        made = image.config.diff_ids[len(before.image.config.diff_ids) :]
+        around.emit(
+            LayerCommitted(
+                stage=group.steps[0].ref.stage,
+                steps=tuple(step.ref for step in group.steps if step.changes_files),
+                diff_id=made[-1] if made else None,
+                size_bytes=max(0, image.size_bytes - before.image.size_bytes),
+                duration_s=duration_s,
+            )
+        )
+        layers = tuple(
+            BuiltLayer(diff_id=diff_id, steps=group.steps, duration_s=duration_s) for diff_id in made
+        )
+        return replace(
+            before,
+            image=image if made else before.image,
+            history=before.history + group_history(group, made_layer=bool(made), clock=self.clock),
+            layers=before.layers + layers,
+            logs=before.logs + logs,
+        )
+
+    def _tidy(self, result: StageResult, mount_points: MountPoints) -> StageResult:
+        """Take away the empty folders that the engine made to mount volumes on."""
+        tidy = mount_points.removal_layer(result.image.id)
+        if tidy is None:
+            return result
+        engine = self.surroundings.engine
+        entry = HistoryEntry(created_by="remove mount points of build-time volumes", created=self.clock.now())
+        config = replace(
+            result.image.config,
+            diff_ids=(*result.image.config.diff_ids, tidy.diff_id),
+            history=(*result.history, entry),
+        )
+        image_id = engine.compose(result.image.id, config, top=tidy.tar)
+        engine.tag(image_id, self.workshop.reference())
+        image = engine.image(image_id)
+        if image is None:
+            raise EngineError(f"the image {image_id} is gone")
+        layer = BuiltLayer(diff_id=tidy.diff_id, steps=(), duration_s=0.0)
+        return replace(result, image=image, history=config.history, layers=(*result.layers, layer))
