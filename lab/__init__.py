@@ -16,6 +16,7 @@ from .availability import reason_not_here
 from .clients import tool, write_docker_config
 from .engines import EngineHandle, default_engine
 from .errors import LabError
+from .parts import PARTS, stop_all
 from .registries import RegistryHandle
 
 if TYPE_CHECKING:
@@ -58,8 +59,4 @@ def ensure_images(where: EngineHandle | str, names: Iterable[str]) -> None:
 
 def down(*names: str) -> None:
     """Stop the named engines and registries with all they run and store; without names, everything."""
-    for name in names or (*engines.ENGINES, *registries.NAMES.values()):
-        if name in registries.NAMES.values():
-            registries.down(auth=name == registries.NAMES[True])
-        else:
-            engines.down(name)
+    stop_all(names or PARTS)

@@ -6,7 +6,6 @@ one that the machine's own apt sources name.
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import time
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import LabError
+from .machine import debian_reason, mirror
 from .paths import cache_dir, fresh_folder, locked, step
 
-OWN_SUITE = "bookworm"
 NEXT_SUITE = "forky"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 LISTS_MAX_AGE_S = 24 * 3600.0
@@ -35,6 +34,8 @@ class Bundle:
 
 def bundle_root(bundle: Bundle) -> Path:
     """Folder the bundle is unpacked in; downloads it if the cache lacks it. Raises `LabError`."""
+    if reason := debian_reason():
+        raise LabError(f"{bundle.name} {reason}")
     root = cache_dir() / "packages" / bundle.name
     with locked(cache_dir(), f"packages-{bundle.name}"):
         if not root.exists():
@@ -46,21 +47,6 @@ def bundle_root(bundle: Bundle) -> Path:
 def is_unpacked(bundle: Bundle) -> bool:
     """Whether the cache has the bundle."""
     return (cache_dir() / "packages" / bundle.name).exists()
-
-
-def mirror() -> str:
-    """URI of the Debian archive as the machine's own apt sources give it. Raises `LabError` if none does."""
-    for source in sorted(Path("/etc/apt/sources.list.d").glob("*.sources")):
-        for stanza in source.read_text().split("\n\n"):
-            fields = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", stanza, re.MULTILINE))
-            if OWN_SUITE in fields.get("Suites", "").split():
-                return str(fields["URIs"].split()[0])
-    for source in (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*.list"))):
-        text = source.read_text() if source.exists() else ""
-        found = re.search(rf"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+{OWN_SUITE}\s", text, re.MULTILINE)
-        if found:
-            return found[1]
-    raise LabError(f"no apt source of this machine names the suite {OWN_SUITE}")
 
 
 def library_path(root: Path) -> str:

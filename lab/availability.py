@@ -26,8 +26,9 @@ def reason_not_here(name: str) -> str | None:
     elif name in images.RECIPES:
         reason = debian_reason() or (None if images.is_made(name) else mirror_reason())
     elif name in BUNDLES:
-        cached = all(is_unpacked(bundle) for bundle in BUNDLES[name])
-        reason = debian_reason() or (None if cached else mirror_reason())
+        reason = debian_reason()
+        if reason is None and not all(is_unpacked(bundle) for bundle in BUNDLES[name]):
+            reason = mirror_reason()
     else:
         known = ", ".join([*BUNDLES, *images.RECIPES, *clients.CLIENTS])
         return f"the lab has no {name!r}; it has {known}"

@@ -14,13 +14,13 @@ from . import engines, images, registries
 from .availability import reason_not_here
 from .clients import CLIENTS, tool
 from .errors import LabError
+from .parts import PARTS, start, stop_all
 from .paths import cache_dir, say, state_dir
 from .selfcheck import check_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = (*engines.ENGINES, *registries.NAMES.values())
 DEFAULT_ENGINE = "default"
 
 
@@ -84,24 +84,14 @@ def _up(options: argparse.Namespace) -> int:
         reason = reason_not_here(name)
         if reason:
             raise LabError(reason)
-        _out(f"{name} {_start(name)}")
+        _out(f"{name} {start(name)}")
     return 0
-
-
-def _start(name: str) -> str:
-    if name in registries.NAMES.values():
-        return registries.up(auth=name == registries.NAMES[True]).address
-    return engines.up(name).host
 
 
 def _down(options: argparse.Namespace) -> int:
     if not options.names and not options.all:
         raise LabError("name what to stop, or give --all")
-    for name in PARTS if options.all else options.names:
-        if name in registries.NAMES.values():
-            registries.down(auth=name == registries.NAMES[True])
-        else:
-            engines.down(name)
+    stop_all(PARTS if options.all else options.names)
     return 0
 
 

@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .apt import OWN_SUITE, Bundle, bundle_root, is_unpacked, library_path
+from .apt import Bundle, bundle_root, is_unpacked, library_path
 from .docker import DOCKER28
 from .errors import LabError
-from .machine import debian_reason, mirror_reason
+from .machine import OWN_SUITE, debian_reason, mirror_reason
 from .paths import cache_dir, fresh_folder, locked, state_dir, step
 from .wrappers import write_wrapper
 

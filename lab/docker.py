@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import daemons, engine_api, network
-from .apt import NEXT_SUITE, OWN_SUITE, Bundle, bundle_root, library_path
+from .apt import NEXT_SUITE, Bundle, bundle_root, library_path
+from .machine import OWN_SUITE
 from .mounts import data_root, drop_data_root, remove_tree
 from .paths import locked, state_dir, step
 

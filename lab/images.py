@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import engine_api, rootfs
-from .apt import OWN_SUITE, Bundle, bundle_root, mirror
+from .apt import Bundle, bundle_root
 from .errors import LabError
+from .machine import OWN_SUITE, mirror
 from .paths import cache_dir, fresh_folder, locked, say, state_dir, step
 
 if TYPE_CHECKING:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import urllib.error
 import urllib.request
+from pathlib import Path
 
-from .apt import OWN_SUITE, mirror
 from .errors import LabError
 
+OWN_SUITE = "bookworm"
+"""The Debian release the lab is made for."""
 PROGRAMS = ("apt-get", "dpkg-deb", "ip", "mount", "umount", "unshare", "chroot")
 
 
@@ -36,6 +39,21 @@ def mirror_reason() -> str | None:
             return None
     except (LabError, OSError, urllib.error.URLError) as error:
         return f"needs Debian's package mirror: {error}"
+
+
+def mirror() -> str:
+    """URI of the Debian archive as the machine's own apt sources give it. Raises `LabError` if none does."""
+    for source in sorted(Path("/etc/apt/sources.list.d").glob("*.sources")):
+        for stanza in source.read_text().split("\n\n"):
+            fields = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", stanza, re.MULTILINE))
+            if OWN_SUITE in fields.get("Suites", "").split():
+                return str(fields["URIs"].split()[0])
+    for source in (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*.list"))):
+        text = source.read_text() if source.exists() else ""
+        found = re.search(rf"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+{OWN_SUITE}\s", text, re.MULTILINE)
+        if found:
+            return found[1]
+    raise LabError(f"no apt source of this machine names the suite {OWN_SUITE}")
 
 
 def _system() -> tuple[str, str]:

@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ def _remove_new_rules(
 ) -> None:
     chains = []
     for rule in _rules(table, env):
-        kind, chain, *_ = words = rule.split()
+        kind, chain, *_ = words = shlex.split(rule)
         if rule in before:
             continue
         if kind == "-N" and ours.search(chain):

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .errors import LabError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,7 +40,10 @@ def state_dir() -> Path:
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"the lab cannot make its folder {folder}: {error.strerror}") from error
     return folder.resolve()
 
 

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 from . import daemons, engine_api, network
-from .apt import OWN_SUITE, Bundle, bundle_root
+from .apt import Bundle, bundle_root
 from .docker import DOCKER20, filter_env
+from .machine import OWN_SUITE
 from .mounts import data_root, drop_data_root, remove_tree
 from .paths import locked, state_dir, step
 

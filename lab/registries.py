@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import daemons
-from .apt import OWN_SUITE, Bundle, bundle_root
+from .apt import Bundle, bundle_root
 from .errors import LabError
+from .machine import OWN_SUITE
 from .mounts import data_root, drop_data_root, remove_tree
 from .paths import locked, state_dir, step
 

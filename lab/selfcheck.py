@@ -98,7 +98,7 @@ def _use_network(name: str) -> str:
 
 def _push_and_pull(name: str, auth: bool) -> str:
     socket, registry = engines.socket_of(name), registries.up(auth=auth)
-    repository = f"{registry.address}/check/{name}"
+    repository = f"{registry.address}/check/{name}-{os.getpid()}"  # two checks may run at once
     reference = f"{repository}:latest"
     engine_api.tag(socket, "busybox:latest", repository, "latest")
     try:

@@ -1,0 +1,40 @@
+"""Engines and registries alike: what `up` and `down` take."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from . import engines, registries
+from .errors import LabError
+from .paths import state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PARTS = (*engines.ENGINES, *registries.NAMES.values())
+
+
+def start(name: str) -> str:
+    """Start a part if it does not run; returns its `DOCKER_HOST` or its registry address. Raises `LabError`."""
+    if name in registries.NAMES.values():
+        return registries.up(auth=name == registries.NAMES[True]).address
+    return engines.up(name).host
+
+
+def stop_all(names: Iterable[str]) -> None:
+    """Stop each part with all it runs and stores; one that resists does not keep the others. Raises `LabError`."""
+    faults = []
+    for name in names:
+        try:
+            if name in registries.NAMES.values():
+                registries.down(auth=name == registries.NAMES[True])
+            else:
+                engines.down(name)
+        except (LabError, OSError, subprocess.SubprocessError) as error:
+            faults.append(f"{name}: {error}")
+    if not any((state_dir() / name).exists() for name in PARTS):
+        shutil.rmtree(state_dir() / "docker-config", ignore_errors=True)
+    if faults:
+        raise LabError("not all was stopped: " + "; ".join(faults))
