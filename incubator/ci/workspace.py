@@ -163,7 +163,7 @@ def engine_source(path: str, mounts: Sequence[Mounted]) -> str:
     wanted = PurePosixPath(posixpath.normpath(path))
     around = [mount for mount in mounts if wanted.is_relative_to(mount.destination)]
     if not around:
-        return path
+        return str(wanted)
     mount = max(around, key=lambda mount: len(PurePosixPath(mount.destination).parts))
     rest = wanted.relative_to(mount.destination)
     whole = not rest.parts

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from incubator.ci.inputs import PipelineInputs, read_inputs
+from incubator.ci.raw import COMPONENT_MARK, secret_values
+from incubator.ci.spec import input_specs
+from incubator.core.volume import Volume
+from incubator.errors import InputErrors
+from incubator.oci.reference import parse_reference
+from incubator.schema import load_schema
+
+if TYPE_CHECKING:
+    from incubator.ci.surroundings import Ci
+
+SECRET = "s3cr3t-t0ken"
+
+
+def read(ci: Ci = "github", /, **variables: str) -> PipelineInputs:
+    """Inputs from variables, `build_args` being the input `build-args` on GitHub and `INCUBATOR_...` elsewhere."""
+    return read_inputs(environ_of(ci, **variables), ci, warn=lambda _: None)
+
+
+def environ_of(ci: Ci, /, **variables: str) -> dict[str, str]:
+    prefix = "INPUT_" if ci == "github" else "INCUBATOR_"
+    hyphen = "-" if ci == "github" else "_"
+    return {
+        name if name.isupper() else prefix + name.upper().replace("_", hyphen): value
+        for name, value in variables.items()
+    }
+
+
+def faults(ci: Ci = "github", /, **variables: str) -> list[str]:
+    with pytest.raises(InputErrors) as caught:
+        read(ci, **variables)
+    return [str(error) for error in caught.value.errors]
+
+
+def component(value: str) -> str:
+    return COMPONENT_MARK + value
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(load_schema("inputs"))
+    assert load_schema("inputs")["additionalProperties"] is False
+
+
+def test_defaults_and_examples_are_valid_and_every_input_is_described() -> None:
+    validator = Draft202012Validator(load_schema("inputs"))
+    for spec in input_specs():
+        assert spec.description.endswith("."), spec.name
+        for value in (spec.default, *spec.examples):
+            validator.validate({spec.name: value})
+        assert spec.examples or spec.secret
+        assert (spec.kind == "list") == (spec.list_style is not None)
+
+
+def test_examples_are_understood() -> None:
+    for spec in input_specs():
+        for example in spec.examples:
+            text = "\n".join(example) if isinstance(example, list) else str(example).lower()
+            others = {"memory": "1g"} if spec.name == "memory-swap" else {}
+            login = {"registry", "username", "password"}
+            others |= dict.fromkeys(login - {spec.name}, "x") if spec.name in login else {}
+            assert read(**others, **{spec.name.replace("-", "_"): text}) != PipelineInputs()
+
+
+def test_the_fields_are_the_inputs() -> None:
+    assert [field.name.replace("_", "-") for field in fields(PipelineInputs)] == [
+        spec.name for spec in input_specs()
+    ]
+
+
+def test_nothing_given_is_nothing() -> None:
+    assert read() == PipelineInputs()
+    blank = {spec.name.replace("-", "_"): " \n" for spec in input_specs()}
+    assert read(**blank) == PipelineInputs()
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab", "plain"])
+def test_reads_every_kind(ci: Ci) -> None:
+    inputs = read(
+        ci,
+        context="app",
+        build_args="VERSION=1.2\nFROM_ENVIRONMENT\nNOWHERE\nEMPTY=\n",
+        labels="a=b=c\nd",
+        tags="acme/web:1, ghcr.io/acme/web\nacme/web:1",
+        push="TRUE",
+        no_cache="false",
+        layers="3, 5",
+        volumes="./cache:/cache\nmaven:/root/.m2:ro",
+        memory="512m",
+        cpu_shares="512",
+        cpuset_cpus="0-1",
+        FROM_ENVIRONMENT="yes",
+    )
+    assert inputs == PipelineInputs(
+        context="app",
+        build_args={"VERSION": "1.2", "FROM_ENVIRONMENT": "yes", "NOWHERE": None, "EMPTY": ""},
+        labels={"a": "b=c", "d": ""},
+        tags=(parse_reference("acme/web:1"), parse_reference("ghcr.io/acme/web:latest")),
+        push=True,
+        no_cache=False,
+        layers=(3, 5),
+        volumes=(Volume("./cache", "/cache"), Volume("maven", "/root/.m2", "ro")),
+        memory="512m",
+        cpu_shares=512,
+        cpuset_cpus="0-1",
+    )
+
+
+def test_layers_and_squash() -> None:
+    assert read(layers="auto").layer_splits == "auto"
+    assert read(layers="0").layer_splits == (0,)
+    assert read(squash="true").layer_splits == (0,)
+    assert read(squash="true", layers="0").layer_splits == (0,)
+    assert read(squash="false", layers="2").layer_splits == (2,)
+    assert "squash and layers" in faults(squash="true", layers="2")[0]
+
+
+def test_all_faults_come_together_with_name_value_and_what_is_allowed() -> None:
+    found = faults(
+        tag="acme/web",
+        push="yes",
+        tags="Acme/Web",
+        memory="12q",
+        volumes="/srv",
+        layers="two",
+        cpu_shares="-3",
+        labels="=x",
+        username="bot",
+        platforms="linux/arm64",
+    )
+    text = "\n".join(found)
+    for expected in (
+        "unknown input tag\nhint: did you mean tags?",
+        "input push: 'yes' is neither true nor false\nhint: write true or false",
+        "input tags: invalid reference 'Acme/Web'",
+        "input memory: invalid size '12q'\nhint: a size is",
+        "input volumes: invalid volume '/srv': expected source:destination[:mode]",
+        "input layers: invalid layer split 'two'",
+        "input cpu-shares: '-3' is not a whole number\nhint: expected a whole number from 0 to 262144",
+        "input labels: '=x' has no name before the =",
+        "input password: it is missing, but username is given",
+        "input platforms: docker/build-push-action has it, but it is not supported here yet",
+    ):
+        assert expected in text
+    assert len(found) == 10
+
+
+@pytest.mark.parametrize("text", ["True", "TRUE", "true"])
+def test_booleans_are_yaml_core(text: str) -> None:
+    assert read(push=text).push is True
+
+
+@pytest.mark.parametrize("text", ["yes", "on", "1", "tRue", "t", "'true'"])
+def test_other_words_are_no_booleans(text: str) -> None:
+    assert len(faults(push=text)) == 1
+
+
+def test_unknown_variables_are_named_as_they_were_given() -> None:
+    assert faults("gitlab", builds_args="A=1") == [
+        "unknown variable INCUBATOR_BUILDS_ARGS\nhint: did you mean INCUBATOR_BUILD_ARGS?"
+    ]
+    assert "hint: inputs are context, file" in faults(zzz="1")[0]
+    assert read(zzz="") == PipelineInputs(), "an empty one asks for nothing"
+
+
+def test_a_secret_is_in_no_fault_and_no_representation() -> None:
+    found = faults(password=SECRET, passwort=SECRET, push="x")
+    assert len(found) == 3
+    assert SECRET not in "\n".join(found)
+    assert SECRET not in repr(read(username="bot", password=SECRET))
+    assert SECRET not in repr(read(username="bot", password=SECRET).credential)
+
+
+def test_logins() -> None:
+    hub = read(username="bot", password=SECRET).credential
+    assert hub is not None
+    assert (hub.registry, hub.username, hub.password) == ("docker.io", "bot", SECRET)
+    other = read(registry="localhost:5000", username="bot", password=SECRET).credential
+    assert other is not None
+    assert other.registry == "localhost:5000"
+    index = read(registry="https://index.docker.io/v1/", username="bot", password=SECRET).credential
+    assert index is not None
+    assert index.registry == "docker.io"
+    assert read().credential is None
+    assert "hint: write ghcr.io" in faults(registry="https://ghcr.io", username="a", password="b")[0]
+    assert "registry is given" in faults(registry="ghcr.io")[0]
+
+
+def test_gitlab_brings_the_login_of_the_job() -> None:
+    job = {"CI_REGISTRY": "registry.example", "CI_REGISTRY_USER": "job", "CI_REGISTRY_PASSWORD": SECRET}
+    default = read("gitlab", **job).credential
+    assert default is not None
+    assert (default.registry, default.username) == ("registry.example", "job")
+    own = read("gitlab", registry="ghcr.io", username="bot", password="x", **job).credential
+    assert own is not None
+    assert own.registry == "ghcr.io"
+    assert read("github", **job).credential is None
+    assert read("gitlab", CI_REGISTRY="registry.example").credential is None
+
+
+def test_secret_values_are_found_for_masking() -> None:
+    assert secret_values({"INPUT_PASSWORD": f" {SECRET}\n"}, "github") == (SECRET,)
+    environ = {"INCUBATOR_PASSWORD": component("$TOKEN"), "TOKEN": SECRET}
+    assert SECRET in secret_values(environ, "gitlab")
+    assert secret_values({}, "github") == ()
+
+
+def test_the_component_gives_json_lists_and_expands_once_entry_by_entry() -> None:
+    warnings: list[str] = []
+    environ = environ_of(
+        "gitlab",
+        labels=component('["message=$MESSAGE", "price=5$$", "nothing=${UNSET_HERE}"]'),
+        context=component("$FOLDER/app"),
+        MESSAGE='","evil=1 $SECRET_THING\nsecond line',
+        SECRET_THING=SECRET,
+        FOLDER="services",
+    )
+    inputs = read_inputs(environ, "gitlab", warn=warnings.append)
+    assert inputs.labels == {
+        "message": '","evil=1 $SECRET_THING\nsecond line',
+        "price": "5$",
+        "nothing": "",
+    }
+    assert inputs.context == "services/app"
+    assert len(warnings) == 1
+    assert "UNSET_HERE" in warnings[0]
+
+
+def test_plain_variables_are_not_expanded() -> None:
+    inputs = read("gitlab", labels="message=$SECRET_THING", SECRET_THING=SECRET)
+    assert inputs.labels == {"message": "$SECRET_THING"}
+
+
+def test_the_component_reads_what_ruby_writes_for_a_list() -> None:
+    inputs = read("gitlab", labels=component(r'["a=\#{x} \#$$y \"q\" \\ \u00e9", "b=\e"]'))
+    assert inputs.labels == {"a": '#{x} #$y "q" \\ é', "b": "\x1b"}
+
+
+@pytest.mark.parametrize("value", ["[1", '{"a": 1}', "[[1]]", "[null]", "text"])
+def test_what_is_no_list_is_a_fault(value: str) -> None:
+    assert len(faults("gitlab", labels=component(value))) == 1
+
+
+def test_values_of_the_component_that_equal_the_default_are_not_given() -> None:
+    assert read("gitlab", push=component("false"), cpu_shares=component("0")) == PipelineInputs()
+    assert read("gitlab", push=component("true"), cpu_shares=component("5")).push is True
+    assert read("gitlab", push="false").push is False
+
+
+texts = st.text(max_size=40)
+
+
+@given(st.dictionaries(st.sampled_from([spec.github_variable for spec in input_specs()]), texts))
+@settings(max_examples=150)
+def test_no_input_crashes_and_what_is_accepted_fits_the_schema(environ: dict[str, str]) -> None:
+    try:
+        inputs = read_inputs(environ, "github", warn=lambda _: None)
+    except InputErrors:
+        return
+    typed: dict[str, Any] = {
+        "tags": [str(tag) for tag in inputs.tags],
+        "labels": [f"{key}={value}" for key, value in inputs.labels.items()],
+        "push": inputs.push or False,
+        "cpu-shares": inputs.cpu_shares or 0,
+        "registry": inputs.registry or "",
+    }
+    Draft202012Validator(load_schema("inputs")).validate(typed)
