@@ -98,6 +98,7 @@ class Builder:
                 volumes=request.volumes,
                 limits=request.limits,
                 platform=None,
+                discard=workshop.discard,
                 keep_containers=not request.rm,
                 keep_after_failure=not request.force_rm,
             )
@@ -147,12 +148,11 @@ class Builder:
 
 def _layer_results(config: ImageConfig, final: StageResult, sizes: Sequence[int]) -> tuple[LayerResult, ...]:
     """All layers of the image, base first; sizes are those of the history entries that made them."""
-    made = {layer.diff_id: layer for layer in final.layers}
     of_layers = [size for entry, size in zip(config.history, sizes, strict=True) if not entry.empty_layer]
     base_count = len(config.diff_ids) - len(final.layers)
     results = []
     for index, (diff_id, size) in enumerate(zip(config.diff_ids, of_layers, strict=True)):
-        layer = made.get(diff_id) if index >= base_count else None
+        layer = final.layers[index - base_count] if index >= base_count else None
         results.append(
             LayerResult(
                 diff_id=diff_id,

@@ -7,7 +7,9 @@ import contextlib
 import json
 import os
 import tarfile
+import time
 from pathlib import Path
+from posixpath import dirname
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import requests
@@ -47,6 +49,7 @@ TIMEOUT_S = 600
 """How long one call may stay silent: commits and loads of large layers take their time."""
 
 _LOWEST_API = (1, 40)
+_REMOVE_ATTEMPTS = 5
 
 
 class DockerClient:
@@ -347,10 +350,17 @@ class DockerClient:
             with engine_errors(f"look at {path} in a build container"):
                 reply = self._call("HEAD", f"/containers/{container}/archive", params={"path": path})
         except EngineError as error:
-            if error.status == 404:
+            # A path below a file is an internal error to some engines.
+            if error.status == 404 or (error.status == 500 and not self._is_folder(container, dirname(path))):
                 return None
             raise
         return path_stat(json.loads(base64.b64decode(reply.headers["X-Docker-Container-Path-Stat"])))
+
+    def _is_folder(self, container: str, path: str) -> bool:
+        found = self.stat(container, path)
+        if found and found.kind == "symlink":
+            found = self.stat(container, found.link_target)
+        return found is not None and found.kind == "dir"
 
     def read_tar(self, container: str, path: str) -> Iterator[bytes]:
         """The tar of a path: entries are named from the path's last part on."""
@@ -373,12 +383,19 @@ class DockerClient:
 
     def remove_container(self, container: str) -> None:
         """Kill and remove a container with its anonymous volumes; a missing one is fine."""
-        try:
-            with engine_errors("remove a build container"):
-                self._api.remove_container(container, v=True, force=True)
-        except EngineError as error:
-            if error.status not in (404, 409):  # 409: its removal is already under way
-                raise
+        for attempt in range(_REMOVE_ATTEMPTS):
+            try:
+                with engine_errors("remove a build container"):
+                    self._api.remove_container(container, v=True, force=True)
+            except EngineError as error:
+                if error.status in (404, 409):  # 409: its removal is already under way
+                    return
+                # Podman refuses to kill a container that ends at this very moment.
+                if error.status != 500 or attempt == _REMOVE_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * 2**attempt)
+            else:
+                return
 
     def containers(self, label: str | None = None) -> list[str]:
         """Ids of containers: the running ones, or with a `label` (`key` or `key=value`) all that have it."""

@@ -44,6 +44,7 @@ class Surroundings:
     volumes: Sequence[Volume]
     limits: Limits
     platform: Platform | None
+    discard: Callable[[str], None]
     keep_containers: bool = False
     keep_after_failure: bool = False
 
@@ -94,7 +95,7 @@ class LayerContainer:
             self._shell.close()
         keep = self._around.keep_after_failure if kind else self._around.keep_containers
         if not keep:
-            self._engine.remove_container(self._id)
+            self._around.discard(self._id)
 
     def execute(self) -> None:
         """Do all steps in order. Raises StepFailed, or what the step's part raises, at the step's line."""
@@ -202,7 +203,7 @@ class LayerContainer:
         """Scripts of heredocs, in the container's /dev, which is in no layer."""
         for name, content in step.files:
             path = quote(f"/dev/pipes/{name}")
-            text = f"mkdir -p /dev/pipes && printf %s {quote(content)} >{path} && chmod 755 {path}"
+            text = f"mkdir -p /dev/pipes && printf %s {quote(content)} >{path}"
             running = self._engine.run(self._id, (SHELL, "-c", text), env={}, user="0", working_dir="/")
             said = b"".join(data for _, data in running.frames())
             if running.exit_code():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -27,12 +28,17 @@ STALE_AFTER_S = 24 * 3600
 
 
 class Workshop:
-    """A build's own labels and intermediate images. A context manager: the images are gone afterwards."""
+    """A build's own labels, containers to remove and intermediate images.
+
+    A context manager: what was discarded and the images are gone afterwards.
+    """
 
     def __init__(self, engine: Engine, build_id: str) -> None:
         self._engine = engine
         self._build_id = build_id
         self._references: list[str] = []
+        self._removals: list[Future[None]] = []
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="incubator-remove")
         self.labels = {
             LABEL_BUILD: build_id,
             LABEL_OWNER: owner_of(os.getpid()),
@@ -43,8 +49,15 @@ class Workshop:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with self._pool:
+            for removal in self._removals:
+                removal.result()
         for reference in reversed(self._references):
             self._engine.remove_image(reference)
+
+    def discard(self, container: str) -> None:
+        """Remove a container, without waiting for it: the next layer need not."""
+        self._removals.append(self._pool.submit(self._engine.remove_container, container))
 
     def reference(self) -> str:
         """A fresh reference for an intermediate image, so that nobody's pruning takes it away."""

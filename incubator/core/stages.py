@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from incubator.oci.platform import Platform
 
 
+EMPTY_LAYER = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+"""Diff ID of a tar without entries: 1024 zero bytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltLayer:
     """A layer that a stage made; empty `steps` for one that only tidies up."""
@@ -107,7 +111,8 @@ class StageExecutor:
                 (step, container.logs[step.ref].text) for step in group.steps if step.ref in container.logs
             )
         duration_s = time.monotonic() - begin
-        made = image.config.diff_ids[len(before.image.config.diff_ids) :]
+        # Docker makes no layer where nothing changed, Podman an empty one.
+        made = [d for d in image.config.diff_ids[len(before.image.config.diff_ids) :] if d != EMPTY_LAYER]
         around.emit(
             LayerCommitted(
                 stage=group.steps[0].ref.stage,

@@ -307,6 +307,9 @@ def _resolve_heredocs(instruction: ins.RunInstruction) -> tuple[ins.Command, tup
         bodies = "".join(f"\n{doc.content}{doc.name}" for doc in heredocs)
         return replace(command, words=(text + bodies,)), ()
     if heredocs[0].body.startswith("#!"):
-        name = heredocs[0].name
-        return replace(command, words=(f"/dev/pipes/{name}",)), ((name, heredocs[0].body),)
+        name, body = heredocs[0].name, heredocs[0].body
+        # What the kernel would do with the script, which works too where /dev is mounted noexec (Podman).
+        interpreter = body[2:].partition("\n")[0].strip().split(maxsplit=1)
+        words = (*interpreter, f"/dev/pipes/{name}")
+        return replace(command, words=words, shell_form=False), ((name, body),)
     return replace(command, words=(heredocs[0].body,)), ()
