@@ -26,7 +26,7 @@ MatchInfo = tuple[bool, ...]
 
 
 class PatternError(InputError):
-    """A pattern is malformed. `pattern` is its text."""
+    """A pattern is malformed: `pattern` is its text, `reason` what is wrong."""
 
     def __init__(self, pattern: str, reason: str) -> None:
         super().__init__(
@@ -34,6 +34,7 @@ class PatternError(InputError):
             hint="patterns know `*`, `?`, `[a-z]`, `**` and `\\` to take the next character literally",
         )
         self.pattern = pattern
+        self.reason = reason
 
 
 def clean_path(path: str) -> str:
