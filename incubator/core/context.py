@@ -1,1 +1,29 @@
 """The build context as the builder sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from incubator.context.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from incubator.context.entry import Entry
+    from incubator.context.source import Match
+
+
+class BuildContext(Source, Protocol):
+    """Files that COPY and ADD may read, which somebody has to close."""
+
+    def resolve(self, pattern: str) -> Sequence[Match]:
+        """See `Source.resolve`."""
+        ...
+
+    def walk(self, match: Match, *, prune: Callable[[str], bool] | None = None) -> Iterator[Entry]:
+        """See `Source.walk`."""
+        ...
+
+    def close(self) -> None:
+        """Give descriptors and temporary files back."""
+        ...
