@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, TypeVar
 from incubator.ci.raw import RawValue, read_raw
 from incubator.ci.spec import InputSpec, input_specs
 from incubator.core.limits import make_limits, parse_layer_splits
-from incubator.core.volume import Volume, parse_volume
+from incubator.core.trust import Origin, make_volume
 from incubator.errors import BuilderError, InputError, InputErrors
-from incubator.faults import Faults
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_reference
 from incubator.request import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from incubator.ci.surroundings import Ci
+    from incubator.ci.surroundings import Surroundings
+    from incubator.core.volume import Volume
+    from incubator.faults import Faults
     from incubator.request import LayerSplits
 
 T = TypeVar("T")
@@ -37,7 +38,8 @@ class PipelineInputs:
     """What the pipeline asks for; one field an input, None (or empty) where nothing was given.
 
     `build_args` maps to None where a bare name has no value in the environment. Sizes are as given, but valid;
-    `memory_swap` may still lack the `memory` that it needs, which a configuration file can bring.
+    `memory_swap` may still lack the `memory` that it needs, which a configuration file can bring. Sources of
+    volumes are absolute paths of this process, or names.
     """
 
     context: str | None = None
@@ -77,14 +79,15 @@ class PipelineInputs:
         return (0,) if self.squash else self.layers
 
 
-def read_inputs(environ: Mapping[str, str], ci: Ci, *, warn: Callable[[str], None]) -> PipelineInputs:
+def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], None]) -> PipelineInputs:
     """Inputs from the environment of a pipeline step; `warn` takes what is odd but no fault.
 
-    Raises InputErrors with every fault there is: unknown names, wrong values, inputs that exclude or need others.
+    Notes every fault there is (unknown names, wrong values, inputs that exclude or need others) in `faults`; an input
+    with a fault counts as not given.
     """
-    faults = Faults()
-    raw = read_raw(environ, ci, faults=faults, warn=warn)
-    if ci == "gitlab" and not raw.keys() & {"registry", "username", "password"}:
+    environ = around.environ
+    raw = read_raw(environ, around.ci, faults=faults, warn=warn)
+    if around.ci == "gitlab" and not raw.keys() & {"registry", "username", "password"}:
         raw |= _gitlab_login(environ)
     reader = _Reader(raw, faults)
     inputs = PipelineInputs(
@@ -100,7 +103,7 @@ def read_inputs(environ: Mapping[str, str], ci: Ci, *, warn: Callable[[str], Non
         no_cache=reader.boolean("no-cache"),
         layers=reader.parsed("layers", parse_layer_splits),
         squash=reader.boolean("squash"),
-        volumes=tuple(reader.each("volumes", parse_volume)),
+        volumes=tuple(reader.each("volumes", lambda text: make_volume(text, origin_of(around)))),
         memory=reader.limit("memory"),
         memory_swap=reader.limit("memory-swap"),
         cpu_shares=reader.integer("cpu-shares"),
@@ -111,8 +114,12 @@ def read_inputs(environ: Mapping[str, str], ci: Ci, *, warn: Callable[[str], Non
         password=reader.text("password"),
     )
     _check_together(inputs, raw, faults)
-    faults.check()
     return inputs
+
+
+def origin_of(around: Surroundings) -> Origin:
+    """What the inputs may reach: everything. Their relative paths count from the workspace."""
+    return Origin(name="the inputs", folder=around.workspace)
 
 
 def _gitlab_login(environ: Mapping[str, str]) -> dict[str, str]:

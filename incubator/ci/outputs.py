@@ -13,11 +13,11 @@ from actions_toolkit.file_command import prepare_key_value_message
 
 from incubator.ci.lists import write_list
 from incubator.errors import BuilderError
+from incubator.metadata import make_metadata
 from incubator.oci.reference import parse_reference
 from incubator.schema import load_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from incubator.core.result import ResultImage
@@ -37,18 +37,14 @@ Outputs = dict[str, Any]
 
 def make_outputs(result: ResultImage, *, image_size_bytes: int | None) -> Outputs:
     """Outputs of a finished build; `image_size_bytes` as the engine tells it."""
-    metadata = {"containerimage.config.digest": result.config_digest}
     image = ""
     if result.digests:
         reference, digest = next(iter(result.digests.items()))
-        metadata["containerimage.digest"] = digest
         image = f"{parse_reference(reference).name}@{digest}"
-    if result.tags:
-        metadata["image.name"] = ",".join(result.tags)
     return {
         "imageid": result.id,
         "digest": result.digest or "",
-        "metadata": metadata,
+        "metadata": make_metadata(result),
         "image": image,
         "tags": list(result.tags),
         "labels": dict(result.config.labels),
@@ -159,9 +155,3 @@ def give_to_owner(descriptor: int, workspace: Path) -> None:
     if (owner.st_uid, owner.st_gid) != (mine.st_uid, mine.st_gid) and stat.S_ISREG(mine.st_mode):
         with suppress(PermissionError):
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
-
-
-def describe_texts(texts: Mapping[str, str]) -> list[str]:
-    """`name: value` lines of the short outputs, for a log."""
-    names = ("imageid", "digest", "image", "image-size-bytes", "layers", "cached-layers", "duration-seconds")
-    return [f"{name}: {texts[name]}" for name in names if texts[name]]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from incubator.ci.narrate import short, show_size
-from incubator.ci.text import plain_line
+from incubator.console.text import clean_text
+from incubator.console.words import short_digest, show_duration, show_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ _PLAIN = re.compile(r"[^A-Za-z0-9 /.,-]")
 
 def escape(text: str) -> str:
     """`text` on one line, each character that could mean something as a character reference."""
-    return _PLAIN.sub(lambda match: f"&#{ord(match[0])};", plain_line(text))
+    return _PLAIN.sub(lambda match: f"&#{ord(match[0])};", clean_text(text))
 
 
 def build_summary(result: ResultImage, outputs: Outputs) -> str:
@@ -39,8 +39,8 @@ def build_summary(result: ResultImage, outputs: Outputs) -> str:
     if outputs["image-size-bytes"] is not None:
         rows.append(("Size", escape(show_size(outputs["image-size-bytes"]))))
     rows.append(("Layers", f"{outputs['layers']}, {outputs['cached-layers']} of them cached"))
-    rows.append(("Duration", f"{result.duration_s:.1f} s"))
-    name = result.tags[0] if result.tags else short(result.id)
+    rows.append(("Duration", show_duration(result.duration_s)))
+    name = result.tags[0] if result.tags else short_digest(result.id)
     parts = [f"### Built {_code(name)}", "", "| | |", "| --- | --- |"]
     parts += [f"| {title} | {value} |" for title, value in rows]
     parts += ["", "**Tags**", "", *(f"- {_code(tag)}" for tag in result.tags)] if result.tags else []
@@ -63,7 +63,7 @@ def _layer_table(layers: Sequence[LayerResult]) -> list[str]:
         if layer.base:
             continue
         size = "" if layer.size_bytes is None else escape(show_size(layer.size_bytes))
-        took = "cached" if layer.cached else f"{layer.duration_s:.1f} s"
+        took = "cached" if layer.cached else show_duration(layer.duration_s)
         commands = "<br>".join(_code(_cut(command)) for command in layer.commands)
         lines.append(f"| {number} | {commands} | {size} | {took} |")
     if len(layers) > _MOST_LAYERS:

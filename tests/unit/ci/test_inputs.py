@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +12,16 @@ from jsonschema import Draft202012Validator
 from incubator.ci.inputs import PipelineInputs, read_inputs
 from incubator.ci.raw import COMPONENT_MARK, secret_values
 from incubator.ci.spec import input_specs
+from incubator.ci.surroundings import Surroundings
 from incubator.core.volume import Volume
 from incubator.errors import InputErrors
+from incubator.faults import Faults
 from incubator.oci.reference import parse_reference
 from incubator.schema import load_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from incubator.ci.surroundings import Ci
 
 SECRET = "s3cr3t-t0ken"
@@ -24,7 +29,17 @@ SECRET = "s3cr3t-t0ken"
 
 def read(ci: Ci = "github", /, **variables: str) -> PipelineInputs:
     """Inputs from variables, `build_args` being the input `build-args` on GitHub and `INCUBATOR_...` elsewhere."""
-    return read_inputs(environ_of(ci, **variables), ci, warn=lambda _: None)
+    return read_environ(environ_of(ci, **variables), ci)
+
+
+def read_environ(
+    environ: dict[str, str], ci: Ci, warn: Callable[[str], None] = lambda _: None
+) -> PipelineInputs:
+    found = Faults()
+    around = Surroundings(ci=ci, workspace=Path("/work/web"), environ=environ)
+    inputs = read_inputs(around, faults=found, warn=warn)
+    found.check()
+    return inputs
 
 
 def environ_of(ci: Ci, /, **variables: str) -> dict[str, str]:
@@ -108,7 +123,7 @@ def test_reads_every_kind(ci: Ci) -> None:
         push=True,
         no_cache=False,
         layers=(3, 5),
-        volumes=(Volume("./cache", "/cache"), Volume("maven", "/root/.m2", "ro")),
+        volumes=(Volume("/work/web/cache", "/cache"), Volume("maven", "/root/.m2", "ro")),
         memory="512m",
         cpu_shares=512,
         cpuset_cpus="0-1",
@@ -224,7 +239,7 @@ def test_the_component_gives_json_lists_and_expands_once_entry_by_entry() -> Non
         SECRET_THING=SECRET,
         FOLDER="services",
     )
-    inputs = read_inputs(environ, "gitlab", warn=warnings.append)
+    inputs = read_environ(environ, "gitlab", warnings.append)
     assert inputs.labels == {
         "message": '","evil=1 $SECRET_THING\nsecond line',
         "price": "5$",
@@ -263,7 +278,7 @@ texts = st.text(max_size=40)
 @settings(max_examples=150)
 def test_no_input_crashes_and_what_is_accepted_fits_the_schema(environ: dict[str, str]) -> None:
     try:
-        inputs = read_inputs(environ, "github", warn=lambda _: None)
+        inputs = read_environ(environ, "github")
     except InputErrors:
         return
     typed: dict[str, Any] = {

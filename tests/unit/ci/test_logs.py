@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 
 from incubator.ci.github import LONGEST_MESSAGE, GitHubLog
 from incubator.ci.gitlab import GitLabLog
-from incubator.ci.plain import PlainLog
 from incubator.dockerfile.source import Source, Span
 from incubator.errors import DockerfileError, DockerfileErrors, InputError, InputErrors, StepFailed
 from incubator.events import (
@@ -211,9 +211,9 @@ def test_masks_are_set_line_by_line() -> None:
     assert [(c.name, c.message) for c in commands] == [("add-mask", "first"), ("add-mask", "100%")]
 
 
-@pytest.mark.parametrize("kind", [GitHubLog, GitLabLog, PlainLog])
+@pytest.mark.parametrize("kind", [GitHubLog, GitLabLog])
 def test_progress_is_shown_every_few_seconds_only(
-    kind: type[GitHubLog | GitLabLog | PlainLog],
+    kind: type[GitHubLog | GitLabLog],
 ) -> None:
     out = io.StringIO()
     now = iter([0.0, 0.0, 1.0, 2.0, 7.0, 7.0, 7.0, 8.0, 8.0, 9.0, 9.0])
@@ -222,13 +222,8 @@ def test_progress_is_shown_every_few_seconds_only(
     def clock() -> float:
         return ticks[0]
 
-    log: GitHubLog | GitLabLog | PlainLog
-    if kind is GitHubLog:
-        log = GitHubLog(out, WORKSPACE, clock=clock)
-    elif kind is GitLabLog:
-        log = GitLabLog(out, now=clock)
-    else:
-        log = PlainLog(out, clock=clock)
+    log: GitHubLog | GitLabLog
+    log = GitHubLog(out, WORKSPACE, clock=clock) if kind is GitHubLog else GitLabLog(out, now=clock)
     for tick in now:
         ticks[0] = 10.0 + tick
         log(Transfer(reference="a/b", direction="push", current_bytes=1_500_000, total_bytes=None))
@@ -264,18 +259,16 @@ def test_gitlab_sections_are_as_documented(step: StepRef) -> None:
     )
 
 
-def test_the_plain_log_has_a_line_an_event(step: StepRef) -> None:
-    out = io.StringIO()
-    log = PlainLog(out)
-    log(StepStarted(step=step))
-    log(StepOutput(step=step, stream="stdout", data=b"hello\nworld"))
-    log(StepFinished(step=step, duration_s=2))
-    log.failed(InputError("wrong", hint="try again"))
-    assert out.getvalue().splitlines() == [
-        "[build 2/3] RUN true && false",
-        "  hello",
-        "  world",
-        "[build 2/3] RUN true && false: 2.0 s",
-        "wrong",
-        "hint: try again",
-    ]
+def test_steps_that_speak_at_once_keep_their_lines_apart(step: StepRef) -> None:
+    other = replace(step, number=3, text="RUN other")
+    commands, shown = github(
+        StepStarted(step=step),
+        StepStarted(step=other),
+        StepOutput(step=step, stream="stdout", data=b"one and "),
+        StepOutput(step=other, stream="stdout", data=b"two\n"),
+        StepOutput(step=step, stream="stdout", data=b"a half\n"),
+        StepFinished(step=other, duration_s=1),
+        StepFinished(step=step, duration_s=1),
+    )
+    assert shown[:2] == ["two", "one and a half"]
+    assert [c.name for c in commands] == ["group", "endgroup"] * 3  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from incubator.ci.outputs import make_outputs
 from incubator.ci.summary import MOST_BYTES, build_summary, escape, failure_summary
-from incubator.ci.text import plain_line
+from incubator.console.text import clean_text
 from incubator.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def test_escaped_text_has_no_special_characters_and_is_still_the_text(text: str)
     found = escape(text)
     assert not re.search(r"[<>|`*_\[\]\n\r~!\\@:\x00-\x08]", found)
     assert "&" not in re.sub(r"&#\d+;", "", found)
-    assert unescape(found) == plain_line(text)
+    assert unescape(found) == clean_text(text)
 
 
 def test_a_summary_stays_below_the_limit(result: ResultImage) -> None:

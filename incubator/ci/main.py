@@ -1,0 +1,171 @@
+"""One pipeline step, from its environment to its outputs and exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from incubator.ci.github import GitHubLog
+from incubator.ci.gitlab import GitLabLog
+from incubator.ci.inputs import read_inputs
+from incubator.ci.outputs import (
+    make_outputs,
+    remove_gitlab_outputs,
+    write_github_outputs,
+    write_gitlab_outputs,
+)
+from incubator.ci.plain import PlainLog
+from incubator.ci.raw import secret_values
+from incubator.ci.request import make_pipeline_request
+from incubator.ci.summary import build_summary, failure_summary
+from incubator.ci.surroundings import detect
+from incubator.ci.workspace import find_own_container, process_view, translate_volumes
+from incubator.console.summary import summary_lines
+from incubator.core.build import Builder
+from incubator.core.client import DockerClient
+from incubator.errors import BuilderError
+from incubator.events import ImageBuilt, WarningRaised, broadcast
+from incubator.faults import Faults
+from incubator.signals import cancel_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TextIO
+
+    from incubator.ci.outputs import Outputs
+    from incubator.ci.surroundings import Surroundings
+    from incubator.core.engine import Engine
+    from incubator.core.result import ResultImage
+    from incubator.events import Event
+    from incubator.request import BuildRequest
+
+UNEXPECTED_EXIT_CODE = 1
+
+
+class PipelineLog(Protocol):
+    """A listener that can also mask a secret, tell an error, and end."""
+
+    def __call__(self, event: Event) -> None:
+        """Write what `event` has to say."""
+
+    def mask(self, secret: str) -> None:
+        """Hide `secret` in all that follows."""
+
+    def failed(self, error: BuilderError) -> None:
+        """Write an error."""
+
+    def foreign_text(self, lines: Iterable[str]) -> None:
+        """Write lines that may hold anything."""
+
+    def close(self) -> None:
+        """End what is open."""
+
+
+def main(
+    environ: Mapping[str, str],
+    *,
+    out: TextIO | None = None,
+    folder: Path | None = None,
+    connect: Callable[[Mapping[str, str]], Engine] = DockerClient.from_env,
+) -> int:
+    """Build what the environment's inputs ask for; the exit code.
+
+    `folder` is the workspace where the environment names none. Everything is written to `out`, the log.
+    """
+    around = detect(environ, folder or Path.cwd())
+    log = make_log(around, out or sys.stdout)
+    for secret in secret_values(environ, around.ci):
+        log.mask(secret)
+    try:
+        with cancel_on_signals():
+            result, outputs = _build(around, log, connect)
+            _hand_on(around, log, result, outputs)
+    except BuilderError as error:
+        log.failed(error)
+        _write_summary(around, log, failure_summary(error))
+        return error.exit_code
+    except Exception:  # noqa: BLE001 - a fault of ours: its text may hold foreign words, so it goes through the log
+        log.foreign_text(["internal error, please report it:", *traceback.format_exc().splitlines()])
+        log.close()
+        return UNEXPECTED_EXIT_CODE
+    log.close()
+    return 0
+
+
+def make_log(around: Surroundings, out: TextIO) -> PipelineLog:
+    """The log that fits the surroundings."""
+    match around.ci:
+        case "github":
+            return GitHubLog(out, around.workspace)
+        case "gitlab":
+            return GitLabLog(out)
+        case "plain":
+            return PlainLog(out)
+
+
+def _build(
+    around: Surroundings, log: PipelineLog, connect: Callable[[Mapping[str, str]], Engine]
+) -> tuple[ResultImage, Outputs]:
+    if around.ci == "gitlab":
+        remove_gitlab_outputs(around.workspace)
+    faults = Faults()
+    inputs = read_inputs(around, faults=faults, warn=lambda text: log(WarningRaised(message=text)))
+    request = make_pipeline_request(inputs, around, faults)
+    with closing(request.context):
+        engine = connect(around.environ)
+        size = _ImageSize(engine)
+        request = _as_engine_sees(request, engine)
+        result = Builder(request, client=engine, emit=broadcast(size, log)).build()
+    return result, make_outputs(result, image_size_bytes=size.size_bytes)
+
+
+def _as_engine_sees(request: BuildRequest, engine: Engine) -> BuildRequest:
+    """The request with paths of this container translated; the container is only looked for where it matters."""
+    if not any(volume.is_path for volume in request.volumes):
+        return request
+    own = find_own_container(engine, process_view())
+    return replace(request, volumes=translate_volumes(request.volumes, own))
+
+
+class _ImageSize:
+    """A listener that asks for the image's size while it is surely there: a push may take its tags away again."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.size_bytes: int | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, ImageBuilt):
+            with suppress(BuilderError):
+                image = self._engine.image(event.image_id)
+                self.size_bytes = image.size_bytes if image else None
+
+
+def _hand_on(around: Surroundings, log: PipelineLog, result: ResultImage, outputs: Outputs) -> None:
+    """Write outputs, summary and the log's last words."""
+    log.foreign_text(summary_lines(result))
+    if around.ci == "gitlab":
+        write_gitlab_outputs(outputs, around.workspace)
+    if around.ci == "github":
+        path = around.environ.get("GITHUB_OUTPUT")
+        if path:
+            try:
+                write_github_outputs(outputs, Path(path))
+            except OSError as error:
+                raise BuilderError(f"cannot write the outputs to {path}: {error.strerror}") from error
+        _write_summary(around, log, build_summary(result, outputs))
+
+
+def _write_summary(around: Surroundings, log: PipelineLog, text: str) -> None:
+    path = around.environ.get("GITHUB_STEP_SUMMARY")
+    if around.ci != "github" or not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:  # not worth failing a build that is done
+        log(WarningRaised(message=f"cannot write the job summary to {path}: {error.strerror}"))

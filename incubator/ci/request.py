@@ -1,0 +1,78 @@
+"""Pipeline inputs and the checkout's configuration to a request."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from incubator.ci.inputs import origin_of
+from incubator.core.config_files import load_config_files
+from incubator.options import make_request
+from incubator.sources import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from incubator.ci.inputs import PipelineInputs
+    from incubator.ci.surroundings import Surroundings
+    from incubator.faults import Faults
+    from incubator.request import BuildRequest
+
+_DEFAULT_CONTEXT = re.compile(r"\{\{ *defaultContext *\}\}(?::|$)")
+
+
+def make_pipeline_request(inputs: PipelineInputs, around: Surroundings, faults: Faults) -> BuildRequest:
+    """The request that inputs mean; what they leave open, a configuration file may say.
+
+    Paths count from the workspace. Only the inputs may name what lies outside of it. `faults` are those of the
+    inputs; raises InputErrors with them and all further ones. The caller closes the request's context.
+    """
+    config = []
+    with faults.gather():
+        names = [inputs.config] if inputs.config else []
+        config = load_config_files(names, workspace=around.workspace, home=None)
+    return make_request(
+        _place(inputs, around.workspace),
+        config=config,
+        values=_values(inputs),
+        origin=origin_of(around),
+        push=bool(inputs.push),
+        load=bool(inputs.load),
+        credentials=[inputs.credential] if inputs.credential else [],
+        source_date_epoch=around.environ.get("SOURCE_DATE_EPOCH") or None,
+        faults=faults,
+    )
+
+
+def _place(inputs: PipelineInputs, workspace: Path) -> Place:
+    context = _DEFAULT_CONTEXT.sub("", inputs.context or "") or "."
+    return Place(
+        path=workspace / context,
+        dockerfile=workspace / inputs.file if inputs.file else None,
+        dockerfile_from="here",
+        workspace=workspace,
+        file_option="file: ",
+    )
+
+
+def _values(inputs: PipelineInputs) -> Mapping[str, Any]:
+    """The inputs by the keys of the configuration's schema; None for what was not given."""
+    limits = {
+        "memory": inputs.memory,
+        "memswap": inputs.memory_swap,
+        "cpushares": inputs.cpu_shares,
+        "cpusetcpus": inputs.cpuset_cpus,
+    }
+    splits = inputs.layer_splits
+    return {
+        "target": inputs.target,
+        "buildargs": inputs.build_args or None,
+        "labels": inputs.labels or None,
+        "tags": [str(tag) for tag in inputs.tags] or None,
+        "layers": list(splits) if isinstance(splits, tuple) else splits,
+        "volumes": list(inputs.volumes) or None,
+        "container_limits": {key: value for key, value in limits.items() if value is not None} or None,
+        "pull": inputs.pull,
+        "no_cache": inputs.no_cache,
+    }
