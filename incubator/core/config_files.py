@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from incubator.core.config import ConfigSource
 from incubator.core.config_text import LARGEST_BYTES, parse_config_text
-from incubator.core.trust import Origin
+from incubator.core.trust import Origin, real_path
 from incubator.errors import InputError
 from incubator.faults import Faults, did_you_mean
 
@@ -37,9 +37,9 @@ def load_config_files(names: Sequence[str], *, workspace: Path, home: Path | Non
 
 
 def _load_file(name: str, path: Path, workspace: Path) -> ConfigSource:
-    inside = Path(path.parent.resolve(), path.name).is_relative_to(workspace.resolve())
-    real = path.resolve()
-    if inside and not real.is_relative_to(workspace.resolve()):
+    real, real_workspace = real_path(path), real_path(workspace)
+    inside = Path(real_path(path.parent), path.name).is_relative_to(real_workspace)
+    if inside and not real.is_relative_to(real_workspace):
         raise InputError(f"configuration {name}: the link leads out of the workspace, to {str(real)!r}")
     if real.is_dir():
         raise InputError(f"configuration {name} is a folder", hint="name a file in JSON or YAML")

@@ -81,14 +81,19 @@ def _confine(volume: Volume, origin: str, workspace: Path) -> Volume:
             f"volume {str(volume)!r} of {origin} is a volume of the engine, which this file may not mount",
             hint=_HOW_TO_WIDEN,
         )
-    real = Path(volume.source).resolve()
-    if not real.is_relative_to(workspace.resolve()):
+    real = real_path(volume.source)
+    if not real.is_relative_to(real_path(workspace)):
         leads = "" if str(real) == volume.source else f", which leads to {str(real)!r},"
         raise InputError(
             f"volume source {volume.source!r} of {origin}{leads} lies outside the workspace {str(workspace)!r}",
             hint=_HOW_TO_WIDEN,
         )
     return Volume(str(real), volume.destination, volume.mode)
+
+
+def real_path(path: str | Path) -> Path:
+    """`path` without links, as far as it exists; a loop of links stays as it is."""
+    return Path(os.path.realpath(path))
 
 
 def find_escapes(volumes: Iterable[tuple[Volume, Origin]]) -> Iterator[tuple[Volume, InputError]]:
@@ -102,7 +107,7 @@ def find_escapes(volumes: Iterable[tuple[Volume, Origin]]) -> Iterator[tuple[Vol
         if origin.trusted:
             continue
         for other, _ in mounts:
-            outer = Path(other.source).resolve()
+            outer = real_path(other.source)
             if outer in Path(volume.source).parents and "ro" not in other.mode.split(","):
                 error = InputError(
                     f"volume source {volume.source!r} of {origin.name} lies inside the writable volume {str(other)!r}",

@@ -1,0 +1,178 @@
+"""Python front door: `build`."""
+
+from __future__ import annotations
+
+import logging
+from typing import IO, TYPE_CHECKING, Any
+
+from incubator.core.constants import APP_NAME
+from incubator.core.output import ERROR_SUBTITLE
+from incubator.errors import BuilderError
+from incubator.faults import Faults
+from incubator.options import make_request
+from incubator.sources import Place
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from incubator.core.caching import ImageCache
+    from incubator.core.config import ConfigLike
+    from incubator.core.engine import Engine
+    from incubator.core.result import ResultImage
+    from incubator.core.volume import Volume
+    from incubator.events import Listener
+    from incubator.request import BuildRequest, Credential
+
+__all__ = ["build", "run_request"]
+
+_logger = logging.getLogger(APP_NAME)
+
+
+def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
+    path: str | os.PathLike[str] | None = None,
+    fileobj: IO[bytes] | IO[str] | None = None,
+    tag: str | Sequence[str] | None = None,
+    custom_context: bool = False,
+    pull: bool = False,
+    rm: bool = False,
+    forcerm: bool = False,
+    dockerfile: str | os.PathLike[str] | None = None,
+    buildargs: Mapping[str, str | None] | None = None,
+    container_limits: Mapping[str, int | str | None] | None = None,
+    volumes: str | Volume | Sequence[str | Volume] | None = None,
+    layers: Sequence[int] | str | None = None,
+    labels: Mapping[str, str] | None = None,
+    config: ConfigLike | Sequence[ConfigLike] | None = None,
+    context_file_limit: int | None = None,
+    container_client: Engine | None = None,
+    cache: ImageCache | None = None,
+    *,
+    target: str | None = None,
+    platform: str | None = None,
+    network: str | None = None,
+    push: bool = False,
+    load: bool = True,
+    no_cache: bool = False,
+    credentials: Sequence[Credential] = (),
+    source_date_epoch: int | None = None,
+    emit: Listener | None = None,
+) -> ResultImage:
+    """Build an image; what it is, how its layers came about and what each instruction printed.
+
+    Args:
+        path: folder of the context.
+        fileobj: the Dockerfile as a file object, with an empty context; with `custom_context` a tar of the context,
+            which may be compressed.
+        tag: reference for the image, or several.
+        custom_context: see `fileobj`.
+        pull: always ask the registry for newer base images. False leaves it to `config`.
+        rm: remove intermediate containers after success. False leaves it to `config`, which removes by default.
+        forcerm: the same after a failure.
+        dockerfile: path in the context, or an absolute path anywhere; `Dockerfile` by default.
+        buildargs: build arguments.
+        container_limits: `memory`, `memswap` (-1: unlimited), `cpushares`, `cpusetcpus`; sizes in bytes or as `2g`.
+        volumes: mounts that are there while building: `source:destination[:mode]` or `Volume`.
+        layers: instructions after which a layer ends; `[0]` one layer a stage, `"auto"`, None as `docker build`.
+        labels: labels of the image.
+        config: dict or list of dicts by `schemas/config.schema.json`, beneath the arguments given here.
+        context_file_limit: bytes of a context tar that stay in memory, the rest is on disk; 0: all.
+        container_client: engine to use; by default that of the environment (DOCKER_HOST).
+        cache: where earlier results are kept.
+        target: stage to build; the last one by default.
+        platform: platform of the image, as in `linux/arm64`.
+        network: network of build steps.
+        push: push all tags.
+        load: keep the image on the engine when it is pushed.
+        no_cache: use no earlier results.
+        credentials: logins for registries.
+        source_date_epoch: time stamp, in seconds since 1970, for what the build writes.
+        emit: listener that takes every event of the build.
+
+    Raises:
+        InputErrors: with everything that is wrong with the arguments; nothing has been changed.
+        BuilderError: any other failure; `incubator.errors` has the tree. Each is logged as a warning, too.
+    """
+    faults = Faults()
+    place = _place(path, fileobj, dockerfile, custom_context=custom_context, faults=faults)
+    values: dict[str, Any] = {
+        "buildargs": buildargs,
+        "container_limits": {
+            key: value for key, value in (container_limits or {}).items() if value is not None
+        },
+        "context_file_limit": context_file_limit,
+        "forcerm": forcerm or None,
+        "labels": labels,
+        "layers": layers,
+        "network": network,
+        "no_cache": no_cache or None,
+        "platform": platform,
+        "pull": pull or None,
+        "rm": rm or None,
+        "tags": tag,
+        "target": target,
+        "volumes": volumes,
+    }
+    try:
+        request = make_request(
+            place,
+            config=config,
+            values=values,
+            push=push,
+            load=load,
+            credentials=credentials,
+            source_date_epoch=source_date_epoch,
+            faults=faults,
+        )
+    except BuilderError as error:
+        _logger.warning(ERROR_SUBTITLE.format(f"Bad input:\n{error}"))
+        raise
+    return run_request(request, client=container_client, cache=cache, emit=emit)
+
+
+def run_request(
+    request: BuildRequest,
+    *,
+    client: Engine | None = None,
+    cache: ImageCache | None = None,
+    emit: Listener | None = None,
+) -> ResultImage:
+    """Build what `request` asks for and close its context; without a client, with the engine of the environment.
+
+    Raises BuilderError, which is logged as a warning, too.
+    """
+    from incubator.core.build import Builder
+    from incubator.core.client import DockerClient
+
+    try:
+        with request.context:
+            engine = client or DockerClient.from_env()
+            return Builder(request, client=engine, cache=cache, emit=emit).build()
+    except BuilderError as error:
+        _logger.warning(ERROR_SUBTITLE.format(f"Build failed:\n{error}"))
+        raise
+
+
+def _place(
+    path: str | os.PathLike[str] | None,
+    fileobj: IO[bytes] | IO[str] | None,
+    dockerfile: str | os.PathLike[str] | None,
+    *,
+    custom_context: bool,
+    faults: Faults,
+) -> Place:
+    if path is None and fileobj is None:
+        faults.add("neither path nor fileobj is given", hint="path= is the folder of the context")
+    if path is not None and fileobj is not None:
+        faults.add(
+            "path and fileobj exclude each other", hint="fileobj= is a Dockerfile, or a tar of the context"
+        )
+    if custom_context and fileobj is None:
+        faults.add("custom_context needs fileobj", hint="fileobj= is the tar of the context")
+    if fileobj is None:
+        return Place(path=path, dockerfile=dockerfile)
+    if custom_context:
+        return Place(context=fileobj, dockerfile=dockerfile)
+    if dockerfile is not None:
+        faults.add("dockerfile and fileobj exclude each other", hint="fileobj= is the Dockerfile already")
+    return Place(dockerfile_stream=fileobj)

@@ -1,0 +1,144 @@
+"""`incubator build`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from incubator.api import run_request
+from incubator.commands.build_options import check_progress, make_parser, read_values
+from incubator.console import make_console
+from incubator.console.summary import summary_lines
+from incubator.core.config_files import load_config_files
+from incubator.core.trust import Origin
+from incubator.errors import InputError
+from incubator.faults import Faults
+from incubator.metadata import check_writable, metadata_text, write_atomically
+from incubator.options import make_request, merge_options, read_settings
+from incubator.sources import Place, is_archive, peek
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from incubator.console import Console, Progress
+    from incubator.core.config import ConfigSource
+    from incubator.core.result import ResultImage
+    from incubator.request import BuildRequest
+
+__all__ = ["HELP", "NAME", "make_parser", "run"]
+
+NAME = "build"
+HELP = "build an image from a Dockerfile"
+
+_COMMAND_LINE = Origin(name="command line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build; 0 where all went well. Raises BuilderError."""
+    environ = os.environ
+    faults = Faults()
+    values = read_values(arguments, environ, faults)
+    configs = _load_configs(arguments, environ, faults)
+    if arguments.test_config:
+        return _test_config(configs, values, faults)
+    console = _console(arguments, environ, faults)
+    try:
+        for option, path in (("--iidfile", arguments.iidfile), ("--metadata-file", arguments.metadata_file)):
+            if path is not None:
+                with faults.gather():
+                    check_writable(path, option)
+        request = make_request(
+            _place(arguments, faults),
+            config=configs,
+            values=values,
+            origin=_COMMAND_LINE,
+            push=bool(arguments.push),
+            load=arguments.load is not False,
+            source_date_epoch=environ.get("SOURCE_DATE_EPOCH") or None,
+            faults=faults,
+        )
+        result = _build(request, arguments, console)
+    finally:
+        console.close()
+    _report(result, arguments)
+    return 0
+
+
+def _build(request: BuildRequest, arguments: argparse.Namespace, console: Console) -> ResultImage:
+    if arguments.iidfile:
+        Path(arguments.iidfile).unlink(missing_ok=True)  # an old id must not outlive a failed build
+    result = run_request(request, emit=console)
+    if arguments.iidfile:
+        write_atomically(arguments.iidfile, result.id)
+    if arguments.metadata_file:
+        write_atomically(arguments.metadata_file, metadata_text(result))
+    return result
+
+
+def _report(result: ResultImage, arguments: argparse.Namespace) -> None:
+    if arguments.quiet or arguments.progress == "quiet":
+        sys.stdout.write(f"{result.id}\n")
+    elif arguments.progress != "rawjson":
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else None
+        sys.stderr.write("".join(f"{line}\n" for line in summary_lines(result, columns=columns)))
+
+
+def _console(arguments: argparse.Namespace, environ: Mapping[str, str], faults: Faults) -> Console:
+    check_progress(arguments, faults)
+    mode: Progress = "quiet" if arguments.quiet or faults.errors else arguments.progress
+    try:
+        return make_console(mode, sys.stderr, environ)
+    except InputError as error:
+        faults.errors.append(error)
+        return make_console("quiet", sys.stderr, environ)
+
+
+def _load_configs(
+    arguments: argparse.Namespace, environ: Mapping[str, str], faults: Faults
+) -> list[ConfigSource]:
+    home = environ.get("HOME")
+    with faults.gather():
+        return load_config_files(arguments.config, workspace=Path.cwd(), home=Path(home) if home else None)
+    return []
+
+
+def _place(arguments: argparse.Namespace, faults: Faults) -> Place:
+    path, file = arguments.path, arguments.file
+    if path is None:
+        faults.add("no context is given", hint="name the folder of the context, as in: incubator build .")
+        return Place()
+    if path == "-" and file == "-":
+        faults.add("context and Dockerfile cannot both come from standard input")
+        return Place()
+    if path != "-":
+        stdin = cast("IO[bytes]", sys.stdin.buffer) if file == "-" else None
+        return Place(
+            path=path,
+            dockerfile=None if stdin else file,
+            dockerfile_from="here",
+            dockerfile_stream=stdin,
+            stream_name="stdin",
+            file_option="-f ",
+        )
+    head, stream = peek(cast("IO[bytes]", sys.stdin.buffer))
+    if is_archive(head):
+        return Place(context=stream, dockerfile=file, file_option="-f ")
+    if file is not None:
+        faults.add("standard input has a Dockerfile and -f names another one", hint="leave one of them out")
+    return Place(dockerfile_stream=stream, stream_name="stdin")
+
+
+def _test_config(configs: list[ConfigSource], values: Mapping[str, Any], faults: Faults) -> int:
+    """Print the merged configuration and where each value comes from."""
+    from incubator.console.config import config_lines
+
+    with faults.gather():
+        merged = merge_options(configs, values, _COMMAND_LINE)
+        read_settings(merged)
+        faults.check()
+        sys.stdout.write("".join(f"{line}\n" for line in config_lines(merged)))
+    faults.check()
+    return 0

@@ -1,0 +1,197 @@
+"""Options of `incubator build`: those of `docker build` under the same names, and our own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from incubator.arguments import ArgumentParser
+from incubator.console import PROGRESS_MODES
+from incubator.core.limits import parse_size
+from incubator.faults import Faults, did_you_mean
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+NOT_YET = (
+    "--add-host", "--allow", "--annotation", "--attest", "--build-context", "--builder", "--cache-from",
+    "--cache-to", "--call", "--cgroup-parent", "--cpu-period", "--cpu-quota", "--cpuset-mems", "--isolation",
+    "--no-cache-filter", "--output", "--policy", "--resource", "--secret", "--security-opt", "--shm-size", "--ssh",
+    "--ulimit",
+)  # fmt: skip
+"""Options of `docker build` that take a value and are refused."""
+
+NOT_YET_SWITCHES = ("--check", "--compress", "--disable-content-trust", "--stream")
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of `incubator build`."""
+    parser = ArgumentParser(
+        prog="incubator build",
+        usage="incubator build [OPTIONS] PATH | -",
+        description="Build an image from a Dockerfile and a context: a folder, or - for a tar of the context or a "
+        "Dockerfile on standard input.",
+    )
+    parser.add_argument(
+        "path", nargs="?", metavar="PATH | -", help="folder of the context, or - for standard input"
+    )
+
+    what = parser.add_argument_group("what to build")
+    what.add_argument(
+        "-f", "--file", metavar="FILE", help="the Dockerfile (PATH/Dockerfile), - for standard input"
+    )
+    what.add_argument("--target", metavar="STAGE", help="stage to build (the last)")
+    what.add_argument(
+        "--platform", metavar="PLATFORM", help="platform of the image, as in linux/arm64 (the engine's)"
+    )
+    _add_list(
+        what,
+        "--build-arg",
+        metavar="NAME[=VALUE]",
+        help="build argument; without a value, that of the environment",
+    )
+    _add_list(what, "--label", metavar="NAME=VALUE", help="label of the image")
+    _add_list(
+        what, "-t", "--tag", metavar="NAME", help="reference for the image, as in registry.example/app:1.0"
+    )
+
+    layers = parser.add_argument_group("layers")
+    _add_list(layers, "-s", "--split-layer", metavar="N", help="end a layer after the N-th instruction")
+    layers.add_argument(
+        "--layers",
+        metavar="auto|N,N",
+        help="auto: start a layer only before an instruction that reads files of the context or another stage; "
+        "or the instructions after which a layer ends",
+    )
+    parser.add_switch(layers, "--squash", help="make one layer a stage")
+
+    steps = parser.add_argument_group("build steps")
+    _add_list(
+        steps, "-v", "--volume", metavar="SOURCE:DEST[:MODE]", help="mount that is there while building only"
+    )
+    steps.add_argument(
+        "--network", metavar="MODE", help="network of build steps: default, none, host, or a name"
+    )
+    steps.add_argument("-m", "--memory", metavar="SIZE", help="memory limit, as in 512m")
+    steps.add_argument(
+        "--memory-swap", metavar="SIZE", help="limit of memory and swap together, -1: unlimited swap"
+    )
+    steps.add_argument("-c", "--cpu-shares", metavar="N", help="CPU shares, a relative weight")
+    steps.add_argument("--cpuset-cpus", metavar="CPUS", help="CPUs to run on, as in 0-3 or 0,1")
+    parser.add_switch(steps, "--rm", help="remove intermediate containers after success (default)")
+    parser.add_switch(
+        steps, "--force-rm", help="remove intermediate containers after a failure too (default)"
+    )
+
+    reuse = parser.add_argument_group("base images and cache")
+    parser.add_switch(reuse, "--pull", help="always ask the registry for newer base images")
+    parser.add_switch(reuse, "--no-cache", help="use no earlier results")
+
+    result = parser.add_argument_group("result")
+    parser.add_switch(result, "--push", help="push all tags")
+    parser.add_switch(result, "--load", help="keep the image on the engine (default)")
+    result.add_argument("--iidfile", metavar="FILE", help="write the image id to a file")
+    result.add_argument("--metadata-file", metavar="FILE", help="write digests and names as JSON to a file")
+    parser.add_switch(result, "-q", "--quiet", help="print the image id and nothing else")
+    result.add_argument(
+        "--progress", metavar="MODE", default="auto", help=f"display: {', '.join(PROGRESS_MODES)}"
+    )
+
+    config = parser.add_argument_group("configuration")
+    _add_list(
+        config,
+        "-g",
+        "--config",
+        metavar="FILE",
+        help="configuration in JSON or YAML, on top of the default files",
+    )
+    config.add_argument(
+        "--context-file-limit",
+        metavar="SIZE",
+        help="how much of a context from standard input stays in memory, the rest goes to a temporary file; 0: all",
+    )
+    parser.add_switch(
+        config, "--test-config", help="print the merged configuration and where each value is from"
+    )
+    parser.add_switch(config, "-D", "--debug", help="show tracebacks and diagnostics")
+
+    for name in NOT_YET:
+        parser.add_unsupported(name, *(["-o"] if name == "--output" else []))
+    for name in NOT_YET_SWITCHES:
+        parser.add_unsupported(name, takes_value=False)
+    for name in ("--provenance", "--sbom"):
+        parser.add_unsupported(name, harmless="false")
+    return parser
+
+
+def _add_list(group: argparse._ArgumentGroup, *names: str, **options: Any) -> None:
+    group.add_argument(*names, action="append", default=[], **options)
+
+
+def read_values(arguments: argparse.Namespace, environ: Mapping[str, str], faults: Faults) -> dict[str, Any]:
+    """The configuration that options make, by the keys of its schema; what cannot be read is noted in `faults`."""
+    limits = {
+        "memory": arguments.memory,
+        "memswap": arguments.memory_swap,
+        "cpushares": arguments.cpu_shares,
+        "cpusetcpus": arguments.cpuset_cpus,
+    }
+    values: dict[str, Any] = {
+        "buildargs": {
+            name: environ.get(name) if value is None else value
+            for name, value in _pairs("--build-arg", arguments.build_arg, faults)
+        },
+        "container_limits": {key: value for key, value in limits.items() if value is not None},
+        "forcerm": arguments.force_rm,
+        "labels": {name: value or "" for name, value in _pairs("--label", arguments.label, faults)},
+        "layers": _layers(arguments, faults),
+        "network": arguments.network,
+        "no_cache": arguments.no_cache,
+        "platform": arguments.platform,
+        "pull": arguments.pull,
+        "rm": arguments.rm,
+        "tags": arguments.tag,
+        "target": arguments.target,
+        "volumes": arguments.volume,
+    }
+    if arguments.context_file_limit is not None:
+        with faults.gather():
+            values["context_file_limit"] = parse_size(arguments.context_file_limit)
+    return {key: value for key, value in values.items() if value not in (None, {})}
+
+
+def check_progress(arguments: argparse.Namespace, faults: Faults) -> None:
+    """Note a `--progress` that is none."""
+    mode = arguments.progress
+    if mode not in PROGRESS_MODES:
+        hint = did_you_mean(mode, PROGRESS_MODES) or f"modes are {', '.join(PROGRESS_MODES)}"
+        faults.add(f"unknown --progress {mode!r}", hint=hint)
+
+
+def _pairs(option: str, texts: Sequence[str], faults: Faults) -> list[tuple[str, str | None]]:
+    pairs = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name.strip():
+            faults.add(f"{option} {text!r} has no name", hint="write NAME=VALUE")
+        else:
+            pairs.append((name, value if equals else None))
+    return pairs
+
+
+def _layers(arguments: argparse.Namespace, faults: Faults) -> list[int] | list[str] | str | None:
+    given = [
+        name
+        for name, value in (
+            ("--split-layer", arguments.split_layer),
+            ("--layers", arguments.layers is not None),
+            ("--squash", arguments.squash),
+        )
+        if value
+    ]
+    if len(given) > 1:
+        faults.add(f"{' and '.join(given)} exclude each other", hint="each of them says where layers end")
+        return None
+    if arguments.squash:
+        return [0]
+    return arguments.split_layer or arguments.layers

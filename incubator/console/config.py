@@ -1,0 +1,49 @@
+"""A merged configuration as text: YAML that could be a configuration file, each value with its origin. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from incubator.console.text import clean_text
+from incubator.core.config import Entry
+from incubator.core.volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from incubator.core.config import ImageConfig
+
+_COMMENT_COLUMN = 40
+
+
+def config_lines(config: ImageConfig) -> list[str]:
+    """One line a value, with its origin as a comment; without values a comment that says so."""
+    return list(_lines(config)) or ["# nothing is configured"]
+
+
+def _lines(config: ImageConfig) -> Iterator[str]:
+    for key, value in config.entries():
+        if isinstance(value, Entry):
+            yield _line(f"{key}: {_show(value.value)}", value)
+        elif isinstance(value, dict):
+            yield f"{key}:"
+            for name, entry in value.items():
+                yield _line(f"  {_show(name)}: {_show(entry.value)}", entry)
+        elif not value:
+            yield f"{key}: []"
+        elif [entry.value for entry in value] == ["auto"]:
+            yield _line(f"{key}: auto", value[0])
+        else:
+            yield f"{key}:"
+            for entry in value:
+                yield _line(f"  - {_show(entry.value)}", entry)
+
+
+def _line(text: str, entry: Entry) -> str:
+    trust = "" if entry.origin.trusted else " (not trusted)"
+    return clean_text(f"{text:<{_COMMENT_COLUMN}}  # {entry.place}{trust}")
+
+
+def _show(value: object) -> str:
+    return json.dumps(str(value) if isinstance(value, Volume) else value, ensure_ascii=False)

@@ -1,0 +1,170 @@
+"""The plain display: one line an event, each line of a step's output with the step's mark. No escape codes.
+
+With `colour`, the marks are coloured: for logs that show colours but are no terminal (FORCE_COLOR).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from incubator.console.stream import SafeStream
+from incubator.console.text import LineBuffer, clean_text
+from incubator.console.words import short_digest, show_count, show_duration, show_size
+from incubator.errors import Cancelled
+from incubator.events import (
+    BaseResolved,
+    BuildFailed,
+    BuildStarted,
+    ImageBuilt,
+    ImagePushed,
+    ImageTagged,
+    LayerCommitted,
+    StepFinished,
+    StepOutput,
+    StepStarted,
+    Transfer,
+    WarningRaised,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
+    from incubator.events import Event, StepRef
+
+_TRANSFER_EVERY_S = 5.0
+_PROGRESS_EVERY_S = 10.0
+
+
+class PlainConsole:
+    """Listener that writes plain lines."""
+
+    def __init__(
+        self, out: TextIO, *, colour: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._out = SafeStream(out)
+        self._colour = colour
+        self._clock = clock
+        self._lock = threading.RLock()  # steps of several stages may speak at once
+        self._started: dict[StepRef, float] = {}
+        self._buffers: dict[tuple[StepRef, str], LineBuffer] = {}
+        self._shown_at: dict[tuple[StepRef, str], float] = {}
+        self._transfers: dict[tuple[str, str], float] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Write what `event` has to say."""
+        with self._lock:
+            self._show(event)
+
+    def close(self) -> None:
+        """Write what steps left without a line end."""
+        with self._lock:
+            for step in list(self._started):
+                self._end(step)
+
+    def _show(self, event: Event) -> None:
+        match event:
+            case StepStarted():
+                self._started[event.step] = self._clock()
+                self._line(f"{self._mark(event.step)} {clean_text(event.step.text)}")
+            case StepOutput():
+                self._output(event)
+            case StepFinished():
+                self._end(event.step)
+                words = "CACHED" if event.cached else f"done in {show_duration(event.duration_s)}"
+                self._line(f"{self._mark(event.step)} {words}")
+            case Transfer():
+                self._transfer(event)
+            case BuildFailed():
+                word = "cancelled" if isinstance(event.error, Cancelled) else "FAILED"
+                for step, begin in list(self._started.items()):
+                    self._end(step)
+                    self._line(f"{self._mark(step)} {word} after {show_duration(self._clock() - begin)}")
+            case _:
+                if text := describe(event):
+                    self._line(clean_text(text))
+
+    def _output(self, event: StepOutput) -> None:
+        key = (event.step, event.stream)
+        buffer = self._buffers.setdefault(key, LineBuffer())
+        for line in buffer.feed(event.data):
+            self._output_line(key, line)
+        # A progress bar that takes long says so now and then, though its line does not end.
+        if (
+            buffer.redrawn
+            and self._clock() - self._shown_at.setdefault(key, self._clock()) >= _PROGRESS_EVERY_S
+        ):
+            self._output_line(key, buffer.partial)
+
+    def _output_line(self, key: tuple[StepRef, str], line: str) -> None:
+        self._shown_at[key] = self._clock()
+        self._line(f"{self._mark(key[0])} | {line}".rstrip())
+
+    def _end(self, step: StepRef) -> None:
+        for key in [key for key in self._buffers if key[0] == step]:
+            for line in self._buffers.pop(key).end():
+                self._output_line(key, line)
+            self._shown_at.pop(key, None)
+        self._started.pop(step, None)
+
+    def _transfer(self, event: Transfer) -> None:
+        key = (event.direction, event.reference)
+        is_complete = event.current_bytes == event.total_bytes
+        if (
+            not is_complete
+            and self._clock() - self._transfers.get(key, -_TRANSFER_EVERY_S) < _TRANSFER_EVERY_S
+        ):
+            return
+        self._transfers[key] = self._clock()
+        self._line(clean_text(describe_transfer(event)))
+
+    def _mark(self, step: StepRef) -> str:
+        mark = clean_text(str(step))
+        return f"\x1b[36m{mark}\x1b[0m" if self._colour else mark
+
+    def _line(self, text: str) -> None:
+        self._out.write(f"{text}\n")
+
+
+def describe(event: Event) -> str | None:
+    """One line about an event that is not of a step, None where there is nothing to say; not cleaned yet."""
+    match event:
+        case BuildStarted():
+            parts = (
+                show_count(len(event.stages), "stage"),
+                show_count(event.steps, "step"),
+                show_count(event.layers, "layer"),
+            )
+            text = (
+                f"building {event.dockerfile} (context {event.context}) on {event.engine}: {', '.join(parts)}"
+            )
+        case BaseResolved():
+            how = f"pulled in {show_duration(event.duration_s)}" if event.pulled else "already on the engine"
+            text = f"base {event.reference}: {short_digest(event.image_id)}, {how}"
+        case LayerCommitted():
+            name = f"{short_digest(event.diff_id)} " if event.diff_id else ""
+            took = "CACHED" if event.cached else f"in {show_duration(event.duration_s)}"
+            steps = show_count(len(event.steps), "step")
+            text = f"layer {name}of {event.stage}: {show_size(event.size_bytes)} {took}, {steps}"
+        case WarningRaised():
+            place = f"{event.span}: " if event.span else ""
+            text = f"warning: {place}{event.message}" + (f" [{event.rule}]" if event.rule else "")
+        case ImageBuilt():
+            text = f"built {event.image_id} in {show_duration(event.duration_s)}"
+        case ImageTagged():
+            text = f"tagged {event.reference}"
+        case ImagePushed():
+            text = f"pushed {event.reference}@{event.digest} in {show_duration(event.duration_s)}"
+        case _:
+            return None
+    return text
+
+
+def describe_transfer(event: Transfer) -> str:
+    """`pulling NAME: 1.2 MB of 3.4 MB (35 %)`."""
+    size = show_size(event.current_bytes)
+    if event.total_bytes:
+        size += f" of {show_size(event.total_bytes)} ({min(100, 100 * event.current_bytes // event.total_bytes)} %)"
+    return f"{event.direction}ing {event.reference}: {size}"

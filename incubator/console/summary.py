@@ -1,0 +1,42 @@
+"""What was built, in a few lines. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from incubator.console.text import clean_text, fit
+from incubator.console.words import short_digest, show_count, show_duration, show_size
+
+if TYPE_CHECKING:
+    from incubator.core.result import LayerResult, ResultImage
+
+_NAME_COLUMNS = 9
+
+
+def summary_lines(result: ResultImage, *, columns: int | None = None) -> list[str]:
+    """Tags, digests, id and layers with size and time; lines of layers are cut to `columns`."""
+    own = [layer for layer in result.layers if not layer.base]
+    size = sum(layer.size_bytes or 0 for layer in own)
+    base = len(result.layers) - len(own)
+    lines = [_row("image", result.id)]
+    if result.config_digest != result.id:
+        lines.append(_row("config", result.config_digest))
+    lines += [_row("tag", tag) for tag in result.tags]
+    lines += [_row("digest", f"{reference}@{digest}") for reference, digest in result.digests.items()]
+    lines.append(_row("platform", str(result.platform)))
+    of_base = f", {show_count(base, 'layer')} of the base" if base else ""
+    lines.append(_row("layers", f"{show_count(len(own), 'layer')} ({show_size(size)}){of_base}"))
+    lines += [fit(_layer_row(layer), columns) if columns else _layer_row(layer) for layer in own]
+    lines.append(_row("built in", show_duration(result.duration_s)))
+    return [clean_text(line) for line in lines]
+
+
+def _row(name: str, value: str) -> str:
+    return f"{name:<{_NAME_COLUMNS}} {value}"
+
+
+def _layer_row(layer: LayerResult) -> str:
+    size = "" if layer.size_bytes is None else show_size(layer.size_bytes)
+    took = "CACHED" if layer.cached else show_duration(layer.duration_s)
+    commands = "; ".join(" ".join(command.split()) for command in layer.commands)
+    return f"  {short_digest(layer.diff_id)} {size:>9} {took:>9}  {commands}".rstrip()

@@ -1,0 +1,72 @@
+"""Facts of a result for other programs, under the names that docker's `--metadata-file` has."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from incubator.errors import InputError
+
+if TYPE_CHECKING:
+    from incubator.core.result import ResultImage
+
+
+def make_metadata(result: ResultImage) -> dict[str, Any]:
+    """`containerimage.digest` is the manifest's digest in the registry or, where nothing was pushed, the image id.
+
+    `image.name` has every tag in full (`docker.io/library/app:1`), separated by commas; it is absent without tags.
+    """
+    metadata = {
+        "containerimage.config.digest": result.config_digest,
+        "containerimage.digest": result.digest or result.id,
+    }
+    if result.tags:
+        metadata["image.name"] = ",".join(map(full_name, result.tags))
+    return metadata
+
+
+def full_name(tag: str) -> str:
+    """A tag with its registry, as in `docker.io/library/busybox:latest`."""
+    from incubator.oci.reference import parse_reference
+
+    reference = parse_reference(tag)
+    return f"{reference.registry}/{reference.repository}:{reference.tag}"
+
+
+def metadata_text(result: ResultImage) -> str:
+    """`make_metadata` as JSON, as docker writes it: sorted, two blanks a level."""
+    return json.dumps(make_metadata(result), indent=2, sort_keys=True)
+
+
+def check_writable(path: str, option: str) -> None:
+    """Raise InputError where no file can be written to `path`."""
+    target = Path(path)
+    folder = target.parent
+    if target.is_dir():
+        raise InputError(f"{option} {path!r} is a folder", hint="name a file")
+    if not folder.is_dir():
+        raise InputError(f"{option} {path!r}: there is no folder {str(folder)!r}")
+    if not os.access(target if target.exists() else folder, os.W_OK):
+        raise InputError(f"{option} {path!r} cannot be written")
+
+
+def write_atomically(path: str, text: str) -> None:
+    """Write a file that is there completely or not at all. What is no regular file (`/dev/stdout`) is written to."""
+    target = Path(path)
+    if target.parts[:2] == ("/", "dev") or (target.exists() and not target.is_file()):
+        with target.open("w", encoding="utf-8") as file:
+            file.write(text)
+        return
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise

@@ -1,0 +1,289 @@
+"""Where a build's files come from: finds the Dockerfile and opens the context that options name."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal
+
+from incubator.context import DirectoryContext, EmptyContext, TarContext, load_ignore
+from incubator.core.trust import real_path
+from incubator.dockerfile import Source, parse
+from incubator.errors import InputError
+from incubator.faults import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from incubator.core.context import BuildContext
+    from incubator.faults import Faults
+
+DEFAULT_NAMES = ("Dockerfile", "dockerfile")
+"""Names that are looked for in the context, as the reference builder does."""
+
+LARGEST_DOCKERFILE_BYTES = 16 * 1024**2
+_REMOTE = ("http://", "https://", "git://", "git@", "ssh://", "github.com/")
+_MOST_SEEN = 2000
+_TAR_BLOCK = 512
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
+"""First bytes of gzip, bzip2, xz and zstd."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where context and Dockerfile are.
+
+    `path` is the context folder; or `context` is a tar of the context, read as a stream. `dockerfile` is a path
+    that counts from the context or, with `dockerfile_from` `"here"`, from the current folder; or
+    `dockerfile_stream` is the Dockerfile itself, called `stream_name`. A Dockerfile as a stream and no context: an
+    empty one.
+
+    `workspace`: what the checkout may reach. Paths below it must not leave it through links; None: the context and
+    the current folder. `file_option` is how hints tell the caller to name a Dockerfile.
+    """
+
+    path: str | os.PathLike[str] | None = None
+    context: IO[bytes] | None = None
+    dockerfile: str | os.PathLike[str] | None = None
+    dockerfile_from: Literal["context", "here"] = "context"
+    dockerfile_stream: IO[bytes] | IO[str] | None = None
+    stream_name: str = "Dockerfile"
+    workspace: Path | None = None
+    file_option: str = "dockerfile="
+
+
+def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> tuple[Source, BuildContext]:
+    """The Dockerfile and the context of `place`.
+
+    `memory_limit` is how many bytes of a streamed context stay in memory: None is the default, 0 all. Raises
+    InputErrors with the earlier `faults`, its own, and those that the Dockerfile has; the context is closed then.
+    """
+    source: Source | None = None
+    context: BuildContext | None = None
+    with faults.gather():
+        if place.dockerfile_stream is not None:
+            source = _read_stream(place.stream_name, place.dockerfile_stream)
+        if place.context is not None:
+            context = TarContext(place.context, memory_limit=memory_limit)
+            source = source or _read_member(context, os.fspath(place.dockerfile or ""))
+        elif place.path is not None:
+            root = _context_folder(place)
+            path = None
+            if source is None:
+                with faults.gather():
+                    path = _find_dockerfile(place, root)
+                    source = _read_file(path, _shown(place, path))
+            context = DirectoryContext(root, load_ignore(root, path))
+        else:
+            context = EmptyContext()
+    if source is not None:
+        with faults.gather():
+            parse(source)
+    if faults.errors and context is not None:
+        context.close()
+    faults.check()
+    if source is None or context is None:
+        raise InputError("neither a context nor a Dockerfile is given")
+    return source, context
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a stream that starts with `head` (512 bytes, fewer at its end) is a tar, compressed or not."""
+    if head.startswith(_COMPRESSED):
+        return True
+    if len(head) < _TAR_BLOCK:
+        return False
+    try:
+        tarfile.TarInfo.frombuf(head[:_TAR_BLOCK], tarfile.ENCODING, "surrogateescape")
+    except tarfile.HeaderError:
+        return not head.strip(b"\0")  # a tar without entries
+    return True
+
+
+def peek(stream: IO[bytes]) -> tuple[bytes, IO[bytes]]:
+    """The first 512 bytes of a stream that cannot seek, and a stream that still has them."""
+    head = b""
+    while len(head) < _TAR_BLOCK and (data := stream.read(_TAR_BLOCK - len(head))):
+        head += data
+    return head, io.BufferedReader(_Rejoined(head, stream))
+
+
+class _Rejoined(io.RawIOBase):
+    """`head`, then the rest of `stream`."""
+
+    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._head = head
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        data = data or self._stream.read(len(buffer)) or b""
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _context_folder(place: Place) -> Path:
+    given = os.fspath(place.path or "")
+    if given.startswith(_REMOTE):
+        raise InputError(
+            f"context {given!r}: a URL is not supported yet", hint="check it out and name the folder"
+        )
+    path = Path(given)
+    if not given or not path.exists():
+        hint = did_you_mean(path.name, _names(path.parent)) if given else None
+        raise InputError(f"context {given!r} does not exist", hint=hint)
+    if not path.is_dir():
+        hint = f"name its folder and the file: {place.file_option}{given}"
+        if is_archive(_head(path)):
+            hint = "a tar of the context is read from standard input: name - as the context"
+        raise InputError(f"context {given!r} is not a folder", hint=hint)
+    if place.workspace:
+        _check_inside(path, [place.workspace], f"context {given!r}")
+    return path
+
+
+def _find_dockerfile(place: Place, root: Path) -> Path:
+    """The Dockerfile of a folder, checked to be a file that may be read."""
+    if place.dockerfile:
+        given = Path(place.dockerfile)
+        path = given if place.dockerfile_from == "here" else root / given
+    else:
+        path = next(
+            (root / name for name in DEFAULT_NAMES if (root / name).is_file()), root / DEFAULT_NAMES[0]
+        )
+    _check_inside(path, [place.workspace] if place.workspace else [root, Path()], "the Dockerfile")
+    shown = _shown(place, path)
+    if path.is_dir():
+        raise InputError(
+            f"Dockerfile {shown!r} is a folder", hint=f"name the file: {place.file_option}{shown}/Dockerfile"
+        )
+    if not path.exists():
+        raise InputError(f"Dockerfile {shown!r} does not exist", hint=_other_dockerfiles(place, root, path))
+    if not path.is_file() and not path.is_fifo():
+        raise InputError(f"Dockerfile {shown!r} is not a regular file")
+    return path
+
+
+def _check_inside(path: Path, folders: list[Path], what: str) -> None:
+    """Raise InputError for a path that lies in one of `folders` by its name, but not in any once links are followed."""
+    by_name = Path(os.path.abspath(path))  # noqa: PTH100 - must not follow links
+    roots = [real_path(folder) for folder in folders]
+    named = [*roots, *(Path(os.path.abspath(folder)) for folder in folders)]  # noqa: PTH100
+    real = real_path(path)
+    if any(map(by_name.is_relative_to, named)) and not any(map(real.is_relative_to, roots)):
+        raise InputError(f"{what}: the link {os.fspath(path)!r} leads out of the workspace, to {str(real)!r}")
+
+
+def _shown(place: Place, path: Path) -> str:
+    """How messages call a Dockerfile: as the caller would write it from the current folder."""
+    if place.dockerfile and place.dockerfile_from == "here":
+        return os.path.normpath(place.dockerfile)
+    return os.path.normpath(path)
+
+
+def _other_dockerfiles(place: Place, root: Path, path: Path) -> str:
+    """A hint that names Dockerfiles nearby."""
+    found = sorted(_dockerfiles_below(root), key=lambda seen: (seen.count("/"), seen))
+    if place.dockerfile_from == "here":
+        found = [os.path.normpath(root / name) for name in found]
+        found += [name for name in _names(Path()) if _is_dockerfile_name(name) and name not in found]
+    if not found:
+        return f"no Dockerfile was found in {str(root)!r}; name one with {place.file_option}..."
+    by_name = {Path(name).name: name for name in reversed(found)}
+    near = did_you_mean(path.name, by_name)
+    best = next((name for name in found if near and near == f"did you mean {Path(name).name}?"), found[0])
+    others = [name for name in found[:6] if name != best]
+    return f"did you mean {place.file_option}{best}?" + (
+        f" there is also {', '.join(others)}" if others else ""
+    )
+
+
+def _dockerfiles_below(root: Path) -> Iterator[str]:
+    """Dockerfiles of a folder and of the folders in it, relative to it."""
+    folders = [Path()]
+    seen = 0
+    while folders:
+        folder = folders.pop()
+        for name in _names(root / folder):
+            seen += 1
+            if seen > _MOST_SEEN:
+                return
+            entry = folder / name
+            if _is_dockerfile_name(name) and (root / entry).is_file():
+                yield str(entry)
+            elif folder == Path() and not name.startswith(".") and (root / entry).is_dir():
+                folders.append(entry)
+
+
+def _is_dockerfile_name(name: str) -> bool:
+    lower = name.lower()
+    return (
+        lower in {"dockerfile", "containerfile"}
+        or lower.startswith(("dockerfile.", "dockerfile-"))
+        or lower.endswith((".dockerfile", "-dockerfile"))
+    )
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder or "."))  # noqa: PTH208 - names are wanted
+    except OSError:
+        return []
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_TAR_BLOCK) if path.is_file() else b""
+    except OSError:
+        return b""
+
+
+def _read_file(path: Path, name: str) -> Source:
+    try:
+        with path.open("rb") as file:
+            return _decode(name, file.read(LARGEST_DOCKERFILE_BYTES + 1))
+    except OSError as error:
+        raise InputError(f"Dockerfile {name!r} cannot be read: {error.strerror}") from None
+
+
+def _read_member(context: BuildContext, name: str) -> Source:
+    """The Dockerfile in a streamed context."""
+    for candidate in [name] if name else DEFAULT_NAMES:
+        try:
+            [match] = context.resolve(candidate)
+        except (InputError, ValueError):
+            continue
+        if match.kind == "file":
+            [entry] = context.walk(match)
+            with entry.open() as file:
+                return _decode(candidate, file.read(LARGEST_DOCKERFILE_BYTES + 1))
+    raise InputError(
+        f"Dockerfile {name or DEFAULT_NAMES[0]!r} is not in the context that was given as a stream"
+    )
+
+
+def _read_stream(name: str, stream: IO[bytes] | IO[str]) -> Source:
+    data = stream.read(LARGEST_DOCKERFILE_BYTES + 1)
+    if not data:
+        raise InputError(f"the Dockerfile given as {name} is empty")
+    return _decode(name, data.encode() if isinstance(data, str) else data)
+
+
+def _decode(name: str, data: bytes) -> Source:
+    if len(data) > LARGEST_DOCKERFILE_BYTES:
+        raise InputError(f"Dockerfile {name!r} is larger than {LARGEST_DOCKERFILE_BYTES} bytes")
+    try:
+        return Source(name, data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"Dockerfile {name!r}, line {line}: not UTF-8", hint="save the file as UTF-8"
+        ) from None
