@@ -15,7 +15,8 @@ from incubator.dockerfile.text import ASCII_SPACES, SPACES, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# The reference walks over bytes here and takes each for a character; two of them are blanks then.
+# The reference walks over bytes when it cuts flags and takes each for a character; two of them are blanks then.
+MAX_FAULTS: Final = 20
 _BYTE_SPACES: Final = "".join(character for character in SPACES if ord(character) < 0x100)
 _PIECE: Final = re.compile(rf"[^'\"\\{_BYTE_SPACES}]+|.", re.DOTALL)
 _QUOTED: Final = re.compile(r"[^'\"\\]+|.", re.DOTALL)
@@ -108,6 +109,8 @@ def read_flags(
     many: dict[str, list[str]] = {}
     faults: list[FlagFault] = []
     for index, flag in enumerate(flags):
+        if len(faults) >= MAX_FAULTS:
+            break
         name, equals, value = flag[2:].partition("=")
         kind = known.get(name)
         if kind is None:

@@ -11,7 +11,6 @@ from typing import Final
 from incubator.dockerfile.expand import lex_words
 from incubator.dockerfile.instructions import Heredoc
 from incubator.dockerfile.line import LexError, Node
-from incubator.dockerfile.text import lower
 from incubator.errors import ExpandError
 
 _HEREDOC: Final = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)\Z")
@@ -51,12 +50,10 @@ def _quotes(text: str) -> int:
 
 def find_heredocs(node: Node) -> tuple[Heredoc, ...]:
     """The heredocs that the instruction announces, still without content."""
-    if "<<" not in node.original:
-        return ()
     holder = node
-    if lower(node.name) == "onbuild" and node.child:
+    if node.keyword == "onbuild" and node.child:
         holder = node.child
-    if lower(holder.name) not in _HEREDOC_NAMES or holder.json:
+    if holder.keyword not in _HEREDOC_NAMES or holder.json:
         return ()
     try:
         words = lex_words(node.original, keep_escapes=True, keep_quotes=True)

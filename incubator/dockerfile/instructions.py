@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from incubator.dockerfile.source import Places, Source, Span
 
+_WORD = re.compile(r"""(?:[^\s'"\\`]++|[\\`](?s:.)?|"(?:[^"\\]++|\\(?s:.))*+(?:"|\\?\Z)|'[^']*+(?:'|\Z))++""")
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
 
 
@@ -69,6 +70,12 @@ class Instruction:
         """Where `word` first stands behind the keyword; the whole instruction where it does not."""
         offset = self.original.find(word, len(self.written)) if word else -1
         return self.span if offset < 0 or self.places is None else self.places.at(offset)
+
+    def words(self) -> tuple[tuple[str, Span], ...]:
+        """The words of the line, keyword first, as written and with their places; quotes keep blanks in."""
+        if self.places is None:
+            return ()
+        return tuple((match[0], self.places.at(match.start())) for match in _WORD.finditer(self.original))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

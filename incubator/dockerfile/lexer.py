@@ -6,7 +6,7 @@ Source: BuildKit, frontend/dockerfile/parser/parser.go.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.directives import detect_directives, read_directive
 from incubator.dockerfile.heredoc import find_heredocs
@@ -16,7 +16,10 @@ from incubator.dockerfile.source import Places, Source, Span
 from incubator.dockerfile.text import SPACES
 from incubator.errors import DockerfileError
 
-__all__ = ["Lexed", "Node", "lex"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Lexed", "Node", "Reader", "lex"]
 
 MAX_LINE_BYTES: Final = 65_535
 
@@ -33,11 +36,20 @@ class Lexed:
 
 def lex(source: Source) -> Lexed:
     """The nodes of `source` and all faults of its lines."""
-    return _Reader(source).read()
+    reader = Reader(source)
+    return Lexed(
+        nodes=tuple(reader.nodes()),
+        directives=reader.directives,
+        warnings=tuple(reader.warnings),
+        faults=tuple(reader.faults),
+    )
 
 
-class _Reader:
-    """Walks over the lines of one file."""
+class Reader:
+    """Walks over the lines of one file.
+
+    `directives` are known at once, `warnings` and `faults` grow while `nodes` is being drawn from.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -46,12 +58,25 @@ class _Reader:
             self.raw.pop()
         self.position = 0  # of the next line in `raw`; also the number of the line just read
         self.escape = "\\"
-        self.nodes: list[Node] = []
         self.warnings: list[Warning_] = []
         self.faults: list[DockerfileError] = []
         self.comments: list[str] = []
 
-    def read(self) -> Lexed:
+        self.check_lengths()
+        if self.raw:
+            self.raw[0] = self.raw[0].removeprefix("\ufeff")
+        self.directives = self.read_directives()
+        self.enders = ("", " ", "\t", self.directives.escape)  # what a line may end with that goes on
+
+    def nodes(self) -> Iterator[Node]:
+        """The instructions; one whose line cannot be split is missing, and noted in `faults`."""
+        while self.position < len(self.raw):
+            node = self.read_instruction()
+            if node:
+                yield node
+
+    def check_lengths(self) -> None:
+        """Notes the lines that are too long."""
         for number, line in enumerate(self.raw, 1):
             # A character has four bytes at most.
             if len(line) * 4 > MAX_LINE_BYTES and len(line.encode("utf-8", "surrogatepass")) > MAX_LINE_BYTES:
@@ -61,19 +86,9 @@ class _Reader:
                     f"the line is longer than {MAX_LINE_BYTES} bytes",
                     "split it with continuations, or put the text into a file and COPY it",
                 )
-        if self.raw:
-            self.raw[0] = self.raw[0].removeprefix("\ufeff")
-        directives = self.read_directives()
-        while self.position < len(self.raw):
-            self.read_instruction()
-        return Lexed(
-            nodes=tuple(self.nodes),
-            directives=directives,
-            warnings=tuple(self.warnings),
-            faults=tuple(self.faults),
-        )
 
     def fault(self, line: int, rule: str, message: str, hint: str | None = None, column: int = 1) -> None:
+        """Notes a fault of one line."""
         span = Span(self.source, line, line, column)
         self.faults.append(DockerfileError(message, rule=rule, span=span, hint=hint))
 
@@ -110,28 +125,26 @@ class _Reader:
             check=detected.get("check"),
         )
 
-    def read_instruction(self) -> None:
-        """Reads up to and with the next instruction, if there is one."""
+    def read_instruction(self) -> Node | None:
+        """The instruction that begins on the next line; None where none does."""
         raw = self.raw[self.position]
         self.position += 1
         line = raw.rstrip("\r").lstrip(SPACES)
         if not line:
             self.comments.clear()
-            return
+            return None
         if line[0] == "#":
-            comment = line[1:].strip(SPACES)
-            if comment:
-                self.comments.append(comment)
-            else:
-                self.comments.clear()
-            return
+            self.read_comment(line)
+            return None
         first = self.position
-        column = 1 + len(raw) - len(raw.lstrip(SPACES))
+        column = 1 if raw[0] not in SPACES else 1 + len(raw) - len(raw.lstrip(SPACES))
         line, goes_on = self.trim_continuation(line)
         if not goes_on:
-            places = Places(self.source, (0,), (first,), (column,))
+            places = Places(self.source, first, column)
         else:
             line, places = self.read_continuation(line, first, column)
+        comments = tuple(self.comments)
+        self.comments.clear()
         try:
             node = split_line(
                 line,
@@ -139,23 +152,32 @@ class _Reader:
                 first_line=first,
                 last_line=self.position,
                 places=places,
-                comments=tuple(self.comments),
+                comments=comments,
             )
-            heredocs = find_heredocs(node)
+            heredocs = find_heredocs(node) if "<<" in line else ()
         except LexError as error:
             at = max(line.find(error.word), 0) if error.word else 0
             self.faults.append(
                 DockerfileError(error.message, rule=error.rule, span=places.at(at), hint=error.hint)
             )
+            return None
+        if heredocs:
+            node.heredocs = self.read_heredocs(heredocs, places)
+            node.last_line = self.position
+        return node
+
+    def read_comment(self, line: str) -> None:
+        """Keeps a comment for the instruction below; an empty one parts those above from it."""
+        comment = line[1:].strip(SPACES)
+        if comment:
+            self.comments.append(comment)
         else:
-            if heredocs:
-                heredocs = self.read_heredocs(heredocs, places)
-                node = replace(node, heredocs=heredocs, last_line=self.position)
-            self.nodes.append(node)
-        self.comments.clear()
+            self.comments.clear()
 
     def trim_continuation(self, line: str) -> tuple[str, bool]:
         """`line` without the escape that ends it, and whether there was one. Two escapes are none."""
+        if line[-1:] not in self.enders:
+            return line, False
         trimmed = line.rstrip(" \t")
         if trimmed.endswith(self.escape) and not trimmed.endswith(self.escape * 2):
             return trimmed[:-1], True
@@ -163,8 +185,8 @@ class _Reader:
 
     def read_continuation(self, first_piece: str, first: int, column: int) -> tuple[str, Places]:
         """The logical line that begins with `first_piece`: comments and empty lines inside are left out."""
-        pieces = [first_piece]
-        offsets, lines, columns = [0], [first], [column]
+        texts = [first_piece]
+        pieces: list[tuple[int, int, int]] = []
         length = len(first_piece)
         goes_on, empty = True, 0
         while goes_on and self.position < len(self.raw):
@@ -178,17 +200,15 @@ class _Reader:
                 continue
             piece, goes_on = self.trim_continuation(raw)
             if piece:
-                pieces.append(piece)
-                offsets.append(length)
-                lines.append(self.position)
-                columns.append(1)
+                texts.append(piece)
+                pieces.append((length, self.position, 1))
                 length += len(piece)
         if empty:
             span = Span(self.source, empty, empty)
             self.warnings.append(
                 Warning_(rule="NoEmptyContinuation", message="Empty continuation line", span=span)
             )
-        return "".join(pieces), Places(self.source, tuple(offsets), tuple(lines), tuple(columns))
+        return "".join(texts), Places(self.source, first, column, tuple(pieces))
 
     def read_heredocs(self, heredocs: tuple[Heredoc, ...], places: Places) -> tuple[Heredoc, ...]:
         """The heredocs with their content, which is taken from the lines that follow."""
@@ -215,6 +235,7 @@ class _Reader:
         return tuple(complete)
 
     def hint_for_heredoc(self, heredoc: Heredoc, start: int) -> str:
+        """What to do about a heredoc without an end."""
         for number, line in enumerate(self.raw[start:], start + 1):
             if heredoc.name and line.strip(SPACES) == heredoc.name:
                 return f"line {number} has {heredoc.name} with blanks around it: it must stand alone"

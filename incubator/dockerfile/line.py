@@ -31,15 +31,17 @@ _WORD: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which would cost: a large file has many
 class Node:
-    """One instruction as the lexer sees it.
+    """One instruction as the lexer sees it. Not changed once it is handed out.
 
-    `name` is as written. `args` are the words: for ENV and LABEL name, value and `=` (or nothing) in turn.
-    `json`: they were given as a JSON array. `original` is the logical line, `comments` stand right above it.
+    `name` is as written, `keyword` the same in lower case. `args` are the words: for ENV and LABEL name, value
+    and `=` (or nothing) in turn. `json`: they were given as a JSON array. `original` is the logical line,
+    `comments` stand right above it.
     """
 
     name: str
+    keyword: str
     flags: tuple[str, ...]
     args: tuple[str, ...]
     json: bool
@@ -68,11 +70,14 @@ def split_line(line: str, escape: str, *, nested: bool = False, **around: Any) -
 
     `around` are the fields of the node that the line itself does not tell. Raises `LexError`.
     """
-    name, *rest = _BLANKS.split(line.strip(SPACES), maxsplit=1)
+    text = line.strip(SPACES)
+    name, _, rest = text.partition(" ")
+    if not name.isalpha():  # another blank may end the name
+        name, rest = (*_BLANKS.split(text, maxsplit=1), "")[:2]
     flags: tuple[str, ...] = ()
     args = ""
     if rest:
-        flags, args = cut_flags(rest[0])
+        flags, args = cut_flags(rest)
         args = args.strip(SPACES)
     keyword = lower(name)
     child = None
@@ -83,7 +88,16 @@ def split_line(line: str, escape: str, *, nested: bool = False, **around: Any) -
         child = split_line(args, escape, nested=True) if args and not nested else None
     elif split := _SPLITTERS.get(keyword):
         words, is_json = split(args, escape)
-    return Node(name=name, flags=flags, args=words, json=is_json, original=line, child=child, **around)
+    return Node(
+        name=name,
+        keyword=keyword,
+        flags=flags,
+        args=words,
+        json=is_json,
+        original=line,
+        child=child,
+        **around,
+    )
 
 
 def _text(rest: str, _escape: str) -> tuple[tuple[str, ...], bool]:

@@ -25,13 +25,19 @@ class Stop(Exception):
 class Maker:
     """Makes the instruction of one node and notes its faults."""
 
+    __slots__ = ("faults", "node", "number", "placed", "span")
+
     def __init__(self, node: Node, number: int, span: Span, *, placed: bool = True) -> None:
         self.node = node
         self.number = number
         self.span = span
         self.placed = placed
-        self.name = node.name.upper()
         self.faults: list[DockerfileError] = []
+
+    @property
+    def name(self) -> str:
+        """The instruction's name as messages write it."""
+        return self.node.name.upper()
 
     def common(self) -> dict[str, Any]:
         """The fields that all instructions share."""
@@ -77,7 +83,9 @@ class Maker:
         """The only argument. Raises `Stop` where there is none."""
         if len(self.node.args) != 1:
             raise self.stop(
-                f"{self.name} needs {what}", rule="missing-argument", hint=f"write {self.name} {what.upper()}"
+                f"{self.name} needs a {what}",
+                rule="missing-argument",
+                hint=f"write {self.name} {what.upper()}",
             )
         return self.node.args[0]
 

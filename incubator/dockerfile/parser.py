@@ -6,16 +6,17 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.instructions import Document, Instruction
-from incubator.dockerfile.lexer import Node, lex
+from incubator.dockerfile.lexer import Reader, lex
 from incubator.dockerfile.maker import Maker
 from incubator.dockerfile.rules import MAKERS, make_instruction
 from incubator.dockerfile.source import Source, Span
-from incubator.dockerfile.text import lower
 from incubator.errors import DockerfileError, DockerfileErrors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_Head = tuple[str, Span]
+MAX_FAULTS: Final = 100
 _FRONTEND: Final = re.compile(
     r"(?:.+/)?docker/dockerfile(?:-upstream(?::[^@]*)?|:(?:1(?:[.\-][^@]*)?|latest|labs|experimental|master))?(?:@.+)?"
 )
@@ -24,30 +25,38 @@ _FRONTEND: Final = re.compile(
 def parse(source: Source) -> Document:
     """The typed instructions of a Dockerfile, its directives, and the warnings of its syntax.
 
-    Raises `DockerfileErrors` with all faults of the file, in order of their places.
+    Raises `DockerfileErrors` with all faults of the file, in order of their places (the first `MAX_FAULTS`, and
+    one that says so, where there are more).
     """
-    lexed = lex(source)
-    faults = list(lexed.faults)
-    syntax = lexed.directives.syntax
-    if syntax is not None and not _FRONTEND.fullmatch(syntax):
-        faults.append(_foreign_frontend(source, syntax))
+    reader = Reader(source)
     instructions: list[Instruction] = []
-    for number, node in enumerate(lexed.nodes, 1):
-        span = _span_of(source, node)
+    heads: list[_Head] = []
+    faults: list[DockerfileError] = []
+    for number, node in enumerate(reader.nodes(), 1):
+        span = Span(source, node.first_line, node.last_line, node.places.column if node.places else 1)
+        if not heads or heads[-1][0] != "from":
+            heads.append((node.keyword, span))
         maker = Maker(node, number, span)
         instruction = make_instruction(maker)
-        faults += maker.faults
         if instruction:
             instructions.append(instruction)
-    faults += _order_faults(source, lexed.nodes, has_faults=bool(lexed.faults))
+        else:
+            faults += maker.faults
+            if len(faults) > MAX_FAULTS:
+                break
+    faults += reader.faults
+    syntax = reader.directives.syntax
+    if syntax is not None and not _FRONTEND.fullmatch(syntax):
+        faults.append(_foreign_frontend(source, syntax))
+    if not reader.faults:
+        faults += _order_faults(source, heads)
     if faults:
-        faults.sort(key=lambda fault: (fault.span.first_line, fault.span.column) if fault.span else (0, 0))
-        raise DockerfileErrors(faults)
+        raise DockerfileErrors(_in_order(faults))
     return Document(
         source=source,
-        directives=lexed.directives,
+        directives=reader.directives,
         instructions=tuple(instructions),
-        warnings=lexed.warnings,
+        warnings=tuple(reader.warnings),
     )
 
 
@@ -65,7 +74,7 @@ def parse_trigger(text: str, *, span: Span, number: int) -> Instruction:
         for fault in lexed.faults
     ]
     instruction = None
-    if not faults and (len(lexed.nodes) != 1 or lower(lexed.nodes[0].name) == "from"):
+    if not faults and (len(lexed.nodes) != 1 or lexed.nodes[0].keyword == "from"):
         faults.append(
             DockerfileError(
                 f"ONBUILD trigger {text!r}: one instruction other than FROM is expected",
@@ -82,9 +91,15 @@ def parse_trigger(text: str, *, span: Span, number: int) -> Instruction:
     return instruction
 
 
-def _span_of(source: Source, node: Node) -> Span:
-    column = node.places.columns[0] if node.places else 1
-    return Span(source, node.first_line, node.last_line, column)
+def _in_order(faults: list[DockerfileError]) -> list[DockerfileError]:
+    """The faults by their places; of very many the first ones, and a word about the others."""
+    faults.sort(key=lambda fault: (fault.span.first_line, fault.span.column) if fault.span else (0, 0))
+    if len(faults) > MAX_FAULTS:
+        span = faults[MAX_FAULTS].span
+        faults[MAX_FAULTS:] = [
+            DockerfileError("there are more faults from here on", rule="many-faults", span=span)
+        ]
+    return faults
 
 
 def _foreign_frontend(source: Source, syntax: str) -> DockerfileError:
@@ -98,35 +113,25 @@ def _foreign_frontend(source: Source, syntax: str) -> DockerfileError:
     )
 
 
-def _order_faults(source: Source, nodes: Sequence[Node], *, has_faults: bool) -> list[DockerfileError]:
-    """What is wrong with the file as a whole: nothing in it, no FROM, or something but ARG before it."""
-    if not nodes:
-        if has_faults:
-            return []
+def _order_faults(source: Source, heads: Sequence[_Head]) -> list[DockerfileError]:
+    """What is wrong with the file as a whole: nothing in it, no FROM, or something but ARG before it.
+
+    `heads` are keyword and place of the instructions up to the first FROM and with it.
+    """
+    if not heads:
         message = "the Dockerfile has no instructions" if source.text else "the Dockerfile is empty"
         return [DockerfileError(message, rule="empty", span=Span(source, 1, 1), hint="begin with FROM image")]
-    names = [lower(node.name) for node in nodes]
-    before = names.index("from") if "from" in names else len(names)
-    if has_faults or not all(name in MAKERS for name in names[:before]):
+    if not all(keyword in MAKERS for keyword, _ in heads):
         return []  # one of these lines may be meant to be the FROM
-    for node, name in zip(nodes[:before], names, strict=False):
-        if name != "arg":
-            return [
-                DockerfileError(
-                    f"{node.name.upper()} stands before the first FROM",
-                    rule="no-stage",
-                    span=_span_of(source, node),
-                    hint="only ARG may come before FROM"
-                    + ("" if before < len(names) else ", and there is no FROM"),
-                )
-            ]
-    if before == len(names):
+    has_from = heads[-1][0] == "from"
+    for keyword, span in heads:
+        if keyword not in ("arg", "from"):
+            hint = "only ARG may come before FROM" + ("" if has_from else ", and there is no FROM")
+            message = f"{keyword.upper()} stands before the first FROM"
+            return [DockerfileError(message, rule="no-stage", span=span, hint=hint)]
+    if not has_from:
+        message = "the Dockerfile has no FROM, so there is nothing to build"
         return [
-            DockerfileError(
-                "the Dockerfile has no FROM, so there is nothing to build",
-                rule="no-stage",
-                span=_span_of(source, nodes[-1]),
-                hint="begin a stage with FROM image",
-            )
+            DockerfileError(message, rule="no-stage", span=heads[-1][1], hint="begin a stage with FROM image")
         ]
     return []

@@ -35,6 +35,7 @@ from incubator.dockerfile.instructions import (
 from incubator.dockerfile.line import LexError, Node
 from incubator.dockerfile.maker import Maker, Stop
 from incubator.dockerfile.run_options import check_device, read_mount
+from incubator.dockerfile.source import Span
 from incubator.dockerfile.text import SPACES, lower, nearest
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ _RUN_FLAGS: Final = {
 
 def make_instruction(maker: Maker) -> Instruction | None:
     """The typed instruction of the maker's node; None where faults were noted instead."""
-    make = MAKERS.get(lower(maker.node.name))
+    make = MAKERS.get(maker.node.keyword)
     try:
         if make is None:
             _note_unknown(maker)
@@ -243,6 +244,10 @@ def _make_add(maker: Maker) -> AddInstruction:
 
 
 def _make_run(maker: Maker) -> RunInstruction:
+    node = maker.node
+    command = maker.command(node.args)
+    if not node.flags and not node.heredocs:
+        return RunInstruction(**maker.common(), command=command)
     single, many = maker.flags(_RUN_FLAGS)
     for flag, allowed in (("network", _NETWORKS), ("security", _SECURITIES)):
         value = single.get(flag)
@@ -258,12 +263,11 @@ def _make_run(maker: Maker) -> RunInstruction:
     for raw in many.get("device", ()):
         check_device(maker, raw)
     maker.done()
-    args = maker.node.args
     return RunInstruction(
         **maker.common(),
-        command=maker.command(args),
-        heredocs=maker.node.heredocs,
-        script=bool(maker.node.heredocs) and _heredoc_of(args[0]) is not None,
+        command=command,
+        heredocs=node.heredocs,
+        script=bool(node.heredocs) and _heredoc_of(node.args[0]) is not None,
         mounts=mounts,
         network=single.get("network"),
         security=single.get("security"),
@@ -350,7 +354,12 @@ def _make_onbuild(maker: Maker) -> OnbuildInstruction:
     trigger = _ONBUILD.sub("", maker.node.original, count=1)
     for heredoc in maker.node.heredocs:
         trigger += f"\n{heredoc.content}{heredoc.name}"
-    inner = Maker(_trigger_node(maker.node, child), maker.number, maker.span, placed=maker.placed)
+    node = _trigger_node(maker.node, child)
+    span = maker.span
+    if node.places and maker.placed:
+        start = node.places.at(0)
+        span = Span(span.source, start.first_line, span.last_line, start.column)
+    inner = Maker(node, maker.number, span, placed=maker.placed)
     instruction = make_instruction(inner)
     maker.faults += inner.faults
     maker.done()
@@ -362,6 +371,7 @@ def _trigger_node(node: Node, child: Node) -> Node:
     """The node of the trigger, with what only the whole line knows."""
     return Node(
         name=child.name,
+        keyword=child.keyword,
         flags=child.flags,
         args=child.args,
         json=child.json,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +56,28 @@ class Span:
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would cost: a large file has many
 class Places:
-    """Where the characters of a logical line are in the source.
+    """Where the characters of a logical line are in the source. Not changed once it is handed out.
 
-    `offsets[i]` is where piece `i` begins in the logical line, `lines[i]` and `columns[i]` where in the source.
+    `line` and `column` are where it begins. `pieces` are its continued lines: offset in the logical line, line and
+    column. `start` is the offset of the character that counts as the first, for the places of a part of the line.
     """
 
     source: Source = field(repr=False, compare=False)
-    offsets: tuple[int, ...]
-    lines: tuple[int, ...]
-    columns: tuple[int, ...]
+    line: int
+    column: int
+    pieces: tuple[tuple[int, int, int], ...] = ()
+    start: int = 0
 
     def at(self, offset: int) -> Span:
-        """The place of the character at `offset` of the logical line."""
-        piece = bisect_right(self.offsets, offset) - 1
-        line = self.lines[piece]
-        return Span(self.source, line, line, self.columns[piece] + offset - self.offsets[piece])
+        """The place of the character at `offset`."""
+        offset += self.start
+        begin, line, column = 0, self.line, self.column
+        if self.pieces and offset >= self.pieces[0][0]:
+            begin, line, column = self.pieces[bisect_right(self.pieces, offset, key=itemgetter(0)) - 1]
+        return Span(self.source, line, line, column + offset - begin)
 
     def shifted(self, offset: int) -> Places:
         """The places of the part of the logical line that begins at `offset`."""
-        return Places(self.source, tuple(start - offset for start in self.offsets), self.lines, self.columns)
+        return Places(self.source, self.line, self.column, self.pieces, self.start + offset)

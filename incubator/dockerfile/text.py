@@ -23,7 +23,6 @@ ASCII_SPACES: Final = "\t\n\v\f\r "
 SPACE_CLASS: Final = f"[{SPACES}]"
 """The same as a regular expression's character class."""
 
-_MAX_DISTANCE: Final = 2
 _MAX_WORD: Final = 40
 
 
@@ -33,7 +32,7 @@ def lower(text: str) -> str:
 
 
 def nearest(word: str, options: Iterable[str], *, case_sensitive: bool = True) -> str | None:
-    """The option that is at most two edits away from `word`, the nearest one, the earlier of equals.
+    """The option that is nearest to `word`, the earlier of equals: two edits away at most, one for a short word.
 
     None where there is none, and where `word` itself is an option: then spelling was not the fault.
     """
@@ -41,7 +40,7 @@ def nearest(word: str, options: Iterable[str], *, case_sensitive: bool = True) -
         return None
     wanted = word if case_sensitive else word.lower()
     best: str | None = None
-    best_distance = _MAX_DISTANCE + 1
+    best_distance = 3 if len(word) > 3 else 2
     for option in options:
         candidate = option if case_sensitive else option.lower()
         if candidate == wanted:
@@ -55,11 +54,15 @@ def nearest(word: str, options: Iterable[str], *, case_sensitive: bool = True) -
 
 
 def edit_distance(one: str, other: str) -> int:
-    """Levenshtein distance: insertions, deletions and replacements that turn `one` into `other`."""
+    """Insertions, deletions, replacements and swaps of neighbours that turn `one` into `other`."""
+    before: list[int] = []
     previous = list(range(len(other) + 1))
     for i, a in enumerate(one, 1):
         current = [i]
         for j, b in enumerate(other, 1):
-            current.append(min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a != b)))
-        previous = current
+            cost = min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
+                cost = min(cost, before[j - 2] + 1)
+            current.append(cost)
+        before, previous = previous, current
     return previous[-1]
