@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
 import io
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,24 +25,11 @@ from incubator.events import (
     Transfer,
     WarningRaised,
 )
+from tests.unit.ci import runner
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from incubator.events import Event
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-runner = _load("runner")
 
 WORKSPACE = Path("/work/web")
 HOSTILE = (
@@ -70,7 +55,7 @@ steps = st.builds(
 )
 
 
-def github(*events: Event) -> tuple[list[object], list[str]]:
+def github(*events: Event) -> tuple[list[runner.Command], list[str]]:
     out = io.StringIO()
     log = GitHubLog(out, WORKSPACE)
     for event in events:
@@ -90,7 +75,7 @@ def test_build_output_cannot_issue_commands(step: StepRef, text: str, cut: int) 
         StepOutput(step=step, stream="stdout", data=data[cut:]),
         StepFinished(step=step, duration_s=1.0),
     )
-    assert [command.name for command in commands] == ["group", "endgroup"]  # type: ignore[attr-defined]
+    assert [command.name for command in commands] == ["group", "endgroup"]
 
 
 @given(hostile_texts)
@@ -137,7 +122,7 @@ def test_a_step_is_a_group_with_its_output(step: StepRef) -> None:
         StepOutput(step=step, stream="stdout", data=b"o\nthree"),
         StepFinished(step=step, duration_s=1.25),
     )
-    assert [(c.name, c.message) for c in commands] == [  # type: ignore[attr-defined]
+    assert [(c.name, c.message) for c in commands] == [
         ("group", "[build 2/3] RUN true && false"),
         ("endgroup", ""),
     ]
@@ -189,7 +174,7 @@ def test_warnings_become_annotations_at_the_end(source: Source) -> None:
         WarningRaised(message="use lower case", rule="StageNameCasing", span=Span(source, 1, 1)),
         ImagePushed(reference="a/b:1", digest="sha256:" + "0" * 64, duration_s=1),
     )
-    assert [(c.name, c.message, c.properties["file"]) for c in commands] == [  # type: ignore[attr-defined]
+    assert [(c.name, c.message, c.properties["file"]) for c in commands] == [
         ("warning", "use lower case", "docker/Dockerfile")
     ]
     assert any(line.startswith("warning: ") for line in shown)
@@ -271,4 +256,4 @@ def test_steps_that_speak_at_once_keep_their_lines_apart(step: StepRef) -> None:
         StepFinished(step=step, duration_s=1),
     )
     assert shown[:2] == ["two", "one and a half"]
-    assert [c.name for c in commands] == ["group", "endgroup"] * 3  # type: ignore[attr-defined]
+    assert [c.name for c in commands] == ["group", "endgroup"] * 3

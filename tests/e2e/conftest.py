@@ -1,0 +1,39 @@
+"""Fixtures of the end-to-end tests: one engine with the images that jobs run in."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lab
+from tests.conftest import need
+from tests.e2e.checkout import copy_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lab import EngineHandle
+
+IMAGES = ["busybox:latest", "python:3.12-slim", "debian:bookworm-slim", "gcl-helper:local"]
+
+
+@pytest.fixture(scope="session")
+def engine() -> EngineHandle:
+    """This machine's engine, or the lab's with a bridge: the action's image is built on it, which needs the network."""
+    if not os.environ.get("DOCKER_HOST"):
+        need("docker20")
+    for image in IMAGES:
+        need(image)
+    handle = lab.default_engine()
+    lab.ensure_images(handle, IMAGES)
+    return handle
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of this project in a repository of its own."""
+    folder = tmp_path / "incubator"
+    folder.mkdir()
+    return copy_project(folder)
