@@ -79,10 +79,10 @@ class ArgumentParser(argparse.ArgumentParser):
 class _Unsupported(argparse.Action):
     def __call__(
         self,
-        _parser: argparse.ArgumentParser,
-        values: argparse.Namespace,
-        given: Any,
-        name: str | None = None,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
     ) -> None:
-        if not (self.const and given == self.const):
-            values.unsupported = [*values.unsupported, name]
+        if not (self.const and values == self.const):
+            namespace.unsupported = [*namespace.unsupported, option_string]

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from incubator.context import DirectoryContext, EmptyContext, TarContext, load_ignore
+from incubator.context.directory import DirectoryContext, load_ignore
+from incubator.context.entry import Entry
+from incubator.context.patterns import has_wildcard
+from incubator.context.source import Match, missing, source_path
 from incubator.core.trust import real_path
 from incubator.dockerfile import Source, parse
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from incubator.core.context import BuildContext
     from incubator.faults import Faults
@@ -67,6 +70,8 @@ def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> t
         if place.dockerfile_stream is not None:
             source = _read_stream(place.stream_name, place.dockerfile_stream)
         if place.context is not None:
+            from incubator.context.tarfile import TarContext
+
             context = TarContext(place.context, memory_limit=memory_limit)
             source = source or _read_member(context, os.fspath(place.dockerfile or ""))
         elif place.path is not None:
@@ -109,6 +114,26 @@ def peek(stream: IO[bytes]) -> tuple[bytes, IO[bytes]]:
     while len(head) < _TAR_BLOCK and (data := stream.read(_TAR_BLOCK - len(head))):
         head += data
     return head, io.BufferedReader(_Rejoined(head, stream))
+
+
+class EmptyContext:
+    """The context of a Dockerfile that comes alone: a root folder with nothing in it."""
+
+    def resolve(self, pattern: str) -> list[Match]:
+        """See `Source.resolve`."""
+        path = source_path(pattern)
+        if has_wildcard(path):
+            return []
+        if path:
+            raise missing(path)
+        return [Match(path="", name="", kind="dir")]
+
+    def walk(self, match: Match, *, prune: Callable[[str], bool] | None = None) -> Iterator[Entry]:  # noqa: ARG002
+        """See `Source.walk`."""
+        yield Entry(path=match.path, kind="dir", mode=0o755)
+
+    def close(self) -> None:
+        """Nothing to give back."""
 
 
 class _Rejoined(io.RawIOBase):
@@ -184,7 +209,9 @@ def _check_inside(path: Path, folders: list[Path], what: str) -> None:
 def _shown(place: Place, path: Path) -> str:
     """How messages call a Dockerfile: as the caller would write it from the current folder."""
     if place.dockerfile and place.dockerfile_from == "here":
-        return os.path.normpath(place.dockerfile)
+        path = Path(place.dockerfile)
+    if place.workspace and path.is_relative_to(place.workspace):
+        path = path.relative_to(place.workspace)
     return os.path.normpath(path)
 
 
@@ -233,7 +260,7 @@ def _is_dockerfile_name(name: str) -> bool:
 
 def _names(folder: Path) -> list[str]:
     try:
-        return sorted(os.listdir(folder or "."))  # noqa: PTH208 - names are wanted
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names are wanted
     except OSError:
         return []
 

@@ -37,7 +37,9 @@ RUN = StepRef(number=2, total=3, stage="build", text="RUN make", span=SPAN)
 COPY = StepRef(number=3, total=3, stage="build", text="COPY . .\n# two lines", span=SPAN)
 
 STORY: list[Event] = [
-    BuildStarted(dockerfile="Dockerfile", context=".", engine="Docker Engine 28.5.2", stages=("build",), steps=3, layers=2),
+    BuildStarted(
+        dockerfile="Dockerfile", context=".", engine="Docker Engine 28.5.2", stages=("build",), steps=3, layers=2
+    ),
     Transfer(reference="busybox", direction="pull", current_bytes=500_000, total_bytes=2_000_000),
     BaseResolved(reference="busybox", image_id="sha256:" + "ab" * 32, pulled=True, duration_s=1.25),
     StepStarted(step=RUN),
@@ -223,7 +225,7 @@ def test_terminal_while_a_step_runs() -> None:
 
 def test_terminal_while_an_image_is_pulled() -> None:
     text, _ = play(STORY[:2], close=False)
-    assert text[-1] == f"{' => pulling busybox [=====>               ] 500.0 kB / 2.0 MB':<74}0.0 s"
+    assert text[-1] == f"{' => pulling busybox [=====>              ] 500.0 kB / 2.0 MB':<74}0.0 s"
 
 
 def test_terminal_at_the_end() -> None:
