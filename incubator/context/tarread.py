@@ -1,7 +1,7 @@
 """Reading tar as a stream: ustar, PAX, GNU long names, hard links, sparse files.
 
 Strict where Go's `archive/tar` is (the engine's own reader): checksums, and links that carry no content.
-Names are made relative and can not leave the root, whatever the archive says.
+Names are made relative; one that would leave the root is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lzma import LZMAError
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from incubator.context.entry import Entry, Kind, Xattrs
-from incubator.context.source import source_path
+from incubator.context.patterns import clean_path
 from incubator.errors import InputError
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class _Reader:
                 end = self._offset + stored
         self._end = end + -end % BLOCK
         link = records.get(b"linkpath") or block[157:257].split(b"\0", 1)[0]
-        path = source_path(os.fsdecode(name))
+        path = _relative(os.fsdecode(name))
         mtime = records.get(b"mtime")
         entry = Entry(
             path=path,
@@ -354,9 +354,17 @@ def _name(block: bytes) -> bytes:
     return name
 
 
+def _relative(name: str) -> str:
+    """A name without leading slashes, cleaned; "" is the root."""
+    path = clean_path(name.lstrip("/"))
+    if path == ".." or path.startswith("../"):
+        raise TarError(f"the entry {name!r} lies outside of the archive")
+    return "" if path == "." else path
+
+
 def _link(kind: Kind, text: str) -> str:
     if kind == "hardlink":
-        return source_path(text)
+        return _relative(text)
     return text if kind == "symlink" else ""
 
 
