@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import Clock, assemble
-from incubator.core.copying import SourceFiles
+from incubator.core.copying import Copier, SourceFiles
 from incubator.core.layer import Surroundings
 from incubator.core.leftovers import Workshop, sweep
 from incubator.core.lookup import ImageLookup
@@ -92,6 +92,7 @@ class Builder:
         ):
             surroundings = Surroundings(
                 engine=engine,
+                copier=Copier(engine=engine, sources=sources, emit=self._emit, clock=self._clock),
                 emit=self._emit,
                 labels=workshop.labels,
                 network=request.network,
@@ -102,9 +103,7 @@ class Builder:
                 keep_containers=not request.rm,
                 keep_after_failure=not request.force_rm,
             )
-            executor = StageExecutor(
-                surroundings=surroundings, workshop=workshop, sources=sources, clock=self._clock
-            )
+            executor = StageExecutor(surroundings=surroundings, workshop=workshop, clock=self._clock)
             results: dict[int, StageResult] = {}
             for stage in plan.stages:
                 results[stage.index] = executor.execute(stage, plan.platform, results)

@@ -28,6 +28,7 @@ from incubator.core.docker_types import (
     path_stat,
     registry_errors,
     relabels,
+    seconds,
 )
 from incubator.core.engine import ContainerInfo, ContainerState, EngineInfo, Mounted
 from incubator.core.history import mark_layers
@@ -409,6 +410,7 @@ class DockerClient:
             data = self._api.inspect_container(container)
         return ContainerInfo(
             id=data["Id"],
+            created_s=seconds(data["Created"]),
             labels=(data.get("Config") or {}).get("Labels") or {},
             upper_dir=((data.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir") or "",
             mounts=tuple(

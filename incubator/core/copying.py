@@ -1,40 +1,241 @@
-"""Files into a build container."""
+"""COPY, ADD and WORKDIR: files into a build container, through the engine's archive API."""
 
 from __future__ import annotations
 
-import posixpath
-from typing import TYPE_CHECKING, Self
+import io
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
+
+from incubator.context.chmod import parse_chmod
+from incubator.context.copy import CopyOptions, place
+from incubator.context.entry import Entry
+from incubator.context.rootfs import CopyError, Stat, View
+from incubator.context.source import Match
+from incubator.context.tarread import read_tar
+from incubator.context.tarstream import write_tar
+from incubator.core.container_files import ContainerSource
+from incubator.core.engine import ContainerSpec
+from incubator.core.owners import find_owner
+from incubator.core.plan.model import ImageSource, StageSource
+from incubator.core.script import SHELL
+from incubator.core.streams import ChunkReader
+from incubator.events import WarningRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from incubator.context.entry import Kind
+    from incubator.context.source import Source
+    from incubator.core.assemble import Clock
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
     from incubator.core.plan.model import CopyStep
     from incubator.core.volume import Volume
+    from incubator.dockerfile.instructions import Heredoc
+    from incubator.events import Listener
+    from incubator.oci.platform import Platform
+
+_KINDS: dict[str, Kind] = {"file": "file", "dir": "dir", "symlink": "symlink", "other": "fifo"}
 
 
 class SourceFiles:
-    """Where COPY and ADD read from: the build context, earlier stages, images. A context manager."""
+    """Where COPY and ADD read from: the build context, earlier stages, images.
+
+    `stages` maps a stage's index to the image of its files. A context manager: the containers that give access
+    to stages and images are gone afterwards.
+    """
 
     def __init__(self, engine: Engine, context: BuildContext, labels: Mapping[str, str]) -> None:
         self._engine = engine
         self._context = context
         self._labels = labels
+        self._containers: dict[str, ContainerSource] = {}
         self.stages: dict[int, str] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        for source in self._containers.values():
+            self._engine.remove_container(source.container)
+
+    def of(self, step: CopyStep, made_at_ns: int) -> list[tuple[Source, str]]:
+        """The sources of a step with what is wanted of each, in the order of the instruction."""
+        match step.origin:
+            case StageSource(index=index):
+                files: Source = self._container(self.stages[index], None)
+            case ImageSource(image=image):
+                own = self._engine.info().platform
+                foreign = image.config.platform if image.config.platform != own else None
+                files = self._container(image.image_id, foreign)
+            case _:
+                files = self._context
+        inline = InlineSource(step.heredocs, made_at_ns)
+        return [(files, path) for path in step.sources] + [(inline, doc.name) for doc in step.heredocs]
+
+    def _container(self, image: str, platform: Platform | None) -> ContainerSource:
+        if image not in self._containers:
+            container = self._engine.create(
+                ContainerSpec(
+                    image=image,
+                    entrypoint=(SHELL,),
+                    command=(),
+                    labels=self._labels,
+                    network="none",
+                    platform=platform,
+                )
+            )
+            self._containers[image] = ContainerSource(
+                self._engine, container, self._engine.container_info(container).created_s
+            )
+        return self._containers[image]
 
 
-def make_folder(engine: Engine, container: str, path: str) -> None:
-    pass
+class InlineSource:
+    """Heredocs of an instruction as a `Source`: files of mode 0644, named by their words."""
+
+    def __init__(self, heredocs: Sequence[Heredoc], made_at_ns: int) -> None:
+        self._contents = {doc.name: doc.content.encode(errors="surrogateescape") for doc in heredocs}
+        self._made_at_ns = made_at_ns
+
+    def resolve(self, pattern: str) -> list[Match]:
+        """The heredoc of that name."""
+        return [Match(path=pattern, name=pattern, kind="file")]
+
+    def walk(self, match: Match, *, prune: Callable[[str], bool] | None = None) -> Iterator[Entry]:
+        """The one file."""
+        del prune
+        data = self._contents[match.path]
+        yield Entry(
+            path="",
+            kind="file",
+            mode=0o644,
+            size=len(data),
+            mtime_ns=self._made_at_ns,
+            content=cast("Callable[[], BinaryIO]", partial(io.BytesIO, data)),
+        )
 
 
-def copy_files(
-    engine: Engine, container: str, step: CopyStep, sources: SourceFiles, *, volumes: Sequence[Volume]
-) -> None:
-    pass
+@dataclass(slots=True)
+class ContainerRoot:
+    """`RootFs` of a container, each path asked once. `with_owners` costs a second call a folder."""
+
+    engine: Engine
+    container: str
+    with_owners: bool = False
+    _seen: dict[str, Stat | None] = field(default_factory=dict)
+
+    def stat(self, path: str) -> Stat | None:
+        """What is at a relative path that leads through no links."""
+        if path not in self._seen:
+            self._seen[path] = self._look(path)
+        return self._seen[path]
+
+    def _look(self, path: str) -> Stat | None:
+        found = self.engine.stat(self.container, f"/{path}")
+        if found is None:
+            return None
+        kind = _KINDS[found.kind]
+        if kind == "dir" and self.with_owners:
+            with ChunkReader(self.engine.read_tar(self.container, f"/{path}")) as reader:
+                first = next(read_tar(cast("BinaryIO", reader)))
+            return Stat(kind=kind, mode=first.mode, uid=first.uid, gid=first.gid, xattrs=first.xattrs)
+        return Stat(kind=kind, mode=found.mode, linkname=found.link_target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copier:
+    """Puts files into build containers. `epoch`: no file is newer than this, in seconds since 1970."""
+
+    engine: Engine
+    sources: SourceFiles
+    emit: Listener
+    clock: Clock
+
+    def copy(self, container: str, step: CopyStep, mounted: Sequence[Volume]) -> None:
+        """Carry out a COPY or ADD in a container that has `mounted` volumes.
+
+        Raises ContextError for missing sources, CopyError for what cannot be placed or would go into a volume.
+        """
+        options = CopyOptions(
+            chown=self._owner(container, step),
+            chmod=parse_chmod(step.chmod) if step.chmod else None,
+            exclude=step.exclude,
+            parents=step.parents,
+            unpack=step.unpack,
+            made_at_ns=self._now_ns(),
+        )
+        entries = place(
+            self.sources.of(step, self._now_ns()),
+            step.destination,
+            workdir=step.cwd,
+            root=ContainerRoot(self.engine, container, with_owners=bool(step.exclude or step.parents)),
+            options=options,
+        )
+        self._write(container, _outside(entries, mounted))
+
+    def make_folder(self, container: str, path: str) -> None:
+        """Make an absolute folder and those above it, as root's, where they are missing. Raises CopyError."""
+        view = View(ContainerRoot(self.engine, container))
+        target = view.follow(path)
+        missing = []
+        parts = [part for part in target.split("/") if part]
+        for depth in range(len(parts)):
+            folder = "/".join(parts[: depth + 1])
+            present = view.stat(folder)
+            if present is None:
+                missing.append(Entry(path=folder, kind="dir", mode=0o755, mtime_ns=self._now_ns()))
+            elif present.kind != "dir":
+                raise CopyError(
+                    f"cannot make the folder {path}: /{folder} is a {present.kind}",
+                    hint="choose another WORKDIR",
+                )
+        if missing:
+            self._write(container, missing)
+
+    def _write(self, container: str, entries: Iterable[Entry]) -> None:
+        self.engine.write_tar(container, "/", write_tar(entries, mtime_clamp=self.clock.epoch))
+
+    def _owner(self, container: str, step: CopyStep) -> tuple[int, int] | None:
+        if step.chown is None:
+            return None
+        owner = find_owner(step.chown, partial(self._read, container))
+        for name in owner.unknown:
+            self.emit(
+                WarningRaised(
+                    message=f"--chown={step.chown}: {name!r} is in no /etc/passwd or /etc/group of the image; "
+                    "the files belong to root",
+                    span=step.span,
+                )
+            )
+        return owner.uid, owner.gid
+
+    def _read(self, container: str, path: str) -> str:
+        """A text file of the container; empty where there is none."""
+        path = "/" + View(ContainerRoot(self.engine, container)).follow(path)
+        found = self.engine.stat(container, path)
+        if found is None or found.kind != "file":
+            return ""
+        with ChunkReader(self.engine.read_tar(container, path)) as reader:
+            for entry in read_tar(cast("BinaryIO", reader)):
+                with entry.open() as file:
+                    return file.read().decode(errors="replace")
+        return ""
+
+    def _now_ns(self) -> int:
+        return time.time_ns() if self.clock.epoch is None else self.clock.epoch * 10**9
+
+
+def _outside(entries: Iterable[Entry], mounted: Sequence[Volume]) -> Iterator[Entry]:
+    """Pass entries on; raise CopyError for one that would land in a volume instead of the layer."""
+    folders = [volume.destination.strip("/") for volume in mounted]
+    for entry in entries:
+        for folder in folders:
+            if entry.path.startswith(f"{folder}/") or (entry.path == folder and entry.kind != "dir"):
+                raise CopyError(
+                    f"/{entry.path} would be copied into the build-time volume at /{folder}, not into the image",
+                    hint="let the layer end between COPY and RUN with a layer split, or mount the volume elsewhere",
+                )
+        yield entry

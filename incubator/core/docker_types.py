@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import stat as stat_bits
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import docker
@@ -153,3 +155,8 @@ def find_manifest(tar: tarfile.TarFile) -> dict[str, Any]:
             if isinstance(blob, dict) and "layers" in blob and "config" in blob:
                 return blob
     raise EngineError("the engine's export of an image holds no manifest")
+
+
+def seconds(time: str) -> float:
+    """Seconds since 1970 of an engine's RFC 3339 time, whose nanoseconds Python does not read."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", time)).timestamp()

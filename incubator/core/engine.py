@@ -94,9 +94,13 @@ class Mounted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerInfo:
-    """What identifies a container and what it sees; `upper_dir` is empty where the store hides it."""
+    """What identifies a container and what it sees.
+
+    `created_s`: seconds since 1970 by the engine's clock. `upper_dir` is empty where the store hides it.
+    """
 
     id: str
+    created_s: float
     labels: Mapping[str, str]
     upper_dir: str
     mounts: tuple[Mounted, ...]

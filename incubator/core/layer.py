@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
-from incubator.core.copying import copy_files, make_folder
 from incubator.core.engine import ContainerSpec
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
 from incubator.core.script import SHELL, MarkFinder, fits_shell, quote, step_script
@@ -18,7 +17,7 @@ from incubator.events import StepFinished, StepOutput, StepStarted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from incubator.core.copying import SourceFiles
+    from incubator.core.copying import Copier
     from incubator.core.engine import Engine, ImageInfo
     from incubator.core.plan.model import Group, Step
     from incubator.core.volume import Volume
@@ -38,6 +37,7 @@ class Surroundings:
     """What all containers of a build share."""
 
     engine: Engine
+    copier: Copier
     emit: Listener
     labels: dict[str, str]
     network: str | None
@@ -75,11 +75,10 @@ class Log:
 class LayerContainer:
     """The container in which one group becomes a layer. A context manager: it is gone afterwards."""
 
-    def __init__(self, surroundings: Surroundings, parent: str, group: Group, sources: SourceFiles) -> None:
+    def __init__(self, surroundings: Surroundings, parent: str, group: Group) -> None:
         self._around = surroundings
         self._engine = surroundings.engine
         self._parent = parent
-        self._sources = sources
         self._steps = [step for step in group.steps if step.changes_files]
         self._runs = [step for step in self._steps if isinstance(step, RunStep)]
         self._shell: _Shell | None = None
@@ -115,10 +114,9 @@ class LayerContainer:
             case RunStep():
                 self._run(step)
             case WorkdirStep():
-                make_folder(self._engine, self._id, step.path)
+                self._around.copier.make_folder(self._id, step.path)
             case CopyStep():
-                volumes = self._around.volumes if self._runs else ()
-                copy_files(self._engine, self._id, step, self._sources, volumes=volumes)
+                self._around.copier.copy(self._id, step, self._around.volumes if self._runs else ())
             case _:
                 raise AssertionError(f"no way to execute {step}")
 

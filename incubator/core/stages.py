@@ -17,7 +17,6 @@ from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from incubator.core.copying import SourceFiles
     from incubator.core.engine import ImageInfo
     from incubator.core.leftovers import Workshop
     from incubator.core.plan.model import Group, StagePlan, Step
@@ -58,7 +57,6 @@ class StageExecutor:
 
     surroundings: Surroundings
     workshop: Workshop
-    sources: SourceFiles
     clock: Clock
 
     def execute(self, stage: StagePlan, platform: Platform, done: Mapping[int, StageResult]) -> StageResult:
@@ -104,7 +102,7 @@ class StageExecutor:
         begin = time.monotonic()
         if any(isinstance(step, RunStep) for step in group.steps):
             mount_points.note(before.image.id)
-        with LayerContainer(around, before.image.id, group, self.sources) as container:
+        with LayerContainer(around, before.image.id, group) as container:
             container.execute()
             image = container.commit(self.workshop.reference())
             logs = tuple(
