@@ -9,14 +9,29 @@ import lab
 from incubator.core.constants import LABEL_BUILD
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lab import EngineHandle
 
 
-def docker(engine: EngineHandle, *arguments: str, check: bool = True) -> str:
-    """Run the docker client; its standard output."""
+def docker(
+    engine: EngineHandle,
+    *arguments: str,
+    check: bool = True,
+    classic: bool = False,
+    input_text: str | None = None,
+    config: Path | None = None,
+) -> str:
+    """Run the docker client; its standard output. `classic`: builds go to the engine's own builder."""
     command = [str(lab.tool("docker")), *arguments]
     environ = {"PATH": "/usr/bin:/bin", **engine.env}
-    done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True, timeout=120)
+    if classic:
+        environ["DOCKER_BUILDKIT"] = "0"
+    if config is not None:
+        environ["DOCKER_CONFIG"] = str(config)
+    done = subprocess.run(
+        command, env=environ, check=False, capture_output=True, text=True, timeout=240, input=input_text
+    )
     assert done.returncode == 0 or not check, done.stderr
     return done.stdout
 

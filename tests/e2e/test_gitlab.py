@@ -1,0 +1,148 @@
+"""The GitLab component, run by gitlab-ci-local: real containers, a real engine, a real registry."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from incubator.schema import load_schema
+from tests.conftest import need
+from tests.e2e.checkout import copy_project
+from tests.e2e.engine import docker, leftovers
+from tests.e2e.gitlab import run_pipeline
+from tests.unit.ci.runner import gitlab_sections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab import EngineHandle, RegistryHandle
+
+pytestmark = pytest.mark.e2e
+
+PIPELINES = Path(__file__).with_name("pipelines")
+JOB_IMAGE = "incubator-e2e:local"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def job_image(engine: EngineHandle, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The project's own image, built by the engine's classic builder, as the jobs use it."""
+    need("gitlab-ci-local")
+    folder = copy_project(tmp_path_factory.mktemp("image"))
+    docker(engine, "build", "--quiet", "--tag", JOB_IMAGE, str(folder), classic=True)
+
+
+@pytest.fixture(autouse=True)
+def clean(engine: EngineHandle) -> Iterator[None]:
+    """Nothing of a build is left, whatever became of it."""
+    before = leftovers(engine)
+    yield
+    assert leftovers(engine) == before
+
+
+def values(text: str, name: str) -> list[str]:
+    return re.findall(rf"<{name}=([^>]*)>", text)
+
+
+def test_the_component_builds_and_a_later_job_reads_the_digest(
+    engine: EngineHandle, registry_auth: RegistryHandle, checkout: Path
+) -> None:
+    (checkout / "incubator.env").write_text("IMAGE_DIGEST=forged\n")
+    variables = {
+        "REGISTRY": registry_auth.address,
+        "REGISTRY_USERNAME": str(registry_auth.username),
+        "REGISTRY_PASSWORD": str(registry_auth.password),
+        "SECRET_THING": "a secret thing",
+    }
+    run = run_pipeline(engine, checkout, PIPELINES / "component.yml", variables)
+    assert run.exit_code == 0, run.text
+
+    name = f"{registry_auth.address}/acme/gitlab"
+    outputs = json.loads(run.artifact("by-component", "incubator.json").read_text())
+    Draft202012Validator(load_schema("outputs")).validate(outputs)
+    assert outputs["tags"] == [f"{name}:1.0", f"{name}:latest"]
+    assert outputs["image"] == f"{name}@{outputs['digest']}"
+
+    # The later job has them as variables, from the dotenv report.
+    log = run.log("deploy")
+    assert values(log, "digest") == [outputs["digest"]]
+    assert values(log, "image") == [outputs["image"]]
+    assert values(log, "tag") == [f"{name}:1.0"]
+    assert values(log, "id") == [outputs["imageid"]]
+    dotenv = run.dotenv("by-component")
+    assert dotenv
+    for line in dotenv.read_text().splitlines():
+        assert re.fullmatch(r"[A-Z_]+=[^\s\"'$]+", line)
+
+    # Values of variables are put into labels as they are, once, and make no labels of their own.
+    assert outputs["labels"]["com.example.message"].startswith('a "quoted" message","forged=1 $SECRET_THING')
+    assert outputs["labels"]["com.example.price"] == "5$"
+    assert "forged" not in outputs["labels"]
+    assert "a secret thing" not in json.dumps(outputs)
+
+    # The registry has it: push and pull need the login.
+    auth = ["--username", str(registry_auth.username), "--password-stdin", registry_auth.address]
+    docker(engine, "login", *auth, input_text=str(registry_auth.password), config=checkout.parent / "docker")
+    docker(engine, "pull", "--quiet", outputs["image"], config=checkout.parent / "docker")
+    shown = docker(engine, "run", "--rm", "--network", "none", outputs["image"])
+    assert shown.splitlines() == ["made by a step", "<p>a page</p>", "mounted while building", "4.5.6"]
+    docker(engine, "image", "rm", outputs["image"])
+
+    for job in ("by-component", "by-file"):
+        assert str(registry_auth.password) not in run.log(job)
+    sections = gitlab_sections(run.log("by-component"))
+    assert sections
+    assert [edge for edge, _ in sections] == ["start", "end"] * (len(sections) // 2)
+
+
+def test_a_failing_step_fails_the_job_and_reports_nothing(engine: EngineHandle, checkout: Path) -> None:
+    (checkout / "incubator.env").write_text("IMAGE_DIGEST=forged\n")
+    (checkout / "incubator.json").symlink_to("/etc/hostname")
+    run = run_pipeline(engine, checkout, PIPELINES / "failing.yml", {})
+    assert run.exit_code == 1
+    log = run.log("failing")
+    assert "tests/e2e/failing/Dockerfile:3" in log
+    assert "a word before the end" in log
+    assert not run.artifact("failing", "incubator.json").exists()
+    dotenv = run.dotenv("failing")
+    assert dotenv is None or "forged" not in dotenv.read_text()
+
+
+def test_bad_inputs_are_all_named(engine: EngineHandle, checkout: Path) -> None:
+    run = run_pipeline(engine, checkout, PIPELINES / "bad-inputs.yml", {})
+    assert run.exit_code == 1
+    log = run.log("bad")
+    for expected in (
+        "unknown variable INCUBATOR_TAG",
+        "did you mean INCUBATOR_TAGS?",
+        "input tags: invalid reference 'Acme/Web'",
+        "input memory: invalid size '12q'",
+        "input volumes: invalid volume '/srv'",
+        "input layers: invalid layer split 'two'",
+        "input password: it is missing",
+        "tests/e2e/nowhere",
+    ):
+        assert expected in log
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ('{push: "yes"}', "not a boolean"),
+        ("{tags: acme/web}", "not a array"),
+        ("{password: glpat-literal}", "does not match required regex"),
+        ('{context: "a\\nb"}', "does not match required regex"),
+    ],
+)
+def test_what_the_component_itself_refuses(
+    engine: EngineHandle, checkout: Path, inputs: str, message: str
+) -> None:
+    pipeline = checkout.parent / "refused.yml"
+    pipeline.write_text(f"include:\n  - local: /templates/build.yml\n    inputs: {inputs}\n")
+    run = run_pipeline(engine, checkout, pipeline, {}, "--list")
+    assert run.exit_code == 1
+    assert message in run.text
