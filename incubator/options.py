@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from incubator.core.config import ImageConfig
+from incubator.core.config import ConfigSource, ImageConfig
 from incubator.core.limits import check_limits, parse_layer_splits
 from incubator.core.trust import ARGUMENTS, find_escapes
 from incubator.errors import InputError
@@ -50,32 +50,34 @@ class Settings:
 
 
 def merge_options(
-    config: ConfigLike | Sequence[ConfigLike] | None, values: Mapping[str, Any], origin: Origin = ARGUMENTS
+    config: ConfigLike | Sequence[ConfigLike] | None,
+    values: Mapping[str, Any],
+    origin: Origin = ARGUMENTS,
+    *,
+    faults: Faults,
 ) -> ImageConfig:
     """`config` with `values` (by its schema's keys) on top; None leaves a key as it is.
 
-    What a caller says of `layers` replaces what configurations say, since it is about this very build. Raises
-    InputErrors with the faults of both.
+    What a caller says of `layers` replaces what configurations say, since it is about this very build. Faults of
+    both are noted in `faults`, and what they are about is left out.
     """
-    faults = Faults()
-    merged = ImageConfig()
-    with faults.gather():
-        merged = ImageConfig.merge_configs(config)
+    merged, found = ImageConfig.merge_sound(config)
+    faults.errors += found
     if values.get("layers") is not None:
+        layers = None
         with faults.gather():
             splits = parse_layer_splits(values["layers"])
-            values = {**values, "layers": splits if splits == "auto" else list(splits)}
+            layers = splits if splits == "auto" else list(splits)
             merged.clear("layers")
-    with faults.gather():
-        merged.update(origin=origin, **values)
-    faults.check()
+        values = {**values, "layers": layers}
+    merged, found = ImageConfig.merge_sound([merged, ConfigSource(values=values, origin=origin)])
+    faults.errors += found
     return merged
 
 
-def read_settings(config: ImageConfig) -> Settings:
-    """The settings that a configuration means. Raises InputErrors with every fault, at its place."""
-    faults = Faults()
-    settings = Settings(
+def read_settings(config: ImageConfig, *, faults: Faults) -> Settings:
+    """The settings that a configuration means; faults are noted in `faults`, at their places."""
+    return Settings(
         target=config.target,
         platform=_platform(config, faults),
         build_args=_build_args(config, faults),
@@ -90,8 +92,6 @@ def read_settings(config: ImageConfig) -> Settings:
         rm=config.rm,
         force_rm=config.forcerm,
     )
-    faults.check()
-    return settings
 
 
 def make_request(  # noqa: PLR0913 - one parameter for each thing that is no setting
@@ -113,11 +113,9 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     nothing has been changed then. The caller closes the request's context.
     """
     faults = faults or Faults()
-    merged, settings = ImageConfig(), Settings()
-    with faults.gather():
-        merged = merge_options(config, values or {}, origin)
-        settings = read_settings(merged)
-    if push and not settings.tags and not faults.errors:
+    merged = merge_options(config, values or {}, origin, faults=faults)
+    settings = read_settings(merged, faults=faults)
+    if push and not merged.tags and not faults.errors:
         faults.add(
             "there is nothing to push: no tag is given", hint="name the image, as in registry.example/app:1.0"
         )

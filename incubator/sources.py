@@ -165,7 +165,10 @@ def _context_folder(place: Place) -> Path:
         hint = did_you_mean(path.name, _names(path.parent)) if given else None
         raise InputError(f"context {given!r} does not exist", hint=hint)
     if not path.is_dir():
-        hint = f"name its folder and the file: {place.file_option}{given}"
+        folder = os.path.normpath(path.parent)
+        hint = (
+            f"name its folder {folder!r} as the context, and the file itself with {place.file_option}{given}"
+        )
         if is_archive(_head(path)):
             hint = "a tar of the context is read from standard input: name - as the context"
         raise InputError(f"context {given!r} is not a folder", hint=hint)

@@ -10,10 +10,11 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from incubator.api import run_request
 from incubator.commands.build_options import check_progress, make_parser, read_values
 from incubator.console import make_console
+from incubator.console.jsonl import JsonConsole
 from incubator.console.summary import summary_lines
 from incubator.core.config_files import load_config_files
 from incubator.core.trust import Origin
-from incubator.errors import InputError
+from incubator.errors import BuilderError, InputError
 from incubator.faults import Faults
 from incubator.metadata import check_writable, metadata_text, write_atomically
 from incubator.options import make_request, merge_options, read_settings
@@ -61,6 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
             faults=faults,
         )
         result = _build(request, arguments, console)
+    except BuilderError as error:
+        if isinstance(console, JsonConsole):  # then the error is a line of JSON, too
+            console.failed(error)
+            return error.exit_code
+        raise
     finally:
         console.close()
     _report(result, arguments)
@@ -135,10 +141,8 @@ def _test_config(configs: list[ConfigSource], values: Mapping[str, Any], faults:
     """Print the merged configuration and where each value comes from."""
     from incubator.console.config import config_lines
 
-    with faults.gather():
-        merged = merge_options(configs, values, _COMMAND_LINE)
-        read_settings(merged)
-        faults.check()
-        sys.stdout.write("".join(f"{line}\n" for line in config_lines(merged)))
+    merged = merge_options(configs, values, _COMMAND_LINE, faults=faults)
+    read_settings(merged, faults=faults)
     faults.check()
+    sys.stdout.write("".join(f"{line}\n" for line in config_lines(merged)))
     return 0

@@ -157,7 +157,7 @@ def read_values(arguments: argparse.Namespace, environ: Mapping[str, str], fault
     if arguments.context_file_limit is not None:
         with faults.gather():
             values["context_file_limit"] = parse_size(arguments.context_file_limit)
-    return {key: value for key, value in values.items() if value not in (None, {})}
+    return {key: value for key, value in values.items() if value not in (None, {}, [])}
 
 
 def check_progress(arguments: argparse.Namespace, faults: Faults) -> None:

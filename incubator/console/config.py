@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from incubator.console.text import clean_text
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from incubator.core.config import ImageConfig
 
 _COMMENT_COLUMN = 40
+_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+"""Keys that YAML does not read as texts."""
 
 
 def config_lines(config: ImageConfig) -> list[str]:
@@ -29,7 +32,7 @@ def _lines(config: ImageConfig) -> Iterator[str]:
         elif isinstance(value, dict):
             yield f"{key}:"
             for name, entry in value.items():
-                yield _line(f"  {_show(name)}: {_show(entry.value)}", entry)
+                yield _line(f"  {_key(name)}: {_show(entry.value)}", entry)
         elif not value:
             yield f"{key}: []"
         elif [entry.value for entry in value] == ["auto"]:
@@ -43,6 +46,14 @@ def _lines(config: ImageConfig) -> Iterator[str]:
 def _line(text: str, entry: Entry) -> str:
     trust = "" if entry.origin.trusted else " (not trusted)"
     return clean_text(f"{text:<{_COMMENT_COLUMN}}  # {entry.place}{trust}")
+
+
+def _key(name: str) -> str:
+    return (
+        name
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name) and name.lower() not in _WORDS
+        else _show(name)
+    )
 
 
 def _show(value: object) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from incubator.console.stream import SafeStream
 from incubator.dockerfile.source import Span
 from incubator.errors import BuilderError
+from incubator.events import BuildFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +34,19 @@ class JsonConsole:
         self._out = SafeStream(out)
         self._now = now
         self._lock = threading.Lock()
+        self._has_failed = False
 
     def __call__(self, event: Event) -> None:
         """Write `event`."""
+        self._has_failed = self._has_failed or isinstance(event, BuildFailed)
         line = json.dumps(event_record(event, self._now()), ensure_ascii=True, separators=(",", ":"))
         with self._lock:
             self._out.write(f"{line}\n")
+
+    def failed(self, error: BuilderError) -> None:
+        """Write that the build failed, if no event has told so."""
+        if not self._has_failed:
+            self(BuildFailed(error=error))
 
     def close(self) -> None:
         """Nothing is held back."""

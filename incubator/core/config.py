@@ -80,9 +80,18 @@ class ImageConfig:
         Each is a dict by `schemas/config.schema.json`, a `ConfigSource` or an ImageConfig. Raises InputErrors with
         the faults of all.
         """
+        merged, faults = ImageConfig.merge_sound(config)
+        _raise(faults)
+        return merged
+
+    @staticmethod
+    def merge_sound(
+        config: ConfigLike | Sequence[ConfigLike] | None,
+    ) -> tuple[ImageConfig, list[InputError]]:
+        """What `merge_configs` gives, without the keys that have faults, and the faults."""
         merged = ImageConfig()
         if config is None:
-            return merged
+            return merged, []
         several = isinstance(config, Sequence) and not isinstance(config, str)
         parts = cast("Sequence[ConfigLike]", config if several else [config])
         faults: list[InputError] = []
@@ -95,8 +104,7 @@ class ImageConfig:
                 faults.append(
                     InputError(f"a configuration is a dict or a list of dicts, not a {type(part).__name__}")
                 )
-        _raise(faults)
-        return merged
+        return merged, faults
 
     def update(self, *, origin: Origin = ARGUMENTS, **values: Any) -> None:
         """Merge keyword arguments on top; None leaves a key as it is.
@@ -104,7 +112,8 @@ class ImageConfig:
         Lists may be a single text, volumes `Volume` instances, and a build argument None: known, but without a
         value. Raises InputErrors and then changes nothing.
         """
-        _raise(self._merge(ConfigSource(values=values, origin=origin)))
+        updated = ImageConfig.merge_configs([self, ConfigSource(values=values, origin=origin)])
+        self._become(updated)
 
     def clear(self, key: str) -> None:
         """Forget what is set for `key`."""
@@ -243,6 +252,9 @@ class ImageConfig:
         value: bool = self._value(key, default)
         return value
 
+    def _become(self, other: ImageConfig) -> None:
+        self._scalars, self._dicts, self._lists = other._scalars, other._dicts, other._lists
+
     def _take(self, other: ImageConfig) -> None:
         self._scalars |= other._scalars
         for key, pairs in other._dicts.items():
@@ -261,13 +273,14 @@ class ImageConfig:
         self._lists[key] = before + [entry for entry in entries if entry.value not in known]
 
     def _merge(self, source: ConfigSource) -> list[InputError]:
-        """Merge a source; its faults, in whose case nothing of it is merged."""
+        """Merge a source but for the keys that have faults; the faults."""
         values = _normalise(source)
-        faults = [_input_error(fault, source) for fault in _find_faults(values, source)]
-        if faults:
-            return faults
+        found = _find_faults(values, source)
+        faulty = {fault.path[0] if fault.path else None for fault in found}
         part = ImageConfig()
         for key, value in values.items():
+            if key in faulty or not isinstance(key, str):
+                continue
             if key in DICTS:
                 part._dicts[key] = {name: _entry(source, (key, name), item) for name, item in value.items()}
             elif key in LISTS:
@@ -275,21 +288,23 @@ class ImageConfig:
                 part._lists[key] = [_entry(source, (key, i), item) for i, item in enumerate(items)]
             else:
                 part._scalars[key] = _entry(source, (key,), value)
-        faults = part._check_reach()
-        if not faults:
-            self._take(part)
+        faults = [_input_error(fault, source) for fault in found] + part._check_reach()
+        self._take(part)
         return faults
 
     def _check_reach(self) -> list[InputError]:
         """Make volumes of their texts; faults where a source reaches for what its origin may not have."""
         faults = []
-        for index, entry in enumerate(volumes := self._lists.get("volumes", [])):
+        volumes = []
+        for entry in self._lists.get("volumes", ()):
             try:
                 volume = make_volume(entry.value, entry.origin)
             except InputError as error:
                 faults.append(entry.locate(error))
             else:
-                volumes[index] = Entry(value=volume, origin=entry.origin, span=entry.span)
+                volumes.append(Entry(value=volume, origin=entry.origin, span=entry.span))
+        if "volumes" in self._lists:
+            self._lists["volumes"] = volumes
         network = self._scalars.get("network")
         if network and not network.origin.trusted and network.value not in OPEN_NETWORKS:
             fault = InputError(
@@ -298,6 +313,7 @@ class ImageConfig:
                 hint="give it as an option (--network) or a pipeline input",
             )
             faults.append(network.locate(fault))
+            del self._scalars["network"]
         return faults
 
 
