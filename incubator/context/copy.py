@@ -17,7 +17,7 @@ from incubator.context.filter import Filter
 from incubator.context.patterns import clean_path, has_wildcard
 from incubator.context.rootfs import CopyError, RootFs, View
 from incubator.context.source import source_path
-from incubator.context.tarread import read_tar
+from incubator.context.tarread import TarError, read_tar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,7 +97,7 @@ class _Placer:
                 archive = open_archive(entry)
                 if archive is not None:
                     with archive:
-                        yield from self._unpack(archive)
+                        yield from self._unpack(archive, match.path)
                     continue
             yield from self._copy_match(source, match, Filter(include, self.options.exclude))
 
@@ -114,7 +114,7 @@ class _Placer:
             if present is not None and present.kind == "dir":
                 target = f"{target}/{match.name}" if target else match.name
             yield from self._make_folders(posixpath.dirname(target), self._made_mode())
-            yield self._leaf(top, target, {})
+            yield self._leaf(top, target)
             return
         if present is None:
             yield from self._make_folders(target, self._made_mode(), mtime_ns=top.mtime_ns)
@@ -126,23 +126,35 @@ class _Placer:
         yield from self._contents(entries, target, chosen)
 
     def _contents(self, entries: Iterator[Entry], target: str, chosen: Filter) -> Iterator[Entry]:
-        links: dict[str, str] = {}
+        instead: dict[str, str] = {}
         waiting: list[Entry] = []
-        for entry in entries:
+        for found in entries:
+            entry = found
             if chosen and not chosen.includes(entry.path):
                 if entry.kind == "dir":
                     waiting = [parent for parent in waiting if entry.path.startswith(parent.path + "/")]
                     waiting.append(entry)
+                elif entry.kind == "file":
+                    instead[entry.path] = ""
                 continue
             for parent in waiting:
                 if entry.path.startswith(parent.path + "/"):
                     yield from self._implied(parent, _join(target, parent.path))
             waiting.clear()
+            if entry.kind == "hardlink" and entry.linkname in instead:
+                # The file it names was left out: the first link that was not takes its place.
+                first, instead[entry.linkname] = (
+                    instead[entry.linkname],
+                    instead[entry.linkname] or entry.path,
+                )
+                entry = replace(entry, linkname=first) if first else replace(entry, kind="file", linkname="")
             path = _join(target, entry.path)
             if entry.kind == "dir":
                 yield self._subfolder(entry, path)
+            elif entry.kind == "hardlink":
+                yield self._leaf(replace(entry, linkname=_join(target, entry.linkname)), path)
             else:
-                yield self._leaf(entry, path, links)
+                yield self._leaf(entry, path)
 
     def _subfolder(self, entry: Entry, path: str) -> Entry:
         present = self.view.stat(path)
@@ -162,8 +174,8 @@ class _Placer:
         elif present.mode != entry.mode:
             yield replace(entry, path=path, uid=present.uid, gid=present.gid, xattrs=present.xattrs)
 
-    def _leaf(self, entry: Entry, path: str, links: dict[str, str]) -> Entry:
-        """Anything but a folder. `links`: where the files of this source went, by their path in it."""
+    def _leaf(self, entry: Entry, path: str) -> Entry:
+        """Anything but a folder."""
         present = self.view.stat(path)
         if present is not None and present.kind == "dir":
             raise CopyError(
@@ -171,17 +183,7 @@ class _Placer:
                 hint="copy it under another name, or remove the folder in a RUN before",
             )
         self.view.add(path, entry)
-        placed = self._owned(entry, path)
-        if entry.kind == "hardlink":
-            first = links.get(entry.linkname)
-            if first is not None:
-                return replace(placed, linkname=first)
-            # The file it names was filtered out: this one takes its place for those that follow.
-            links[entry.linkname] = path
-            return replace(placed, kind="file", linkname="")
-        if entry.kind == "file":
-            links[entry.path] = path
-        return placed
+        return self._owned(entry, path)
 
     def _owned(self, entry: Entry, path: str) -> Entry:
         """The entry under its new path, with the owner and mode that the flags give it."""
@@ -215,8 +217,14 @@ class _Placer:
                     hint="the destination, or a part of it, names a file of the image",
                 )
 
-    def _unpack(self, archive: BinaryIO) -> Iterator[Entry]:
+    def _unpack(self, archive: BinaryIO, name: str) -> Iterator[Entry]:
         """The contents of an archive, whose links cannot leave the folder it is unpacked to."""
+        try:
+            yield from self._unpack_entries(archive)
+        except TarError as error:
+            raise TarError(f"{error.reason} (in {name!r})") from error
+
+    def _unpack_entries(self, archive: BinaryIO) -> Iterator[Entry]:
         target = self.view.follow(self.destination)
         yield from self._make_folders(target, 0o755)
         inside = self.view.below(target)

@@ -14,10 +14,11 @@ import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
+from threading import RLock
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from incubator.context.entry import Entry, Kind, Xattrs
-from incubator.context.links import follow
+from incubator.context.links import MOST_PATH, follow
 from incubator.context.patterns import (
     MatchInfo,
     PatternError,
@@ -52,12 +53,14 @@ class _Folder:
 class DirectoryContext:
     """A `Source` over the folder `root`, without what `ignore` excludes. Owners become 0:0.
 
-    Holds descriptors until `close`, or its use as a context manager, or garbage collection.
+    Threads may share it. Holds descriptors until `close`, or its use as a context manager, or garbage
+    collection.
     """
 
     def __init__(self, root: Path, ignore: PatternMatcher | None = None) -> None:
         self.root = root
         self._ignore = ignore or None
+        self._lock = RLock()
         self._folders: OrderedDict[str, int] = OrderedDict()
         self._xattrs = hasattr(os, "listxattr")
         try:
@@ -151,9 +154,11 @@ class DirectoryContext:
     def _list(self, path: str) -> list[str]:
         """Names in a folder, sorted as bytes."""
         try:
-            return sorted(os.listdir(self._folder(path)), key=os.fsencode)  # noqa: PTH208
+            with self._lock:
+                names = os.listdir(self._folder(path))  # noqa: PTH208
         except OSError as error:
             raise self._unreadable(path, error) from error
+        return sorted(names, key=os.fsencode)
 
     def _match(self, path: str) -> Match:
         """The match for one path that is there; raises `ContextError` if it is not."""
@@ -179,34 +184,34 @@ class DirectoryContext:
 
     def _has_kept(self, path: str, info: MatchInfo | None) -> bool:
         """True if the ignore rules keep anything below an ignored folder."""
-        if self._ignore is None or not self._ignore.may_take_back_below(path):
+        if self._ignore is None:
             return False
-        for name in self._list(path):
-            below = f"{path}/{name}"
-            ignored, info_below = self._ignore.match_below(below, info)
-            if not ignored:
-                return True
-            if stat.S_ISDIR(self._lstat(below).st_mode) and self._has_kept(below, info_below):
-                return True
+        todo = [(path, info)]
+        while todo:
+            path, info = todo.pop()
+            if not self._ignore.may_take_back_below(path):
+                continue
+            for name in self._list(path):
+                below = f"{path}/{name}"
+                ignored, info_below = self._ignore.match_below(below, info)
+                if not ignored:
+                    return True
+                if stat.S_ISDIR(self._lstat(below).st_mode):
+                    todo.append((below, info_below))
         return False
 
     def _ignore_state(self, path: str) -> tuple[bool, MatchInfo | None]:
-        ignored, info = False, None
-        if self._ignore is not None and path:
-            parts = path.split("/")
-            for depth in range(len(parts)):
-                ignored, info = self._ignore.match_below("/".join(parts[: depth + 1]), info)
-        return ignored, info
+        return (False, None) if self._ignore is None else self._ignore.match_down(path)
 
     def _readlink(self, path: str) -> str | None:
         """The text of a link that is part of the context, None for anything else or nothing."""
         parent, name = _split(path)
         try:
-            folder = self._folder(parent)
-            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if not stat.S_ISLNK(status.st_mode) or self._ignore_state(path)[0]:
-                return None
-            return os.readlink(name, dir_fd=folder)
+            with self._lock:
+                folder = self._folder(parent)
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                target = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(status.st_mode) else None
+            return None if target is None or self._ignore_state(path)[0] else target
         except OSError as error:
             if error.errno in _ABSENT:
                 return None
@@ -214,17 +219,21 @@ class DirectoryContext:
 
     def _glob(self, base: str, parts: list[str]) -> Iterator[str]:
         """Paths below `base` that match part by part, in the order of a sorted walk."""
-        for name in self._list(base):
-            if not match_glob(parts[0], name):
-                continue
-            path = f"{base}/{name}" if base else name
-            status = self._lstat(path)
-            if not self._present(path, status):
-                continue
-            if len(parts) == 1:
+        todo = [(base, 0)]
+        while todo:
+            path, depth = todo.pop()
+            if depth == len(parts):
                 yield path
-            elif stat.S_ISDIR(status.st_mode):
-                yield from self._glob(path, parts[1:])
+                continue
+            found = []
+            for name in self._list(path):
+                if match_glob(parts[depth], name):
+                    below = f"{path}/{name}" if path else name
+                    status = self._lstat(below)
+                    last = depth == len(parts) - 1
+                    if (last or stat.S_ISDIR(status.st_mode)) and self._present(below, status):
+                        found.append((below, depth + 1))
+            todo += reversed(found)
 
     def _glob_classes(self, base: str, glob: str) -> Iterator[str]:
         """The same for a pattern with a class, which may match or hold a slash: tried on every path below."""
@@ -246,23 +255,34 @@ class DirectoryContext:
             return os.fstat(self._root_fd)
         parent, name = _split(path)
         try:
-            return os.stat(name, dir_fd=self._folder(parent), follow_symlinks=False)
+            with self._lock:
+                return os.stat(name, dir_fd=self._folder(parent), follow_symlinks=False)
         except OSError as error:
             raise self._unreadable(path, error) from error
 
     def _folder(self, path: str) -> int:
-        """A descriptor of a folder, reached without following links. Raises `OSError`."""
+        """A descriptor of a folder, reached without following links; hold the lock. Raises `OSError`."""
         if not path:
             return self._root_fd
         known = self._folders.get(path)
         if known is not None:
             self._folders.move_to_end(path)
             return known
-        parent, name = _split(path)
-        descriptor = os.open(name, _FOLDER, dir_fd=self._folder(parent))
-        while len(self._folders) >= _OPEN_FOLDERS:
-            os.close(self._folders.popitem(last=False)[1])
-        self._folders[path] = descriptor
+        if len(path) > MOST_PATH:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        above, _ = _split(path)
+        while above and above not in self._folders:
+            above, _ = _split(above)
+        descriptor = self._folders[above] if above else self._root_fd
+        for name in path[len(above) :].strip("/").split("/"):
+            above = f"{above}/{name}" if above else name
+            descriptor = os.open(name, _FOLDER, dir_fd=descriptor)
+            self._folders[above] = descriptor
+        while len(self._folders) > _OPEN_FOLDERS:
+            oldest = next(iter(self._folders))
+            if oldest == path:
+                break
+            os.close(self._folders.pop(oldest))
         return descriptor
 
     def _entry(
@@ -287,7 +307,8 @@ class DirectoryContext:
         elif stat.S_ISLNK(mode):
             parent, name = _split(path)
             try:
-                linkname = os.readlink(name, dir_fd=self._folder(parent))
+                with self._lock:
+                    linkname = os.readlink(name, dir_fd=self._folder(parent))
             except OSError as error:
                 raise self._unreadable(path, error) from error
         elif kind in ("char", "block"):
@@ -309,15 +330,16 @@ class DirectoryContext:
         parent, name = _split(path)
         try:
             # No call takes a descriptor and a name; by way of /proc the folder is still the one that was walked.
-            place = f"/proc/self/fd/{self._folder(parent)}/{name}"
-            names = os.listxattr(place, follow_symlinks=False)
-            if not names:
-                return ()
-            return tuple(
-                (key, os.getxattr(place, key, follow_symlinks=False))
-                for key in sorted(names)
-                if key == "security.capability" or key.startswith("user.")
-            )
+            with self._lock:
+                place = f"/proc/self/fd/{self._folder(parent)}/{name}"
+                names = os.listxattr(place, follow_symlinks=False)
+                if not names:
+                    return ()
+                return tuple(
+                    (key, os.getxattr(place, key, follow_symlinks=False))
+                    for key in sorted(names)
+                    if key == "security.capability" or key.startswith("user.")
+                )
         except OSError as error:
             if error.errno == errno.ENOTSUP:
                 return ()
@@ -326,7 +348,8 @@ class DirectoryContext:
     def _open(self, path: str, inode: tuple[int, int]) -> BinaryIO:
         parent, name = _split(path)
         try:
-            descriptor = os.open(name, _FILE, dir_fd=self._folder(parent))
+            with self._lock:
+                descriptor = os.open(name, _FILE, dir_fd=self._folder(parent))
         except OSError as error:
             raise self._unreadable(path, error) from error
         status = os.fstat(descriptor)

@@ -9,6 +9,8 @@ from incubator.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MOST_PATH = 4096
+"""Longest path that Linux takes."""
 _MOST_LINKS = 255
 
 
@@ -26,6 +28,8 @@ def follow(path: str, readlink: Callable[[str], str | None]) -> str:
     `readlink` gets paths of that form and returns a link's text, None for what is no link or not there: parts
     that do not exist are kept as they are. Absolute links start at the root, and `..` does not leave it.
     """
+    if len(path) > MOST_PATH:
+        raise InputError(f"a path of {len(path)} characters is too long: {path[:40]!r}...")
     done: list[str] = []
     todo = _parts(path)
     links = 0
@@ -40,7 +44,7 @@ def follow(path: str, readlink: Callable[[str], str | None]) -> str:
         if target is None:
             continue
         links += 1
-        if links > _MOST_LINKS:
+        if links > _MOST_LINKS or len(todo) > MOST_PATH:
             raise TooManyLinks(path)
         done.pop()
         if target.startswith("/"):

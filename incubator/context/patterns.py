@@ -237,6 +237,15 @@ class PatternMatcher:
                 matched = not pattern.exclusion
         return matched, tuple(info)
 
+    def match_down(self, path: str) -> tuple[bool, MatchInfo | None]:
+        """`match_below` from the top down to `path`; for "", the root, false and None."""
+        ignored, info = False, None
+        at = path.find("/")
+        while path and at >= 0:
+            ignored, info = self.match_below(path[:at], info)
+            at = path.find("/", at + 1)
+        return self.match_below(path, info) if path else (ignored, info)
+
     def may_take_back_below(self, folder: str) -> bool:
         """False if surely no `!` pattern matches below an ignored `folder`: no need to look inside."""
         for pattern in self.patterns:

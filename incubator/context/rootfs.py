@@ -61,6 +61,7 @@ class View:
     def __init__(self, root: RootFs) -> None:
         self._root = root
         self._placed: dict[str, Stat | None] = {"": _PLAIN["dir"]}
+        """What is known, from the image or from what was placed."""
         self._hidden: set[str] = set()
         """Folders of which nothing in the image shows: made here, or replaced."""
 
@@ -72,9 +73,7 @@ class View:
         above = self.stat(parent)
         if above is None or above.kind != "dir" or parent in self._hidden:
             return None
-        found = self._root.stat(path)
-        if found is not None and found.kind == "dir":
-            self._placed[path] = found
+        found = self._placed[path] = self._root.stat(path)
         return found
 
     def follow(self, path: str) -> str:

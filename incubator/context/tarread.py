@@ -14,6 +14,7 @@ from lzma import LZMAError
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from incubator.context.entry import Entry, Kind, Xattrs
+from incubator.context.links import MOST_PATH
 from incubator.context.patterns import clean_path
 from incubator.errors import InputError
 
@@ -41,10 +42,11 @@ _BROKEN = (EOFError, OSError, zlib.error, LZMAError)
 
 
 class TarError(InputError):
-    """The bytes are no tar, or a damaged one."""
+    """The bytes are no tar, or a damaged one; `reason` says why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"cannot read the tar: {reason}", hint="check that the archive is complete")
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,13 @@ def members(stream: BinaryIO) -> Iterator[Member]:
     return _Reader(stream).members()
 
 
+def read_rest(stream: BinaryIO) -> None:
+    """Read what follows a tar's end, where a compressed one has its checksum. Raises `TarError`."""
+    reader = _Reader(stream)
+    while reader.skip(1 << 16):
+        pass
+
+
 def open_member(stored: BinaryIO, member: Member) -> BinaryIO:
     """The content of a file whose stored bytes `stored` gives: the same, or spread out if it is sparse."""
     if member.sparse is None:
@@ -123,6 +132,10 @@ class _Reader:
         if not data and self._offset < end:
             raise TarError("it ends in the middle")
         return data
+
+    def skip(self, size: int) -> int:
+        """Read up to `size` bytes; how many there were."""
+        return len(self._some(size))
 
     @property
     def offset(self) -> int:
@@ -357,6 +370,8 @@ def _name(block: bytes) -> bytes:
 def _relative(name: str) -> str:
     """A name without leading slashes, cleaned; "" is the root."""
     path = clean_path(name.lstrip("/"))
+    if len(path) > MOST_PATH:
+        raise TarError(f"a name of {len(path)} characters is too long")
     if path == ".." or path.startswith("../"):
         raise TarError(f"the entry {name!r} lies outside of the archive")
     return "" if path == "." else path
