@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from incubator.errors import BuilderError, InputError
+from incubator.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,15 +144,24 @@ def _find_by_probe(engine: Containers, running: Sequence[str], root: Path) -> Co
 def translate_volumes(volumes: Sequence[Volume], own: ContainerInfo | None) -> tuple[Volume, ...]:
     """Volumes whose sources are paths of the engine's host, or names of engine volumes.
 
-    `own` None: this process sees the engine's paths. Raises InputError where a path is in a mount that the
-    engine has no path for.
+    `own` None: this process sees the engine's paths. Raises InputErrors where paths do not exist (some engines
+    would make an empty folder of them), or are in mounts that the engine has no path for.
     """
     if own is None:
         return tuple(volumes)
-    return tuple(
-        replace(volume, source=engine_source(volume.source, own.mounts)) if volume.is_path else volume
-        for volume in volumes
-    )
+    faults = Faults()
+    translated: list[Volume] = []
+    for volume in volumes:
+        with faults.gather():
+            source = engine_source(volume.source, own.mounts) if volume.is_path else volume.source
+            if source != volume.source and not Path(volume.source).exists():
+                raise InputError(
+                    f"volume source {volume.source!r} does not exist",
+                    hint="make it in an earlier step of the job",
+                )
+            translated.append(replace(volume, source=source))
+    faults.check()
+    return tuple(translated)
 
 
 def engine_source(path: str, mounts: Sequence[Mounted]) -> str:

@@ -10,12 +10,14 @@ import pytest
 import lab
 from tests.conftest import need
 from tests.e2e.checkout import copy_project
+from tests.e2e.engine import docker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lab import EngineHandle
 
+PROJECT_IMAGE = "incubator-e2e:local"
 IMAGES = ["busybox:latest", "python:3.12-slim", "debian:bookworm-slim", "gcl-helper:local"]
 
 
@@ -37,3 +39,11 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "incubator"
     folder.mkdir()
     return copy_project(folder)
+
+
+@pytest.fixture(scope="session")
+def project_image(engine: EngineHandle, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The project's own image, built by the engine's classic builder, as act builds it."""
+    folder = copy_project(tmp_path_factory.mktemp("image"))
+    docker(engine, "build", "--quiet", "--tag", PROJECT_IMAGE, str(folder), classic=True)
+    return PROJECT_IMAGE

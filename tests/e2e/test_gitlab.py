@@ -12,7 +12,6 @@ from jsonschema import Draft202012Validator
 
 from incubator.schema import load_schema
 from tests.conftest import need
-from tests.e2e.checkout import copy_project
 from tests.e2e.engine import docker, leftovers
 from tests.e2e.gitlab import run_pipeline
 from tests.unit.ci.runner import gitlab_sections
@@ -25,20 +24,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 PIPELINES = Path(__file__).with_name("pipelines")
-JOB_IMAGE = "incubator-e2e:local"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def job_image(engine: EngineHandle, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The project's own image, built by the engine's classic builder, as the jobs use it."""
-    need("gitlab-ci-local")
-    folder = copy_project(tmp_path_factory.mktemp("image"))
-    docker(engine, "build", "--quiet", "--tag", JOB_IMAGE, str(folder), classic=True)
 
 
 @pytest.fixture(autouse=True)
-def clean(engine: EngineHandle) -> Iterator[None]:
-    """Nothing of a build is left, whatever became of it."""
+def clean(engine: EngineHandle, project_image: str) -> Iterator[None]:
+    """The jobs' image is there; nothing of a build is left, whatever became of it."""
+    need("gitlab-ci-local")
+    assert project_image == "incubator-e2e:local", "the pipelines name it"
     before = leftovers(engine)
     yield
     assert leftovers(engine) == before

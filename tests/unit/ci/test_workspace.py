@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from incubator.ci.workspace import (
 )
 from incubator.core.engine import ContainerInfo, Mounted, PathStat
 from incubator.core.volume import Volume
-from incubator.errors import EngineError, InputError
+from incubator.errors import EngineError, InputError, InputErrors
 
 OWN = "0a" * 32
 JOB = "0b" * 32
@@ -60,6 +61,10 @@ FOREIGN_DRIVER = Mounted(kind="volume", name="nfs", source="", destination="/dat
 MOUNTS = (BIND, VOLUME, SOCKET, TMPFS, FOREIGN_DRIVER)
 
 
+def seen(container: str, upper: str, mounts: tuple[Mounted, ...]) -> ContainerInfo:
+    return ContainerInfo(id=container, upper_dir=upper, mounts=mounts, labels={}, created_s=0)
+
+
 class Engine:
     """Containers that tell what they are told to, and files of one of them on this machine."""
 
@@ -78,7 +83,7 @@ class Engine:
     def container_info(self, container: str) -> ContainerInfo:
         if container in self.gone:
             raise EngineError("no such container", status=404)
-        return ContainerInfo(id=container, upper_dir=self.upper_dirs[container], mounts=(BIND,), labels={})
+        return seen(container, self.upper_dirs[container], (BIND,))
 
     def stat(self, container: str, path: str) -> PathStat | None:
         self.asked_for.append(path)
@@ -205,11 +210,22 @@ def test_a_volume_of_another_driver_is_mounted_by_name() -> None:
     assert engine_source("/data", MOUNTS) == "nfs"
 
 
-def test_volumes_are_translated_and_names_are_kept() -> None:
-    own = ContainerInfo(id=OWN, upper_dir="", mounts=MOUNTS, labels={})
-    volumes = [Volume("/github/workspace/a", "/a", "ro"), Volume("maven", "/m2")]
+def test_volumes_are_translated_and_names_are_kept(tmp_path: Path) -> None:
+    mount = replace(BIND, destination=str(tmp_path))
+    own = seen(OWN, "", (mount,))
+    (tmp_path / "a").mkdir()
+    volumes = [Volume(f"{tmp_path}/a", "/a", "ro"), Volume("maven", "/m2"), Volume("/srv", "/srv")]
     assert translate_volumes(volumes, own) == (
         Volume("/home/runner/work/web/a", "/a", "ro"),
         Volume("maven", "/m2"),
+        Volume("/srv", "/srv"),
     )
     assert translate_volumes(volumes, None) == tuple(volumes)
+
+
+def test_all_sources_that_do_not_exist_are_named(tmp_path: Path) -> None:
+    own = seen(OWN, "", (replace(BIND, destination=str(tmp_path)), TMPFS))
+    volumes = [Volume(f"{tmp_path}/a", "/a"), Volume(f"{tmp_path}/b", "/b"), Volume("/scratch/c", "/c")]
+    with pytest.raises(InputErrors) as caught:
+        translate_volumes(volumes, own)
+    assert [error.message.split()[-1] for error in caught.value.errors] == ["exist", "exist", "host"]
