@@ -1,0 +1,110 @@
+"""Build checks: what is allowed in a Dockerfile and still unwise. Pure.
+
+`lint` gives the warnings of a document, `FORMATS` the ways to write a report of them, `RULES` what is checked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from incubator.dockerfile.instructions import Document, Warning_
+from incubator.dockerfile.lint.formats import FORMATS, Report
+from incubator.dockerfile.lint.options import CheckOptions, parse_check_options, skipped_above
+from incubator.dockerfile.lint.rule import Finding, Rule
+from incubator.dockerfile.lint.rules import RULES
+from incubator.dockerfile.lint.subject import IgnoreMatcher, make_subject
+from incubator.dockerfile.source import Span
+from incubator.errors import DockerfileError, DockerfileErrors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "FORMATS",
+    "RULES",
+    "CheckOptions",
+    "IgnoreMatcher",
+    "Report",
+    "Rule",
+    "check_options",
+    "findings_as_errors",
+    "lint",
+]
+
+_OWN: Final = frozenset(rule.name for rule in RULES if rule.own)
+
+
+def lint(
+    document: Document,
+    *,
+    build_args: Mapping[str, str] | None = None,
+    target: str | None = None,
+    ignore_matcher: IgnoreMatcher | None = None,
+    platform: str = "linux/amd64",
+    base_env: Mapping[str, Mapping[str, str]] | None = None,
+    options: CheckOptions | None = None,
+    own_rules: bool = True,
+) -> tuple[Warning_, ...]:
+    """The warnings of `document`, in order of their places.
+
+    `target`: name or number of a stage; what only other stages would do is not checked; None checks all.
+    `ignore_matcher`: the context's ignore rules, None where there are none. `base_env`: environment of base images by
+    the name that FROM gives after expansion; a base that is not in it may define any variable.
+    `options` replace what the file's `# check=` says. `own_rules`: also those that the Dockerfile reference has not.
+    Raises `DockerfileError` for a malformed `# check=`, and for a target that is no stage.
+    """
+    chosen = check_options(document) if options is None else options
+    subject = make_subject(
+        document,
+        build_args=build_args or {},
+        target=target,
+        platform=platform,
+        base_env=base_env or {},
+        ignore_matcher=ignore_matcher,
+    )
+    warnings = [
+        Warning_(rule=rule.name, message=finding.message, span=finding.span or finding.instruction.span)
+        for rule in RULES
+        if chosen.wants(rule.name, experimental=rule.experimental) and (own_rules or not rule.own)
+        for finding in rule.check(subject)
+        if _wanted(rule, finding)
+    ]
+    warnings.sort(key=lambda warning: (warning.span.first_line, warning.span.column))
+    return tuple(warnings)
+
+
+def _wanted(rule: Rule, finding: Finding) -> bool:
+    above = skipped_above(finding.instruction.comments)
+    return not above.skip_all and rule.name not in above.skip
+
+
+def check_options(document: Document) -> CheckOptions:
+    """What the file's `# check=` asks for. Raises `DockerfileError` at its line if it is malformed."""
+    text = document.directives.check
+    try:
+        return parse_check_options(text)
+    except DockerfileError as error:
+        lines = document.source.lines
+        line = next((n for n, shown in enumerate(lines, 1) if text and text in shown), 1)
+        span = Span(document.source, line, line, lines[line - 1].find(text or "") + 1)
+        raise DockerfileError(error.text, rule=error.rule, span=span, hint=error.hint) from None
+
+
+def findings_as_errors(document: Document, warnings: Sequence[Warning_]) -> DockerfileErrors | None:
+    """The error that a build with these warnings ends in where the file says `# check=error=true`; else None.
+
+    Rules of our own make no errors: the reference would build the file.
+    """
+    if not check_options(document).error:
+        return None
+    errors = [
+        DockerfileError(
+            warning.message,
+            rule=warning.rule,
+            span=warning.span,
+            hint="the file's # check=error=true makes warnings errors",
+        )
+        for warning in warnings
+        if warning.rule not in _OWN
+    ]
+    return DockerfileErrors(errors) if errors else None

@@ -1,0 +1,34 @@
+"""RedundantTargetPlatform: `--platform=$TARGETPLATFORM` is what FROM does anyway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from incubator.dockerfile.lint.rule import Finding, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from incubator.dockerfile.lint.subject import Subject
+
+_SPELLINGS = frozenset(("$TARGETPLATFORM", "${TARGETPLATFORM}", '"$TARGETPLATFORM"', '"${TARGETPLATFORM}"'))
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Fires at a FROM whose platform is that variable and nothing else."""
+    for stage in subject.stages:
+        platform = stage.start.platform
+        if platform in _SPELLINGS:
+            yield Finding(
+                message=f"Setting platform to predefined {platform} in FROM is redundant as this is the default "
+                "behavior",
+                instruction=stage.start,
+                span=stage.start.place_of("--platform"),
+            )
+
+
+RULE = Rule(
+    name="RedundantTargetPlatform",
+    summary="Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the default behavior",
+    check=check,
+)

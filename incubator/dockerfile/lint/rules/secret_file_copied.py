@@ -1,0 +1,67 @@
+"""SecretFileCopied: files that hold secrets are mounted while they are needed, not copied into a layer."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+from incubator.dockerfile.instructions import AddInstruction, CopyInstruction
+from incubator.dockerfile.lint.rule import Finding, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from incubator.dockerfile.lint.subject import Subject
+
+_NAMES = frozenset((
+    ".dockercfg", ".git-credentials", ".htpasswd", ".my.cnf", ".netrc", ".npmrc", ".pgpass", ".pypirc", ".vault-token",
+    "_netrc", "application_default_credentials.json", "credentials.json", "id_dsa", "id_ecdsa", "id_ed25519", "id_rsa",
+    "kubeconfig", "secrets.env", "secrets.json", "secrets.yaml", "secrets.yml",
+))  # fmt: skip
+_ENDINGS = (".jks", ".kdbx", ".keystore", ".p12", ".pfx", ".ppk")
+_PATHS = (".aws/credentials", ".docker/config.json", ".kube/config", ".ssh")
+_ENV = re.compile(r"\.env(?:\..+)?")
+_SAMPLE = re.compile(r"example|sample|template|dist|schema", re.IGNORECASE)
+_KEY = re.compile(r"(?:.*[._-])?(?:key|privkey|private)(?:[._-].*)?\.pem|.+\.key", re.IGNORECASE)
+_PUBLIC = re.compile(r"public|\bpub\b", re.IGNORECASE)
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Fires at a source of the context whose name is that of a key, a token file or the like."""
+    for stage in subject.reached:
+        for step in stage.steps:
+            instruction = step.instruction
+            if not isinstance(instruction, CopyInstruction | AddInstruction):
+                continue
+            if isinstance(instruction, CopyInstruction) and instruction.from_:
+                continue
+            for source, written in zip(step.texts, instruction.sources, strict=True):
+                if is_secret_path(source):
+                    yield Finding(
+                        message=f"'{source}' looks like a secret: everyone who has the image can read it; "
+                        "use RUN --mount=type=secret instead",
+                        instruction=instruction,
+                        span=instruction.place_of(written),
+                    )
+
+
+def is_secret_path(path: str) -> bool:
+    """Whether a file of that name usually holds a secret."""
+    clean = posixpath.normpath("/" + path)
+    name = posixpath.basename(clean)
+    if "://" in path or _SAMPLE.search(name):
+        return False
+    if name in _NAMES or name.lower().endswith(_ENDINGS) or _ENV.fullmatch(name):
+        return True
+    if _KEY.fullmatch(name) and not _PUBLIC.search(name):
+        return True
+    return any(clean.endswith("/" + ending) for ending in _PATHS)
+
+
+RULE = Rule(
+    name="SecretFileCopied",
+    summary="Files that hold secrets should be mounted, not copied into the image",
+    check=check,
+    own=True,
+)

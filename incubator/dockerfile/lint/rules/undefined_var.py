@@ -1,0 +1,38 @@
+"""UndefinedVar: variables are defined before they are used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from incubator.dockerfile.lint.rule import Finding, Rule
+from incubator.dockerfile.text import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from incubator.dockerfile.lint.subject import Subject
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Fires at an instruction that uses a name which has no value and is not declared.
+
+    Where the base image's environment is not known, the name may come from there: then it fires only if the name
+    looks like a slip of the pen for one that is known.
+    """
+    for stage in subject.reached:
+        for step in stage.steps:
+            for name in step.unset:
+                near = nearest(name, step.known)
+                if not near and not stage.env_known:
+                    continue
+                suggestion = f" (did you mean ${near}?)" if near else ""
+                yield Finding(
+                    message=f"Usage of undefined variable '${name}'{suggestion}",
+                    instruction=step.instruction,
+                    span=step.instruction.place_of(f"${name}")
+                    if f"${name}" in step.instruction.original
+                    else step.instruction.place_of(f"${{{name}"),
+                )
+
+
+RULE = Rule(name="UndefinedVar", summary="Variables should be defined before their use", check=check)
