@@ -125,7 +125,15 @@ class _Inflating(io.RawIOBase):
                 data = self._file.read(_CHUNK)
                 if not data:
                     raise EOFError("the compressed data ends in the middle")
-            plain = self._now.decompress(data, len(target))
+            try:
+                plain = self._now.decompress(data, len(target))
+            except lzma.LZMAError as error:
+                if "emory" in str(error):
+                    raise ContextError(
+                        f"an archive needs more than {_XZ_MEMORY >> 20} MiB of memory to decompress",
+                        hint="compress it with a smaller dictionary: any of `xz -0` to `xz -9` will do",
+                    ) from error
+                raise
             if plain:
                 target[: len(plain)] = plain
                 return len(plain)

@@ -244,9 +244,7 @@ class _Placer:
                 before, _, last = entry.linkname.rpartition("/")
                 linkname = _join(target, _join(inside.follow(before), last))
                 if self.view.stat(linkname) is None:
-                    raise CopyError(
-                        f"the archive has a hard link {entry.path!r} to {linkname!r}, which is missing"
-                    )
+                    raise TarError(f"{entry.path!r} is a hard link to {entry.linkname!r}, which is not there")
             if entry.kind == "dir":
                 self.view.add_folder(path, new=present is None)
             else:

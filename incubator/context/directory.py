@@ -104,6 +104,7 @@ class DirectoryContext:
             return
         links: dict[tuple[int, int], str] = {}
         stack = [self._enter(match.path, "", self._lstat(match.path))]
+        yield from self._flush(stack, prune)
         while stack:
             folder = stack[-1]
             name = next(folder.names, None)
@@ -273,16 +274,16 @@ class DirectoryContext:
         above, _ = _split(path)
         while above and above not in self._folders:
             above, _ = _split(above)
-        descriptor = self._folders[above] if above else self._root_fd
+        descriptor = self._root_fd
+        if above:
+            self._folders.move_to_end(above)  # or it might be closed to make room for those below it
+            descriptor = self._folders[above]
         for name in path[len(above) :].strip("/").split("/"):
             above = f"{above}/{name}" if above else name
             descriptor = os.open(name, _FOLDER, dir_fd=descriptor)
+            if len(self._folders) >= _OPEN_FOLDERS:
+                os.close(self._folders.popitem(last=False)[1])
             self._folders[above] = descriptor
-        while len(self._folders) > _OPEN_FOLDERS:
-            oldest = next(iter(self._folders))
-            if oldest == path:
-                break
-            os.close(self._folders.pop(oldest))
         return descriptor
 
     def _entry(

@@ -65,7 +65,9 @@ def missing(path: str, names: Iterable[str] = (), *, ignored: bool = False) -> C
             hint="take it back with a line `!" + path + "` at the end of the ignore file",
         )
     folder, _, name = path.rpartition("/")
-    near = difflib.get_close_matches(name, list(names), n=1)
+    beside = list(names)
+    near = [other for other in beside if other.casefold() == name.casefold()]
+    near = near or difflib.get_close_matches(name, beside, n=1)
     hint = f"did you mean {folder + '/' if folder else ''}{near[0]}?" if near else None
     return ContextError(
         f"{path!r} not found", hint=hint or "paths are relative to the root of the context, case matters"
