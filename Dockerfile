@@ -4,7 +4,7 @@ FROM python:3.12-slim AS build
 COPY requirements/runtime.txt /src/runtime.txt
 RUN python3 -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-compile \
       --only-binary :all: --no-deps --require-hashes --target /app --requirement /src/runtime.txt \
- && rm -rf /app/bin
+ && rm -rf /app/bin /app/tests
 COPY incubator /app/incubator
 COPY schemas /app/incubator/schemas
 COPY entrypoint.py LICENSE /app/

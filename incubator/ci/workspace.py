@@ -7,6 +7,7 @@ the engine, and paths below its mounts are translated; all other paths mean the 
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import secrets
@@ -19,7 +20,7 @@ from incubator.errors import BuilderError, InputError
 from incubator.faults import Faults
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from incubator.core.engine import ContainerInfo, Mounted, PathStat
     from incubator.core.volume import Volume
@@ -73,8 +74,10 @@ def process_view() -> ProcessView:
 def find_own_container(engine: Containers, view: ProcessView) -> ContainerInfo | None:
     """The engine's container that this process runs in; None where it runs in none of this engine's.
 
-    Three ways, in the order of their cost: the id in the cgroup's path (v1), the upper folder of the root overlay
-    (overlay2), and a probe file, which is asked for in each container. The host name proves nothing: jobs share it.
+    Four ways, in the order of their worth: the id in the cgroup's path (v1), the upper folder of the root overlay
+    (overlay2), a probe file, which is asked for in each container, and the mounts, which need not prove who this is to
+    tell what they are. (Docker 28.5 refuses to look into a container with a mount below an absolute link, as
+    `/var/run/docker.sock` is in Debian's images.) The host name proves nothing: jobs share it.
     """
     running = engine.containers()
     for container in cgroup_ids(view.cgroup):
@@ -82,13 +85,12 @@ def find_own_container(engine: Containers, view: ProcessView) -> ContainerInfo |
             return _info(engine, container)
     if not view.in_container:
         return None
+    infos = [info for container in running if (info := _info(engine, container)) is not None]
     own_upper = upper_dir(view.mountinfo)
-    if own_upper:
-        for container in running:
-            info = _info(engine, container)
-            if info is not None and info.upper_dir == own_upper:
-                return info
-    return _find_by_probe(engine, running, view.root)
+    for info in infos:
+        if own_upper and info.upper_dir == own_upper:
+            return info
+    return _find_by_probe(engine, infos, view.root) or find_by_mounts(infos, view.mountinfo)
 
 
 def cgroup_ids(cgroup: str) -> list[str]:
@@ -109,7 +111,7 @@ def upper_dir(mountinfo: str) -> str | None:
             for option in types[2].split(","):
                 name, _, value = option.partition("=")
                 if name == "upperdir":
-                    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), value)
+                    return _plain(value)
     return None
 
 
@@ -123,7 +125,39 @@ def _info(engine: Containers, container: str) -> ContainerInfo | None:
         raise
 
 
-def _find_by_probe(engine: Containers, running: Sequence[str], root: Path) -> ContainerInfo | None:
+def find_by_mounts(infos: Sequence[ContainerInfo], mountinfo: str) -> ContainerInfo | None:
+    """A container whose mounts are all mounts of this process; the one with most of them.
+
+    The kernel tells the end of each mount's path on the host. None where nothing fits, or where several containers
+    fit that differ in their mounts.
+    """
+    own = dict(_mounts_of(mountinfo))
+    fitting = [info for info in infos if info.mounts and all(_is_among(mount, own) for mount in info.mounts)]
+    most = max((len(info.mounts) for info in fitting), default=0)
+    best = [info for info in fitting if len(info.mounts) == most]
+    alike = {frozenset((mount.destination, mount.source) for mount in info.mounts) for info in best}
+    return best[0] if len(alike) == 1 else None
+
+
+def _mounts_of(mountinfo: str) -> Iterator[tuple[str, str]]:
+    """Mount point and path in the mounted file system of each mount."""
+    for line in mountinfo.splitlines():
+        fields = line.split(" ")
+        if len(fields) > 4:
+            yield _plain(fields[4]), _plain(fields[3])
+
+
+def _is_among(mount: Mounted, own: Mapping[str, str]) -> bool:
+    inside = own.get(os.path.realpath(mount.destination))
+    return inside is not None and (inside == "/" or mount.source.endswith(inside))
+
+
+def _plain(path: str) -> str:
+    """A path of `mountinfo` without its octal escapes."""
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), path)
+
+
+def _find_by_probe(engine: Containers, infos: Sequence[ContainerInfo], root: Path) -> ContainerInfo | None:
     """Put a file on the own root and ask every container for it; None where the root takes no file."""
     probe = root / f".incubator-probe-{secrets.token_hex(16)}"
     try:
@@ -131,10 +165,10 @@ def _find_by_probe(engine: Containers, running: Sequence[str], root: Path) -> Co
     except OSError:
         return None
     try:
-        for container in running:
+        for info in infos:
             with suppress(BuilderError):  # it may be gone, or its files may not be readable
-                if engine.stat(container, f"/{probe.name}") is not None:
-                    return _info(engine, container)
+                if engine.stat(info.id, f"/{probe.name}") is not None:
+                    return info
     finally:
         with suppress(OSError):
             probe.unlink()

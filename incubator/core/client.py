@@ -358,6 +358,8 @@ class DockerClient:
         return path_stat(json.loads(base64.b64decode(reply.headers["X-Docker-Container-Path-Stat"])))
 
     def _is_folder(self, container: str, path: str) -> bool:
+        if path == "/":
+            return True
         found = self.stat(container, path)
         if found and found.kind == "symlink":
             found = self.stat(container, found.link_target)

@@ -27,10 +27,13 @@ from incubator.core.client import DockerClient
 
 engine = DockerClient.from_env()
 view = process_view()
+no_cgroup = dataclasses.replace(view, cgroup="0::/")
+lines = view.mountinfo.splitlines(keepends=True)
+no_root = "".join(line for line in lines if line.split(" ")[4] != "/")
 views = {
     "all": view,
-    "without cgroup": dataclasses.replace(view, cgroup="0::/"),
-    "probe only": dataclasses.replace(view, cgroup="0::/", mountinfo=""),
+    "no cgroup": no_cgroup,
+    "no cgroup, no upper folder": dataclasses.replace(no_cgroup, mountinfo=no_root),
 }
 found = {name: find_own_container(engine, view) for name, view in views.items()}
 mounts = found["all"].mounts
@@ -52,14 +55,14 @@ def test_a_job_finds_itself_and_its_paths(
     volume = f"incubator-e2e-{tmp_path.name}"
     # Another container with the same host name and the same volume: neither may be taken for an identity.
     shared = ["--network", "host", "--volume", f"{volume}:/builds/acme", "--volume", f"{tmp_path}:/host"]
-    decoy = docker(engine, "run", "--detach", *shared, "busybox", "sleep", "300").strip()
+    containers = [docker(engine, "run", "--detach", *shared, "busybox", "sleep", "300").strip()]
     try:
         sibling = docker(
             engine, "create", *shared, "--volume", engine.socket_volume, "--volume", f"{package}:/app:ro",
             "--env", "PYTHONPATH=/app", "python:3.12-slim", "python3", "-c", PROGRAM,
         ).strip()  # fmt: skip
+        containers.append(sibling)
         shown = docker(engine, "start", "--attach", sibling)
-        docker(engine, "rm", sibling)
         answer = json.loads(shown)
         assert answer["ids"] == dict.fromkeys(answer["ids"], sibling)
         paths = answer["paths"]
@@ -69,13 +72,13 @@ def test_a_job_finds_itself_and_its_paths(
 
         # A folder within the volume is mounted by its path on the engine's host.
         docker(
-            engine, "exec", decoy, "sh", "-c", "mkdir /builds/acme/sub && echo found > /builds/acme/sub/file"
+            engine, "exec", containers[0], "sh", "-c", "mkdir /builds/acme/sub && echo found > /builds/acme/sub/file"
         )
         mount = f"type=bind,source={paths['/builds/acme/sub']},destination=/mnt,readonly"
         read = ["run", "--rm", "--network", "none", "--mount", mount, "busybox", "cat", "/mnt/file"]
         assert docker(engine, *read) == "found\n"
     finally:
-        docker(engine, "rm", "--force", decoy)
+        docker(engine, "rm", "--force", *containers)
         docker(engine, "volume", "rm", "--force", volume)
 
 

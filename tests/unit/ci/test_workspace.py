@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from incubator.ci.workspace import (
     ProcessView,
     cgroup_ids,
     engine_source,
+    find_by_mounts,
     find_own_container,
     translate_volumes,
     upper_dir,
@@ -75,6 +77,7 @@ class Engine:
         self.files_of = files_of
         self.root = root
         self.gone: set[str] = set()
+        self.mounts: tuple[Mounted, ...] = ()
         self.asked_for: list[str] = []
 
     def containers(self) -> list[str]:
@@ -83,7 +86,7 @@ class Engine:
     def container_info(self, container: str) -> ContainerInfo:
         if container in self.gone:
             raise EngineError("no such container", status=404)
-        return seen(container, self.upper_dirs[container], (BIND,))
+        return seen(container, self.upper_dirs[container], self.mounts)
 
     def stat(self, container: str, path: str) -> PathStat | None:
         self.asked_for.append(path)
@@ -168,6 +171,31 @@ def test_on_the_host_no_file_is_made(tmp_path: Path) -> None:
 def test_a_container_of_another_engine_is_none_of_this_one(tmp_path: Path) -> None:
     assert find_own_container(Engine({OTHER: ""}), view(cgroup=CGROUP_V1, root=tmp_path)) is None
     assert find_own_container(Engine({}), view(root=tmp_path)) is None
+
+
+JOB_MOUNTS = f"""\
+{MOUNTINFO_DOCKER}642 610 0:70 /docker/volumes/gcl-build/_data /builds/acme/web rw - tmpfs tmpfs rw
+643 610 0:26 /docker.sock {os.path.realpath(SOCKET.destination)} rw - tmpfs tmpfs rw
+"""
+
+
+def test_mounts_tell_where_nothing_else_can() -> None:
+    own = seen(OWN, "", (BIND, VOLUME, SOCKET))
+    others = [
+        seen(JOB, "", (SOCKET,)),
+        seen(OTHER, "", (replace(BIND, source="/home/runner/work/app"), VOLUME)),
+    ]
+    assert find_by_mounts([*others, own], JOB_MOUNTS) == own
+    assert find_by_mounts(others[1:], JOB_MOUNTS) is None
+    assert find_by_mounts([], JOB_MOUNTS) is None
+    assert find_by_mounts([seen(OTHER, "", ())], JOB_MOUNTS) is None
+
+
+def test_a_twin_with_the_same_mounts_tells_the_same_and_a_differing_one_nothing() -> None:
+    own = seen(OWN, "", (VOLUME, SOCKET))
+    assert find_by_mounts([replace(own, id=JOB), own], JOB_MOUNTS) == replace(own, id=JOB)
+    elsewhere = replace(SOCKET, source="/other/docker.sock")
+    assert find_by_mounts([own, seen(JOB, "", (VOLUME, elsewhere))], JOB_MOUNTS) is None
 
 
 def test_a_root_that_takes_no_file_is_no_error() -> None:
