@@ -7,12 +7,13 @@ import os
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, BinaryIO, Literal, cast
 
 from incubator.context.directory import DirectoryContext, load_ignore
 from incubator.context.entry import Entry
 from incubator.context.patterns import has_wildcard
 from incubator.context.source import Match, missing, source_path
+from incubator.context.tarcontext import DEFAULT_LIMIT, TarContext
 from incubator.core.trust import real_path
 from incubator.dockerfile import Source, parse
 from incubator.errors import InputError
@@ -70,9 +71,9 @@ def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> t
         if place.dockerfile_stream is not None:
             source = _read_stream(place.stream_name, place.dockerfile_stream)
         if place.context is not None:
-            from incubator.context.tarfile import TarContext
-
-            context = TarContext(place.context, memory_limit=memory_limit)
+            # No ignore rules: whoever made the tar has chosen its files, and the reference builder takes all of them.
+            limit = DEFAULT_LIMIT if memory_limit is None else memory_limit
+            context = TarContext(cast("BinaryIO", place.context), memory_limit=limit)
             source = source or _read_member(context, os.fspath(place.dockerfile or ""))
         elif place.path is not None:
             root = _context_folder(place)
@@ -118,6 +119,9 @@ def peek(stream: IO[bytes]) -> tuple[bytes, IO[bytes]]:
 
 class EmptyContext:
     """The context of a Dockerfile that comes alone: a root folder with nothing in it."""
+
+    def __str__(self) -> str:
+        return "empty"
 
     def resolve(self, pattern: str) -> list[Match]:
         """See `Source.resolve`."""

@@ -34,7 +34,7 @@ __all__ = ["HELP", "NAME", "make_parser", "run"]
 NAME = "build"
 HELP = "build an image from a Dockerfile"
 
-_COMMAND_LINE = Origin(name="command line")
+_COMMAND_LINE = Origin(name="command line", direct=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -48,9 +48,7 @@ class Entry:
         """`error` as a fault of this entry."""
         if self.span:
             return InputError(error.message, span=error.span or self.span, hint=error.hint)
-        where = (
-            "" if self.origin is ARGUMENTS or self.origin.name in error.message else f"{self.origin.name}: "
-        )
+        where = "" if self.origin.direct or self.origin.name in error.message else f"{self.origin.name}: "
         return InputError(where + error.message, span=error.span, hint=error.hint)
 
 

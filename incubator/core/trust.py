@@ -33,12 +33,14 @@ class Origin:
     """A source of settings. `name` is how messages call it.
 
     `folder` is where relative paths of it start, None: the current folder. `workspace` is what an untrusted
-    origin may reach, and None for trusted ones.
+    origin may reach, and None for trusted ones. `direct`: what the caller gives at once, so that messages need not
+    tell where it is from.
     """
 
     name: str
     folder: Path | None = None
     workspace: Path | None = None
+    direct: bool = False
 
     @property
     def trusted(self) -> bool:
@@ -46,7 +48,7 @@ class Origin:
         return self.workspace is None
 
 
-ARGUMENTS = Origin(name="arguments")
+ARGUMENTS = Origin(name="arguments", direct=True)
 """What a caller of the Python API gives directly."""
 
 
