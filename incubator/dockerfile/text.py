@@ -32,15 +32,16 @@ def lower(text: str) -> str:
 
 
 def nearest(word: str, options: Iterable[str], *, case_sensitive: bool = True) -> str | None:
-    """The option that is nearest to `word`, the earlier of equals: two edits away at most, one for a short word.
+    """The option that is nearest to `word`, the earlier of equals.
 
-    None where there is none, and where `word` itself is an option: then spelling was not the fault.
+    Two edits away at most, one for a word of three letters, none for a shorter one. None where there is no such
+    option, and where `word` itself is one: then spelling was not the fault.
     """
     if not word or len(word) > _MAX_WORD:
         return None
     wanted = word if case_sensitive else word.lower()
     best: str | None = None
-    best_distance = 3 if len(word) > 3 else 2
+    best_distance = min(3, max(1, len(word) - 1))
     for option in options:
         candidate = option if case_sensitive else option.lower()
         if candidate == wanted:

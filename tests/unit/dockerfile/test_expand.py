@@ -85,9 +85,9 @@ def test_deep_nesting_is_an_error() -> None:
     ],
 )
 def test_patterns_do_not_blow_up(word: str, env: dict[str, str]) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     expand_word(word, env)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @given(st.text(), st.dictionaries(st.sampled_from("ABC"), st.text(max_size=5)))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from incubator.dockerfile import Source
-from incubator.dockerfile.instructions import Heredoc
 from incubator.dockerfile.lexer import Node, lex
+
+if TYPE_CHECKING:
+    from incubator.dockerfile.instructions import Heredoc
 
 CASES = Path(__file__).parents[2] / "data" / "dockerfile" / "trees"
 ESCAPES = {

@@ -47,7 +47,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                 if not found:
                     continue
                 if whole is not None:
-                    command = " ".join(found[0].split()).rstrip(";&| ")
+                    command = " ".join(found[0].split()).rstrip(";&|- ")
                     yield Finding(
                         message=f"Any change of the context repeats '{command}' (line {instruction.span.first_line}): "
                         "copy the list of dependencies and install them before copying the rest",
