@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from incubator.context.chmod import parse_chmod
 from incubator.context.copy import CopyOptions, place
 from incubator.context.entry import Entry
-from incubator.context.rootfs import CopyError, Stat, View
+from incubator.context.rootfs import CopyError, EmptyRoot, Stat, View
 from incubator.context.source import Match
 from incubator.context.tarread import read_tar
 from incubator.context.tarstream import write_tar
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from incubator.core.assemble import Clock
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
-    from incubator.core.plan.model import CopyStep
+    from incubator.core.plan.model import CopyStep, WorkdirStep
     from incubator.core.volume import Volume
     from incubator.dockerfile.instructions import Heredoc
+    from incubator.dockerfile.source import Span
     from incubator.events import Listener
     from incubator.oci.platform import Platform
 
@@ -65,17 +66,18 @@ class SourceFiles:
         """The sources of a step with what is wanted of each, in the order of the instruction."""
         match step.origin:
             case StageSource(index=index):
-                files: Source = self._container(self.stages[index], None)
+                files: Source = self.container(self.stages[index])
             case ImageSource(image=image):
                 own = self._engine.info().platform
                 foreign = image.config.platform if image.config.platform != own else None
-                files = self._container(image.image_id, foreign)
+                files = self.container(image.image_id, foreign)
             case _:
                 files = self._context
         inline = InlineSource(step.heredocs, made_at_ns)
         return [(files, path) for path in step.sources] + [(inline, doc.name) for doc in step.heredocs]
 
-    def _container(self, image: str, platform: Platform | None) -> ContainerSource:
+    def container(self, image: str, platform: Platform | None = None) -> ContainerSource:
+        """The files of an image; `platform` where it is not the engine's own."""
         if image not in self._containers:
             container = self._engine.create(
                 ContainerSpec(
@@ -154,30 +156,40 @@ class Copier:
     emit: Listener
     clock: Clock
 
-    def copy(self, container: str, step: CopyStep, mounted: Sequence[Volume]) -> None:
+    def copy(self, container: str, step: CopyStep, mounted: Sequence[Volume], untouched: str | None) -> None:
         """Carry out a COPY or ADD in a container that has `mounted` volumes.
 
+        `untouched`: the image whose files the container still has without any change; None after a change.
         Raises ContextError for missing sources, CopyError for what cannot be placed or would go into a volume.
         """
         options = CopyOptions(
-            chown=self._owner(container, step),
+            chown=self._owner(container, step.chown, step.span) if step.chown else None,
             chmod=parse_chmod(step.chmod) if step.chmod else None,
             exclude=step.exclude,
             parents=step.parents,
             unpack=step.unpack,
             made_at_ns=self._now_ns(),
         )
-        entries = place(
-            self.sources.of(step, self._now_ns()),
-            step.destination,
-            workdir=step.cwd,
-            root=ContainerRoot(self.engine, container, with_owners=bool(step.exclude or step.parents)),
-            options=options,
-        )
-        self._write(container, _outside(entries, mounted))
+        # An engine answers no question about a container while it unpacks into it. So all is asked before, by
+        # placing everything once in vain; or a twin is asked, where reading the sources twice would cost.
+        read_twice = untouched is None or step.origin is None
+        asked = container if read_twice else self.sources.container(untouched or "").container
+        exactly = bool(step.exclude or step.parents)
+        root = EmptyRoot() if step.link else ContainerRoot(self.engine, asked, with_owners=exactly)
+        sources = self.sources.of(step, options.made_at_ns)
 
-    def make_folder(self, container: str, path: str) -> None:
-        """Make an absolute folder and those above it, as root's, where they are missing. Raises CopyError."""
+        def entries() -> Iterator[Entry]:
+            placed = place(sources, step.destination, workdir=step.cwd, root=root, options=options)
+            return _outside(placed, mounted)
+
+        if read_twice:
+            for _ in entries():
+                pass
+        self._write(container, entries())
+
+    def make_folder(self, container: str, step: WorkdirStep) -> None:
+        """Carry out a WORKDIR. Raises CopyError where a file is in the way."""
+        path = step.path
         view = View(ContainerRoot(self.engine, container))
         target = view.follow(path)
         missing = []
@@ -193,21 +205,20 @@ class Copier:
                     hint="choose another WORKDIR",
                 )
         if missing:
-            self._write(container, missing)
+            uid, gid = self._owner(container, step.owner, step.span) if step.owner else (0, 0)
+            self._write(container, [replace(entry, uid=uid, gid=gid) for entry in missing])
 
     def _write(self, container: str, entries: Iterable[Entry]) -> None:
         self.engine.write_tar(container, "/", write_tar(entries, mtime_clamp=self.clock.epoch))
 
-    def _owner(self, container: str, step: CopyStep) -> tuple[int, int] | None:
-        if step.chown is None:
-            return None
-        owner = find_owner(step.chown, partial(self._read, container))
+    def _owner(self, container: str, text: str, span: Span) -> tuple[int, int]:
+        """The numbers of `user[:group]` in the image."""
+        owner = find_owner(text, partial(self._read, container))
         for name in owner.unknown:
             self.emit(
                 WarningRaised(
-                    message=f"--chown={step.chown}: {name!r} is in no /etc/passwd or /etc/group of the image; "
-                    "the files belong to root",
-                    span=step.span,
+                    message=f"{name!r} is in no /etc/passwd or /etc/group of the image: the files belong to root",
+                    span=span,
                 )
             )
         return owner.uid, owner.gid

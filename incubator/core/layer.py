@@ -114,9 +114,11 @@ class LayerContainer:
             case RunStep():
                 self._run(step)
             case WorkdirStep():
-                self._around.copier.make_folder(self._id, step.path)
+                self._around.copier.make_folder(self._id, step)
             case CopyStep():
-                self._around.copier.copy(self._id, step, self._around.volumes if self._runs else ())
+                mounted = self._around.volumes if self._runs else ()
+                untouched = self._parent if step is self._steps[0] else None
+                self._around.copier.copy(self._id, step, mounted, untouched)
             case _:
                 raise AssertionError(f"no way to execute {step}")
 

@@ -53,9 +53,10 @@ class MetadataStep(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkdirStep(Step):
-    """Makes the folder `path` (absolute, clean) if it is not there."""
+    """Makes the folder `path` (absolute) and those above it where they are missing, as `owner`'s."""
 
     path: str
+    owner: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ class CopyStep(Step):
     """COPY, and ADD of local files (`unpack`: archives among the sources are unpacked).
 
     All words are expanded. `origin` None: the build context. `destination` is as written, relative to `cwd`.
-    `chown` is `user[:group]`, names or numbers; `chmod` octal or symbolic.
+    `chown` is `user[:group]`, names or numbers; `chmod` octal or symbolic. `link`: as if on an empty image.
     """
 
     origin: StageSource | ImageSource | None
@@ -103,6 +104,7 @@ class CopyStep(Step):
     chmod: str | None = None
     exclude: tuple[str, ...] = ()
     parents: bool = False
+    link: bool = False
     unpack: bool = False
 
 

@@ -57,9 +57,10 @@ def command_words(config: RuntimeConfig, command: ins.Command) -> tuple[str, ...
 
 
 def resolve_workdir(current: str, path: str) -> str:
-    """WORKDIR: absolute and clean; a relative one is below the current one."""
-    joined = posixpath.normpath(posixpath.join("/", current, path))
-    return "/" + joined.lstrip("/")
+    """WORKDIR: an absolute one as it is written, a relative one below the current one."""
+    if path.startswith("/"):
+        return path
+    return "/" + posixpath.normpath(posixpath.join("/", current, path)).lstrip("/")
 
 
 def with_ports(config: RuntimeConfig, words: Iterable[str], span: Span) -> RuntimeConfig:

@@ -183,6 +183,7 @@ class _StageBuilder:
                     config=self.config,
                     created_by=created_by,
                     path=self.config.working_dir,
+                    owner=self.config.user,
                 )
             )
         else:
@@ -260,6 +261,7 @@ class _StageBuilder:
                 chmod=chmod or None,
                 exclude=self.scope.expand_all(instruction.exclude, span),
                 parents=bool(copy and copy.parents),
+                link=instruction.link,
                 unpack=copy is None,
             )
         )
@@ -274,8 +276,6 @@ class _StageBuilder:
 def _check_copy_support(instruction: ins.CopyInstruction | ins.AddInstruction) -> None:
     """Raise for what is not built yet."""
     span = instruction.span
-    if instruction.link:
-        raise _unsupported(f"{instruction.keyword} --link", span)
     if isinstance(instruction, ins.AddInstruction):
         for flag, value in (
             ("--checksum", instruction.checksum),
