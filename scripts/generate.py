@@ -137,7 +137,8 @@ REFERENCE_PAGE = """\
 <!-- {header} -->
 # Inputs and outputs
 
-{about_inputs}
+An input that is left out, or empty, is not given. In a list written as one text, an entry that holds newlines
+(or, where commas separate too, commas) is quoted as in CSV.
 
 | where | how an input is given |
 | --- | --- |
@@ -155,7 +156,8 @@ The component has three more: `job-name` (`build-image`), `stage` (`build`) and 
 
 ## Outputs
 
-{about_outputs}
+As outputs of a step all are texts: a list has one entry a line, `labels` one `key=value` a line (quoted as in CSV
+where it holds a newline), `metadata` is JSON.
 
 {outputs}
 
@@ -170,9 +172,7 @@ def reference_page() -> str:
         header=HEADER.strip("# \n"),
         dotenv=DOTENV_FILE,
         json=JSON_FILE,
-        about_inputs=load_schema("inputs")["description"],
         inputs="\n".join(input_table()),
-        about_outputs=load_schema("outputs")["description"],
         outputs="\n".join(output_table()),
     )
 

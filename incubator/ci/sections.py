@@ -77,7 +77,10 @@ class SectionLog(ABC):
     def _show(self, event: Event) -> None:
         match event:
             case StepStarted():
-                self._open(event.step)
+                if (
+                    event.step.text[:3].upper() == "RUN"
+                ):  # others seldom have output: their section would be empty
+                    self._open(event.step)
             case StepOutput():
                 buffer = self._buffers.setdefault((event.step, event.stream), LineBuffer())
                 for line in buffer.feed(event.data):

@@ -51,7 +51,7 @@ steps = st.builds(
     number=st.integers(1, 9),
     total=st.just(9),
     stage=st.sampled_from(["build", "::error::x"]),
-    text=hostile_texts,
+    text=hostile_texts.map("RUN {}".format),
 )
 
 

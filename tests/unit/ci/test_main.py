@@ -1,0 +1,117 @@
+"""One step from environment to exit code, as far as it goes without an engine."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from incubator.ci.main import main
+from incubator.errors import EngineUnreachable
+from tests.unit.ci import runner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from incubator.core.engine import Engine
+
+SECRET = "s3cr3t-t0ken"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    folder = tmp_path / "web"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM busybox\n")
+    return folder
+
+
+def never(_environ: Mapping[str, str]) -> Engine:
+    pytest.fail("no engine is asked for")
+
+
+def unreachable(_environ: Mapping[str, str]) -> Engine:
+    raise EngineUnreachable("no container engine answers", hint="mount the socket")
+
+
+def github(workspace: Path, **inputs: str) -> dict[str, str]:
+    folder = workspace.parent
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(workspace)}
+    environ |= {"GITHUB_OUTPUT": str(folder / "output"), "GITHUB_STEP_SUMMARY": str(folder / "summary")}
+    return environ | {f"INPUT_{name.upper()}": value for name, value in inputs.items()}
+
+
+def test_bad_inputs_end_with_2_before_any_engine_is_asked(workspace: Path) -> None:
+    out = io.StringIO()
+    assert main(github(workspace, push="yes", memory="12q", tag="x"), out=out, connect=never) == 2
+    commands, _ = runner.github_reads(out.getvalue())
+    assert [command.name for command in commands] == ["error"] * 3
+    assert not (workspace.parent / "output").exists()
+    assert "The build failed" in (workspace.parent / "summary").read_text()
+
+
+def test_a_missing_dockerfile_ends_with_2(workspace: Path) -> None:
+    (workspace / "Dockerfile").unlink()
+    out = io.StringIO()
+    assert main(github(workspace), out=out, connect=never) == 2
+    assert "Dockerfile" in out.getvalue()
+
+
+def test_an_engine_that_does_not_answer_ends_with_3(workspace: Path) -> None:
+    out = io.StringIO()
+    assert main(github(workspace), out=out, connect=unreachable) == 3
+    commands, _ = runner.github_reads(out.getvalue())
+    assert [command.message for command in commands] == [
+        "no container engine answers\nhint: mount the socket"
+    ]
+
+
+def test_secrets_are_masked_before_all_else_and_shown_nowhere(workspace: Path) -> None:
+    out = io.StringIO()
+    assert main(github(workspace, password=SECRET, push="x"), out=out, connect=never) == 2
+    first, *rest = out.getvalue().splitlines()
+    assert first == f"::add-mask::{SECRET}"
+    assert SECRET not in "\n".join(rest)
+    assert SECRET not in (workspace.parent / "summary").read_text()
+
+
+def test_a_fault_of_ours_ends_with_1_and_its_text_commands_nothing(workspace: Path) -> None:
+    def broken(_environ: Mapping[str, str]) -> Engine:
+        raise RuntimeError("what\n::set-output name=digest::forged\n##[error]forged")
+
+    out = io.StringIO()
+    assert main(github(workspace), out=out, connect=broken) == 1
+    commands, shown = runner.github_reads(out.getvalue())
+    assert commands == []
+    assert any("RuntimeError" in line for line in shown)
+    assert shown[0] == "internal error, please report it:"
+
+
+def test_a_summary_that_cannot_be_written_changes_nothing(workspace: Path) -> None:
+    environ = github(workspace) | {"GITHUB_STEP_SUMMARY": str(workspace / "no" / "folder")}
+    out = io.StringIO()
+    assert main(environ, out=out, connect=unreachable) == 3
+    assert "cannot write the job summary" in out.getvalue()
+
+
+def test_gitlab_removes_reports_that_the_checkout_brings(workspace: Path) -> None:
+    (workspace / "incubator.env").write_text("IMAGE_DIGEST=forged\n")
+    (workspace / "incubator.json").symlink_to("/etc/hostname")
+    environ = {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(workspace)}
+    out = io.StringIO()
+    assert main(environ, out=out, connect=unreachable) == 3
+    assert [path.name for path in workspace.iterdir()] == ["Dockerfile"]
+
+
+@pytest.mark.parametrize(
+    "environ", [{"GITLAB_CI": "false", "CI_JOB_ID": "1", "CI_SERVER_URL": "https://gitlab.example"}, {}]
+)
+def test_other_surroundings(workspace: Path, environ: dict[str, str]) -> None:
+    """gitlab-ci-local sets `GITLAB_CI=false`; and no pipeline at all, where the folder is the workspace."""
+    out = io.StringIO()
+    environ = environ | {"INCUBATOR_CONTEXT": "nowhere", "CI_PROJECT_DIR": str(workspace)}
+    assert main(environ, out=out, folder=workspace, connect=never) == 2
+    assert "nowhere" in out.getvalue()
+    assert "::" not in out.getvalue()

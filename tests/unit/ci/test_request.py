@@ -1,0 +1,188 @@
+"""Inputs and the checkout's configuration together; what a checkout may reach by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from incubator.ci.inputs import read_inputs
+from incubator.ci.request import make_pipeline_request
+from incubator.ci.surroundings import Surroundings
+from incubator.core.volume import Volume
+from incubator.errors import InputErrors
+from incubator.faults import Faults
+from incubator.request import Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from incubator.request import BuildRequest
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A checkout with two Dockerfiles, and beside it something that it must not reach."""
+    folder = tmp_path / "work" / "web"
+    (folder / "app").mkdir(parents=True)
+    (folder / "cache").mkdir()
+    (folder / "Dockerfile").write_text("FROM busybox\n")
+    (folder / "app" / "Dockerfile").write_text("FROM busybox AS app\nRUN true\n")
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / "secret").write_text("FROM hidden\n")
+    return folder
+
+
+def request_of(workspace: Path, **variables: str) -> BuildRequest:
+    environ = {
+        name if name.isupper() else f"INPUT_{name.upper().replace('_', '-')}": text
+        for name, text in variables.items()
+    }
+    around = Surroundings(ci="github", workspace=workspace, environ=environ)
+    faults = Faults()
+    inputs = read_inputs(around, faults=faults, warn=lambda _: None)
+    return make_pipeline_request(inputs, around, faults)
+
+
+def faults_of(workspace: Path, **variables: str) -> str:
+    with pytest.raises(InputErrors) as caught:
+        request_of(workspace, **variables)
+    return "\n".join(str(error) for error in caught.value.errors)
+
+
+def test_nothing_given_builds_the_workspace(workspace: Path) -> None:
+    request = request_of(workspace)
+    assert request.dockerfile.text == "FROM busybox\n"
+    assert (request.push, request.load, request.pull, request.no_cache) == (False, False, False, False)
+    assert (request.tags, request.layers, request.volumes, request.limits) == ((), (), (), Limits())
+
+
+def test_inputs_become_the_request(workspace: Path) -> None:
+    request = request_of(
+        workspace,
+        context="app",
+        target="app",
+        build_args="A=1\nB",
+        labels="l=1",
+        tags="acme/web:1",
+        push="true",
+        load="true",
+        layers="auto",
+        volumes="./cache:/cache\n/srv:/srv:ro\nmaven:/m2",
+        memory="512m",
+        memory_swap="-1",
+        cpu_shares="512",
+        cpuset_cpus="0",
+        registry="localhost:5000",
+        username="bot",
+        password="x",
+        no_cache="true",
+        SOURCE_DATE_EPOCH="1700000000",
+    )
+    assert request.dockerfile.text.startswith("FROM busybox AS app")
+    assert request.target == "app"
+    assert request.build_args["A"] == "1"
+    assert request.build_args["B"] is None
+    assert request.labels == {"l": "1"}
+    assert [str(tag) for tag in request.tags] == ["acme/web:1"]
+    assert (request.push, request.load, request.no_cache) == (True, True, True)
+    assert request.layers == "auto"
+    assert list(request.volumes) == [
+        Volume(f"{workspace}/cache", "/cache"),
+        Volume("/srv", "/srv", "ro"),
+        Volume("maven", "/m2"),
+    ]
+    assert request.limits == Limits(
+        memory_bytes=512 * 1024**2, memswap_bytes=-1, cpu_shares=512, cpuset_cpus="0"
+    )
+    assert [login.registry for login in request.credentials] == ["localhost:5000"]
+    assert request.source_date_epoch == 1700000000
+
+
+@pytest.mark.parametrize(
+    ("context", "file", "expected"),
+    [
+        (".", "", "FROM busybox\n"),
+        ("app", "", "FROM busybox AS app\nRUN true\n"),
+        ("app", "Dockerfile", "FROM busybox\n"),
+        (".", "app/Dockerfile", "FROM busybox AS app\nRUN true\n"),
+        ("{{defaultContext}}", "", "FROM busybox\n"),
+        ("{{defaultContext}}:app", "", "FROM busybox AS app\nRUN true\n"),
+    ],
+)
+def test_paths_count_from_the_workspace(workspace: Path, context: str, file: str, expected: str) -> None:
+    assert request_of(workspace, context=context, file=file).dockerfile.text == expected
+
+
+def test_the_dockerfile_is_named_for_annotations(workspace: Path) -> None:
+    name = request_of(workspace, context="app").dockerfile.name
+    assert name.removeprefix(f"{workspace}/").removeprefix("./") == "app/Dockerfile"
+
+
+def test_a_configuration_fills_in_and_inputs_win(workspace: Path) -> None:
+    (workspace / ".incubator").write_text(
+        "pull: true\nlayers: [1]\nlabels: {a: '1', b: '1'}\nvolumes: ['./cache:/cache']\n"
+    )
+    (workspace / "ci.yml").write_text("container_limits: {memory: 1g}\nlabels: {b: '2', c: '2'}\n")
+    request = request_of(workspace, config="ci.yml", layers="0", labels="c=3", memory_swap="2g")
+    assert request.pull is True
+    assert request.layers == (0,)
+    assert request.labels == {"a": "1", "b": "2", "c": "3"}
+    assert list(request.volumes) == [Volume(f"{workspace}/cache", "/cache")]
+    assert request.limits.memory_bytes == 1024**3
+    assert request_of(workspace, pull="false").pull is False
+
+
+def test_faults_of_inputs_configuration_and_files_come_together(workspace: Path) -> None:
+    (workspace / ".incubator").write_text("volume: []\n")
+    text = faults_of(workspace, context="nowhere", push="yes", tags="UPPER")
+    for expected in ("input push", "input tags", "unknown key 'volume'", "nowhere"):
+        assert expected in text
+
+
+def test_a_push_needs_a_tag(workspace: Path) -> None:
+    assert "nothing to push" in faults_of(workspace, push="true")
+
+
+@pytest.mark.parametrize(
+    "volume",
+    ["/:/x", "/etc:/x", "../../host:/x", "./link:/x", "./link/secret:/x", "postgres-data:/x", "~/.ssh:/x"],
+)
+@pytest.mark.parametrize("way", ["found", "named"])
+def test_a_checkouts_configuration_cannot_mount_the_host(workspace: Path, volume: str, way: str) -> None:
+    (workspace / "link").symlink_to(workspace.parents[1] / "host")
+    name = ".incubator" if way == "found" else "ci.yml"
+    (workspace / name).write_text(f"volumes: ['{volume}']\n")
+    given = {} if way == "found" else {"config": "ci.yml"}
+    assert faults_of(workspace, **given)
+    # The pipeline itself may.
+    (workspace / name).unlink()
+    assert len(request_of(workspace, volumes=volume).volumes) == 1
+
+
+def test_a_checkouts_configuration_cannot_take_the_hosts_network(workspace: Path) -> None:
+    (workspace / ".incubator").write_text("network: host\n")
+    assert "network 'host'" in faults_of(workspace)
+
+
+def test_a_mount_inside_a_writable_one_could_be_swapped_for_a_link(workspace: Path) -> None:
+    (workspace / ".incubator").write_text("volumes: ['.:/w', './cache:/cache']\n")
+    assert "lies inside the writable volume" in faults_of(workspace)
+
+
+@pytest.mark.parametrize("what", ["context", "Dockerfile", ".incubator"])
+def test_links_lead_not_out_of_the_workspace(workspace: Path, what: str) -> None:
+    host = workspace.parents[1] / "host"
+    if what == "context":
+        (workspace / "linked").symlink_to(host)
+        (host / "Dockerfile").write_text("FROM hidden\n")
+        text = faults_of(workspace, context="linked")
+    elif what == "Dockerfile":
+        (workspace / "app" / "Dockerfile").unlink()
+        (workspace / "app" / "Dockerfile").symlink_to(host / "secret")
+        text = faults_of(workspace, context="app")
+    else:
+        (workspace / ".incubator").symlink_to(host / "secret")
+        text = faults_of(workspace)
+    assert "hidden" not in text
+    assert "workspace" in text
