@@ -41,7 +41,8 @@ class TarContext:
     """A `Source` over a tar, plain or compressed with gzip, bzip2, xz (or zstd, where Python can).
 
     Reads `file` to its end, keeping up to `memory_limit` bytes in memory and the rest in a temporary file. As
-    in the engine's builder, owners stay those of the tar (`owners_to_root` makes them 0:0). Of entries with the
+    in the engine's builder, owners stay those of the tar (`owners_to_root` makes them 0:0), and whoever wants
+    ignore rules has to give them: that builder applies none to a tar, not even its own. Of entries with the
     same path the last holds; folders that only occur in paths are 0755. Raises `TarError`.
     """
 

@@ -22,6 +22,7 @@ __all__ = ["TarError", "members", "read_tar", "write_tar"]
 
 BLOCK = 512
 _CHUNK = 1 << 18
+_LARGE = 1 << 20
 _FLAGS = {
     "file": b"0",
     "hardlink": b"1",
@@ -39,7 +40,7 @@ _ZEROS = bytes(BLOCK)
 
 
 def write_tar(entries: Iterable[Entry], *, mtime_clamp: int | None = None) -> Iterator[bytes]:
-    """The tar of `entries` in their order, in chunks of some 256 KiB; times are whole seconds.
+    """The tar of `entries` in their order, in chunks of up to 1 MiB; times are whole seconds.
 
     `mtime_clamp`: seconds since the epoch that no time may exceed (SOURCE_DATE_EPOCH). Each entry's content is
     read before the next is asked for. Raises `ContextError` where content is not as long as announced.
@@ -57,18 +58,21 @@ def write_tar(entries: Iterable[Entry], *, mtime_clamp: int | None = None) -> It
 
 
 def _content(entry: Entry, buffer: bytearray) -> Iterator[bytes]:
-    """Add the content to `buffer`, yielding what grows beyond a chunk."""
+    """Add a small file's content to `buffer`; yield a large one's in pieces as they are read."""
     left = entry.size
+    if left >= _CHUNK:
+        yield bytes(buffer)
+        buffer.clear()
     with entry.open() as file:
         while left:
-            data = file.read(min(left, _CHUNK))
+            data = file.read(min(left, _LARGE))
             if not data:
                 break
             left -= len(data)
-            buffer += data
-            if len(buffer) >= _CHUNK:
-                yield bytes(buffer)
-                buffer.clear()
+            if entry.size >= _CHUNK:
+                yield data
+            else:
+                buffer += data
         if left or file.read(1):
             raise ContextError(
                 f"{entry.path!r} became {'shorter' if left else 'longer'} while it was read",

@@ -208,7 +208,7 @@ def test_sizes_beyond_eleven_octal_digits() -> None:
     entry = Entry(path="big", kind="file", mode=0o644, size=1 << 40, content=lambda: io.BytesIO(b""))
     chunks = write_tar([entry])
     with pytest.raises(ContextError):
-        next(chunks)
+        list(chunks)
     [info] = [tarfile.TarInfo.frombuf(header(entry)[1024:1536], "utf-8", "strict")]
     assert info.size == 0o77777777777
     assert b"size=1099511627776\n" in header(entry)
