@@ -118,8 +118,8 @@ class Builder:
             )
             image_id = engine.compose(final.image.id, config)
             self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - begin))
+            sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
             digests = publish(engine, self._emit, image_id, request)
-            sizes = engine.layer_sizes(image_id)
         logs = [log for result in results.values() for log in result.logs]
         return ResultImage(
             id=image_id,
