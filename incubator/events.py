@@ -35,8 +35,9 @@ class StepRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStarted(Event):
-    """A plan is made and its execution begins."""
+    """A plan is made and its execution begins. `build_id`: value of the label `incubator.build` on its containers."""
 
+    build_id: str
     dockerfile: str
     context: str
     engine: str

@@ -136,6 +136,7 @@ class Builder:
     def _started(self, plan: Plan) -> BuildStarted:
         info = self._engine.info()
         return BuildStarted(
+            build_id=self._id,
             dockerfile=self._request.dockerfile.name,
             context=str(self._request.context),
             engine=f"{info.name} {info.version}",

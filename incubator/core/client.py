@@ -93,6 +93,10 @@ class DockerClient:
             )
         return cls(api)
 
+    def close(self) -> None:
+        """Close idle connections; a later call opens new ones."""
+        self._api.close()
+
     # -- engine -------------------------------------------------------------------------------------------
 
     def info(self) -> EngineInfo:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from incubator.context.chmod import parse_chmod
 from incubator.context.copy import CopyOptions, place
 from incubator.context.entry import Entry
+from incubator.context.inline import inline_file
 from incubator.context.rootfs import CopyError, EmptyRoot, Stat, View
-from incubator.context.source import Match
 from incubator.context.tarread import read_tar
 from incubator.context.tarstream import write_tar
 from incubator.core.container_files import ContainerSource
@@ -24,7 +23,7 @@ from incubator.core.streams import ChunkReader
 from incubator.events import WarningRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from incubator.context.entry import Kind
     from incubator.context.source import Source
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from incubator.core.engine import Engine
     from incubator.core.plan.model import CopyStep, WorkdirStep
     from incubator.core.volume import Volume
-    from incubator.dockerfile.instructions import Heredoc
     from incubator.dockerfile.source import Span
     from incubator.events import Listener
     from incubator.oci.platform import Platform
@@ -73,8 +71,8 @@ class SourceFiles:
                 files = self.container(image.image_id, foreign)
             case _:
                 files = self._context
-        inline = InlineSource(step.heredocs, made_at_ns)
-        return [(files, path) for path in step.sources] + [(inline, doc.name) for doc in step.heredocs]
+        inline = [inline_file(doc.name, _bytes(doc.content), mtime_ns=made_at_ns) for doc in step.heredocs]
+        return [(files, path) for path in step.sources] + [(source, "") for source in inline]
 
     def container(self, image: str, platform: Platform | None = None) -> ContainerSource:
         """The files of an image; `platform` where it is not the engine's own."""
@@ -93,31 +91,6 @@ class SourceFiles:
                 self._engine, container, self._engine.container_info(container).created_s
             )
         return self._containers[image]
-
-
-class InlineSource:
-    """Heredocs of an instruction as a `Source`: files of mode 0644, named by their words."""
-
-    def __init__(self, heredocs: Sequence[Heredoc], made_at_ns: int) -> None:
-        self._contents = {doc.name: doc.content.encode(errors="surrogateescape") for doc in heredocs}
-        self._made_at_ns = made_at_ns
-
-    def resolve(self, pattern: str) -> list[Match]:
-        """The heredoc of that name."""
-        return [Match(path=pattern, name=pattern, kind="file")]
-
-    def walk(self, match: Match, *, prune: Callable[[str], bool] | None = None) -> Iterator[Entry]:
-        """The one file."""
-        del prune
-        data = self._contents[match.path]
-        yield Entry(
-            path="",
-            kind="file",
-            mode=0o644,
-            size=len(data),
-            mtime_ns=self._made_at_ns,
-            content=cast("Callable[[], BinaryIO]", partial(io.BytesIO, data)),
-        )
 
 
 @dataclass(slots=True)
@@ -237,6 +210,10 @@ class Copier:
 
     def _now_ns(self) -> int:
         return time.time_ns() if self.clock.epoch is None else self.clock.epoch * 10**9
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
 
 
 def _outside(entries: Iterable[Entry], mounted: Sequence[Volume]) -> Iterator[Entry]:

@@ -39,8 +39,9 @@ class AttachedSocket:
         """Close both directions."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):
-            self._raw.close()
+        for end in (self._raw, self._socket):
+            with contextlib.suppress(OSError):
+                end.close()
 
 
 class RunningCommand:
@@ -52,11 +53,12 @@ class RunningCommand:
 
     def frames(self) -> Iterator[Frame]:
         """Output frames until the command ends."""
-        for stdout, stderr in self._api.exec_start(self._id, stream=True, demux=True):
-            if stdout:
-                yield ("stdout", stdout)
-            if stderr:
-                yield ("stderr", stderr)
+        # docker-py's own stream would leave its connection open.
+        output = AttachedSocket(self._api.exec_start(self._id, socket=True))
+        try:
+            yield from output.frames()
+        finally:
+            output.close()
 
     def exit_code(self) -> int:
         """Exit status; call after `frames` is exhausted."""

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from incubator.core.plan import stage as stage_plan
 from incubator.core.plan.layers import check_splits
-from incubator.core.plan.model import BaseImage, ImageSource, Plan, StageSource
+from incubator.core.plan.model import ImageSource, Plan, StageSource
 from incubator.core.plan.runtime import with_labels
 from incubator.core.plan.scope import BuildArgs, Scope, platform_args
 from incubator.dockerfile import instructions as ins
-from incubator.errors import DockerfileError, InputError
+from incubator.errors import BuilderError, DockerfileError, InputError
 from incubator.oci.platform import Platform, parse_platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from incubator.core.plan.model import BaseImage
     from incubator.dockerfile.source import Span
     from incubator.request import LayerSplits
 
@@ -96,13 +97,15 @@ class _Planner:
         """ARGs before the first FROM, on top of the platform arguments."""
         scope = Scope(
             escape=self._document.directives.escape,
-            args=platform_args(
-                build=self._options.build_platform, target=self._platform, stage=self._target.name
+            values=platform_args(
+                build=self._options.build_platform,
+                target=self._platform,
+                stage=self._options.target or self._target.head.alias or "default",
             ),
         )
         # A caller may override the predefined ones too, for images that read them.
-        for name in set(scope.args) & set(self._options.build_args):
-            scope.args[name] = self._options.build_args[name]
+        for name in set(scope.values) & set(self._options.build_args):
+            scope.values[name] = self._options.build_args[name]
             self._build_args.take(name)
         for instruction in self._document.instructions:
             if not isinstance(instruction, ins.ArgInstruction):
@@ -135,10 +138,10 @@ class _Planner:
         start: stage_plan.Start
         if earlier is not None:
             start = stage_plan.from_stage(self._stage(earlier.index), earlier.index)
-        elif name.lower() == "scratch":
+        elif name == "scratch":
             start = stage_plan.from_scratch(platform)
         else:
-            start = stage_plan.from_image(self._lookup(name, platform, span=stage.head.span))
+            start = stage_plan.from_image(self._find_image(name, stage.index, platform, stage.head.span))
         return stage_plan.plan_stage(
             index=stage.index,
             name=stage.name,
@@ -147,7 +150,7 @@ class _Planner:
             start=start,
             context=stage_plan.Surroundings(
                 escape=self._document.directives.escape,
-                globals=self._globals.args,
+                globals=self._globals.values,
                 build_args=self._build_args,
                 splits=self._options.layers,
                 find_source=lambda text, span: self._find_source(text, stage.index, platform, span),
@@ -181,21 +184,14 @@ class _Planner:
                 span=span,
                 hint="give the image a name with its own FROM, which may use global ARGs",
             )
-        stage = self._find_earlier(text, before)
-        if stage is None and text.isascii() and text.isdigit():
-            if int(text) >= before:
-                raise DockerfileError(
-                    f"--from={text}: there is no stage {text} above this one",
-                    rule="unknown-stage",
-                    span=span,
-                    hint=f"stages are numbered from 0; this is stage {before}",
-                )
-            stage = self._stages[int(text)]
+        stage = self._source_stage(text, before, span)
         if stage is not None:
             self._stage(stage.index)
             return StageSource(index=stage.index)
+        if text == "scratch":
+            raise DockerfileError("--from=scratch: scratch has no files", rule="empty-source", span=span)
         try:
-            return ImageSource(image=self._lookup(text, platform, span=span))
+            return ImageSource(image=self._find_image(text, before, platform, span))
         except InputError as error:
             raise DockerfileError(
                 f"--from={text} is neither a stage above this one nor an image: {error.message}",
@@ -203,6 +199,41 @@ class _Planner:
                 span=span,
                 hint=_stage_hint(text, self._stages[:before]),
             ) from error
+
+    def _source_stage(self, text: str, before: int, span: Span) -> Stage | None:
+        """The stage that `--from=text` means, None for an image's name.
+
+        Of several stages with one name the file's last is meant, so it has to be above stage `before` as well.
+        """
+        if text.isascii() and text.isdigit():
+            if int(text) >= before:
+                raise DockerfileError(
+                    f"--from={text}: there is no stage {text} above this one",
+                    rule="unknown-stage",
+                    span=span,
+                    hint=f"stages are numbered from 0; this is stage {before}",
+                )
+            return self._stages[int(text)]
+        stage = self._find_earlier(text, len(self._stages))
+        if stage is not None and stage.index >= before:
+            place = "this one" if stage.index == before else f"at line {stage.head.span.first_line}"
+            raise DockerfileError(
+                f"--from={text}: the stage {stage.name} is {place}, not above this one",
+                rule="unknown-stage",
+                span=span,
+                hint="a stage can copy from those before it only: move the other one up, or name it differently",
+            )
+        return stage
+
+    def _find_image(self, name: str, before: int, platform: Platform, span: Span) -> BaseImage:
+        """An image; where there is none and a stage above `before` is called nearly so, the error says it."""
+        try:
+            return self._lookup(name, platform, span=span)
+        except BuilderError as error:
+            close = _close_stage(name, self._stages[:before])
+            if close and error.hint is None:
+                error.hint = f"did you mean the stage {close}?"
+            raise
 
 
 def split_stages(document: ins.Document) -> tuple[Stage, ...]:
@@ -229,8 +260,15 @@ def find_target(stages: tuple[Stage, ...], target: str | None) -> Stage:
 
 
 def _stage_hint(name: str, stages: tuple[Stage, ...]) -> str:
-    names = [stage.head.alias for stage in stages if stage.head.alias]
-    close = difflib.get_close_matches(name, names, n=1)
+    close = _close_stage(name, stages)
     if close:
-        return f"did you mean {close[0]}?"
+        return f"did you mean {close}?"
+    names = [stage.head.alias for stage in stages if stage.head.alias]
     return f"stages are {', '.join(names)}" if names else "no stage has a name: add AS NAME to its FROM"
+
+
+def _close_stage(name: str, stages: tuple[Stage, ...]) -> str | None:
+    """The stage whose name is most like `name`; None where none is."""
+    names = {stage.head.alias.lower(): stage.head.alias for stage in stages if stage.head.alias}
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    return names[close[0]] if close else None

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from incubator.core.plan.ports import parse_ports
 from incubator.dockerfile import instructions as ins
 from incubator.errors import DockerfileError
 from incubator.oci.image_config import Healthcheck
@@ -24,13 +25,12 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_SHELL = ("/bin/sh", "-c")
 
-_PORT = re.compile(r"(?P<first>\d+)(?:-(?P<last>\d+))?(?:/(?P<protocol>[A-Za-z]+))?")
-_PROTOCOLS = {"tcp", "udp", "sctp"}
 _SIGNALS = {
     "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
     "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1",
     "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ",
 }  # fmt: skip
+_REALTIME = re.compile(r"RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?")
 _HIGHEST_SIGNAL = 64
 
 
@@ -52,8 +52,15 @@ def with_labels(config: RuntimeConfig, labels: Iterable[tuple[str, str]]) -> Run
 
 
 def command_words(config: RuntimeConfig, command: ins.Command) -> tuple[str, ...]:
-    """Exec form as it is; shell form behind the shell."""
-    return (config.shell or DEFAULT_SHELL) + command.words if command.shell_form else command.words
+    """Exec form as it is; shell form behind the shell, which gets an empty command where there is none."""
+    if command.shell_form:
+        return (config.shell or DEFAULT_SHELL) + (command.words or ("",))
+    return command.words
+
+
+def expand_pairs(pairs: Iterable[tuple[str, str]], scope: Scope, span: Span) -> tuple[tuple[str, str], ...]:
+    """Names and values of ENV and LABEL; none sees what another of the same instruction sets."""
+    return tuple((scope.expand(name, span), scope.expand(value, span)) for name, value in pairs)
 
 
 def resolve_workdir(current: str, path: str) -> str:
@@ -65,27 +72,8 @@ def resolve_workdir(current: str, path: str) -> str:
 
 def with_ports(config: RuntimeConfig, words: Iterable[str], span: Span) -> RuntimeConfig:
     """EXPOSE. Raises DockerfileError for what is no port."""
-    ports = {port for word in words for port in _ports(word, span)}
+    ports = {port for word in words for port in parse_ports(word, span)}
     return replace(config, exposed_ports=tuple(sorted({*config.exposed_ports, *ports})))
-
-
-def _ports(word: str, span: Span) -> list[str]:
-    """Ports of `[[host:]port:]port[-port][/protocol]`: only the container's side counts."""
-    match = _PORT.fullmatch(word.rpartition(":")[2])
-    if not match:
-        raise DockerfileError(
-            f"EXPOSE {word!r} is not a port",
-            rule="expose-port",
-            span=span,
-            hint="write 80, 80/udp or 8000-8010",
-        )
-    first, last = int(match["first"]), int(match["last"] or match["first"])
-    protocol = (match["protocol"] or "tcp").lower()
-    if not 0 <= first <= last <= 65535 or protocol not in _PROTOCOLS:
-        raise DockerfileError(
-            f"EXPOSE {word!r}: expected ports up to 65535 and tcp, udp or sctp", rule="expose-port", span=span
-        )
-    return [f"{port}/{protocol}" for port in range(first, last + 1)]
 
 
 def with_volumes(config: RuntimeConfig, paths: Iterable[str], span: Span) -> RuntimeConfig:
@@ -102,7 +90,7 @@ def with_stop_signal(config: RuntimeConfig, signal: str, span: Span) -> RuntimeC
     known = (
         1 <= int(name) <= _HIGHEST_SIGNAL
         if name.isascii() and name.isdigit()
-        else name in _SIGNALS or bool(re.fullmatch(r"RTMIN(\+\d{1,2})?|RTMAX(-\d{1,2})?", name))
+        else name in _SIGNALS or bool(_REALTIME.fullmatch(name))
     )
     if not known:
         raise DockerfileError(
@@ -142,15 +130,9 @@ def apply(
     span = instruction.span
     match instruction:
         case ins.EnvInstruction():
-            values = {
-                scope.expand(name, span): scope.expand(value, span) for name, value in instruction.pairs
-            }
-            return with_env(config, values)
+            return with_env(config, dict(expand_pairs(instruction.pairs, scope, span)))
         case ins.LabelInstruction():
-            labels = [
-                (scope.expand(name, span), scope.expand(value, span)) for name, value in instruction.pairs
-            ]
-            return with_labels(config, labels)
+            return with_labels(config, expand_pairs(instruction.pairs, scope, span))
         case ins.WorkdirInstruction():
             return replace(
                 config, working_dir=resolve_workdir(config.working_dir, scope.expand(instruction.path, span))
@@ -163,9 +145,7 @@ def apply(
             kept = config.cmd if cmd_set else None
             return replace(config, entrypoint=command_words(config, instruction.command), cmd=kept)
         case ins.ExposeInstruction():
-            return with_ports(
-                config, [p for word in instruction.ports for p in scope.split(word, span)], span
-            )
+            return with_ports(config, scope.split(instruction.ports, span), span)
         case ins.VolumeInstruction():
             return with_volumes(config, scope.expand_all(instruction.paths, span), span)
         case ins.StopsignalInstruction():

@@ -1,6 +1,7 @@
 """Variables as an instruction sees them: global ARGs, a stage's ARGs, its ENV. Pure.
 
-Source: Dockerfile reference, "Scope of ARG" and "Predefined ARGs"; BuildKit's dockerfile2llb where it is silent.
+Source: Dockerfile reference, "Scope of ARG" and "Predefined ARGs", and BuildKit's dockerfile2llb, which is followed
+where the two differ: the reference says that ENV always wins over ARG, in fact an ARG behind an ENV wins over it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from incubator.dockerfile.expand import ExpandError, Expansion, expand, expand_raw
-from incubator.errors import DockerfileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ BUILDER_ARGS = frozenset({
 
 
 def platform_args(*, build: Platform, target: Platform, stage: str) -> dict[str, str]:
-    """The predefined global arguments."""
+    """The predefined global arguments; `stage` is the target as the caller names it."""
     return {
         f"{prefix}{name}": value
         for prefix, platform in (("BUILD", build), ("TARGET", target))
@@ -67,27 +67,22 @@ class BuildArgs:
 
 @dataclass(slots=True, kw_only=True)
 class Scope:
-    """Variables at one point of a stage (or before the first FROM, where `env` is empty).
+    """Variables at one point of a stage, or before the first FROM.
 
-    `args` are those declared so far that have a value; ENV of the same name wins wherever it stands.
+    `values` holds those of ARG and ENV alike: of a name that both set the later one counts. `declared` are the
+    ARGs in order of their first declaration, with or without a value.
     """
 
     escape: str = "\\"
-    args: dict[str, str] = field(default_factory=dict)
-    env: dict[str, str] = field(default_factory=dict)
-    order: list[str] = field(default_factory=list)
-
-    def variables(self) -> dict[str, str]:
-        """All that can be used in a word."""
-        return self.args | self.env
+    values: dict[str, str] = field(default_factory=dict)
+    declared: list[str] = field(default_factory=list)
 
     def declare(self, name: str, value: str | None) -> None:
-        """An ARG; one without a value is declared but stays unset."""
+        """An ARG; one without a value changes none."""
         if value is not None:
-            self.args[name] = value
-        if name in self.order:
-            self.order.remove(name)
-        self.order.append(name)
+            self.values[name] = value
+        if name not in self.declared:
+            self.declared.append(name)
 
     def expand(self, word: str, span: Span) -> str:
         """A word with its variables' values and without its quotes. Raises DockerfileError at `span`."""
@@ -97,27 +92,32 @@ class Scope:
         """Each word by itself."""
         return tuple(self.expand(word, span) for word in words)
 
-    def split(self, word: str, span: Span) -> tuple[str, ...]:
-        """A word that may become several."""
-        return self._expanded(word, span).words
+    def split(self, words: Iterable[str], span: Span) -> tuple[str, ...]:
+        """Words of which each may become several."""
+        return tuple(part for word in words for part in self._expanded(word, span).words)
 
     def expand_body(self, text: str, span: Span) -> str:
         """A heredoc's body: variables only, quotes stay."""
         try:
-            return expand_raw(text, self.variables()).text
+            return expand_raw(text, self.values).text
         except ExpandError as error:
-            raise DockerfileError(error.message, rule="expansion", span=span, hint=error.hint) from error
+            raise error.at(span) from error
 
     def _expanded(self, word: str, span: Span) -> Expansion:
         try:
-            return expand(word, self.variables(), escape=self.escape)
+            return expand(word, self.values, escape=self.escape)
         except ExpandError as error:
-            raise DockerfileError(error.message, rule="expansion", span=span, hint=error.hint) from error
+            raise error.at(span) from error
 
     def run_args(self) -> tuple[tuple[str, str], ...]:
-        """Declared arguments with a value, in order of declaration, as the history shows them."""
-        return tuple((name, self.args[name]) for name in self.order if name in self.args)
+        """Declared arguments as the history shows them: with the value they have now, empty where unset."""
+        return tuple((name, self.values.get(name, "")) for name in self.declared)
 
-    def run_env(self, proxies: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """Environment of a RUN: given proxies, ARGs, ENV, later ones win."""
-        return tuple((dict(proxies) | dict(self.run_args()) | self.env).items())
+    def run_env(self, given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """Environment of a RUN: all variables, and over them the proxies among the `given` arguments.
+
+        A proxy comes under its name in capitals and in small letters; an empty one counts as not given.
+        """
+        proxies = {name: value for name, value in given.items() if name in PROXY_ARGS and value}
+        other_case = {name.swapcase(): value for name, value in proxies.items()}
+        return tuple((self.values | other_case | proxies).items())

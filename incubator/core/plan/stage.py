@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from incubator.core.plan.model import (
     Step,
     WorkdirStep,
 )
-from incubator.core.plan.scope import PROXY_ARGS, BuildArgs, Scope
+from incubator.core.plan.scope import BuildArgs, Scope
 from incubator.dockerfile import instructions as ins
 from incubator.dockerfile import parse_trigger
 from incubator.dockerfile.heredoc import parse_heredoc_word
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from incubator.dockerfile.source import Span
     from incubator.oci.platform import Platform
     from incubator.request import LayerSplits
+
+
+_BLANKS = re.compile("[ \t]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +127,8 @@ class _StageBuilder:
         inherited = start.args or Scope()
         self.scope = Scope(
             escape=context.escape,
-            args=dict(inherited.args),
-            env=self.config.env_map(),
-            order=list(inherited.order),
+            values=dict(inherited.values) if start.args else self.config.env_map(),
+            declared=list(inherited.declared),
         )
 
     def add(self, instruction: ins.Instruction) -> None:
@@ -167,13 +170,13 @@ class _StageBuilder:
         self._metadata(instruction, f"ARG {' '.join(shown)}")
 
     def _configure(self, instruction: ins.Instruction) -> None:
-        before = self.config
-        self.config = runtime.apply(before, instruction, self.scope, cmd_set=self._cmd_set)
+        self.config = runtime.apply(self.config, instruction, self.scope, cmd_set=self._cmd_set)
         self._cmd_set = self._cmd_set or isinstance(instruction, ins.CmdInstruction)
-        self.scope.env = self.config.env_map()
+        created_by = texts.metadata_created_by(instruction, self.scope, self.config)
+        if isinstance(instruction, ins.EnvInstruction):
+            self.scope.values |= runtime.expand_pairs(instruction.pairs, self.scope, instruction.span)
         if isinstance(instruction, ins.MaintainerInstruction):
             self.author = instruction.name
-        created_by = texts.metadata_created_by(instruction, before, self.config)
         if isinstance(instruction, ins.WorkdirInstruction):
             self.steps.append(
                 WorkdirStep(
@@ -211,9 +214,6 @@ class _StageBuilder:
                 raise _unsupported(f"RUN {flag}", instruction.span)
         command, files = _resolve_heredocs(instruction)
         argv = runtime.command_words(self.config, command)
-        proxies = {
-            name: value for name, value in self._context.build_args.given.items() if name in PROXY_ARGS
-        }
         self.steps.append(
             RunStep(
                 ref=self._ref(instruction, counts=True),
@@ -222,7 +222,7 @@ class _StageBuilder:
                 config=self.config,
                 created_by=texts.run_created_by(self.scope.run_args(), argv),
                 argv=argv,
-                env=self.scope.run_env(proxies),
+                env=self.scope.run_env(self._context.build_args.given),
                 user=self.config.user,
                 cwd=self.config.working_dir or "/",
                 files=files,
@@ -306,10 +306,10 @@ def _resolve_heredocs(instruction: ins.RunInstruction) -> tuple[ins.Command, tup
     if parse_heredoc_word(text.strip()) is None:
         bodies = "".join(f"\n{doc.content}{doc.name}" for doc in heredocs)
         return replace(command, words=(text + bodies,)), ()
-    if heredocs[0].body.startswith("#!"):
+    if heredocs[0].content.startswith("#!"):  # not so where `<<-` takes a tab away before it
         name, body = heredocs[0].name, heredocs[0].body
         # What the kernel would do with the script, which works too where /dev is mounted noexec (Podman).
-        interpreter = body[2:].partition("\n")[0].strip().split(maxsplit=1)
-        words = (*interpreter, f"/dev/pipes/{name}")
+        interpreter = _BLANKS.split(body[2:].partition("\n")[0].strip(" \t"), maxsplit=1)
+        words = (*filter(None, interpreter), f"/dev/pipes/{name}")
         return replace(command, words=words, shell_form=False), ((name, body),)
     return replace(command, words=(heredocs[0].body,)), ()

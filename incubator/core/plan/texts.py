@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from incubator.core.plan.runtime import expand_pairs
 from incubator.dockerfile import instructions as ins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from incubator.core.plan.scope import Scope
     from incubator.oci.image_config import RuntimeConfig
 
 _LONGEST_LABEL = 100
@@ -32,18 +34,20 @@ def copy_created_by(keyword: str, flags: Iterable[str], sources: Iterable[str], 
     return " ".join([keyword, *flags, *sources, destination])
 
 
-def metadata_created_by(instruction: ins.Instruction, before: RuntimeConfig, after: RuntimeConfig) -> str:
-    """History line of an instruction that changes the config, with the values it came to."""
+def metadata_created_by(instruction: ins.Instruction, scope: Scope, after: RuntimeConfig) -> str:
+    """History line of an instruction that changes the config, with the values it came to.
+
+    `scope` is that before the instruction, `after` the config after it.
+    """
+    span = instruction.span
     match instruction:
-        case ins.EnvInstruction():
-            old = before.env_map()
-            names = [name for name, value in after.env_map().items() if old.get(name) != value]
-            values = after.env_map()
-            return (
-                " ".join(["ENV", *(f"{name}={values[name]}" for name in names)])
-                if names
-                else instruction.original
-            )
+        case ins.EnvInstruction() | ins.LabelInstruction():
+            pairs = expand_pairs(instruction.pairs, scope, span)
+            return " ".join([instruction.keyword, *(f"{name}={value}" for name, value in pairs)])
+        case ins.ExposeInstruction():
+            return " ".join(["EXPOSE", *scope.split(instruction.ports, span)])
+        case ins.VolumeInstruction():
+            return " ".join(["VOLUME", *scope.expand_all(instruction.paths, span)])
         case ins.WorkdirInstruction():
             return f"WORKDIR {after.working_dir}"
         case ins.UserInstruction():
