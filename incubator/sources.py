@@ -90,9 +90,11 @@ def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> t
             parse(source)
     if faults.errors and context is not None:
         context.close()
+    if source is None and not faults.errors:
+        faults.add("neither a context nor a Dockerfile is given")
     faults.check()
-    if source is None or context is None:
-        raise InputError("neither a context nor a Dockerfile is given")
+    assert source is not None
+    assert context is not None
     return source, context
 
 

@@ -38,7 +38,13 @@ COPY = StepRef(number=3, total=3, stage="build", text="COPY . .\n# two lines", s
 
 STORY: list[Event] = [
     BuildStarted(
-        dockerfile="Dockerfile", context=".", engine="Docker Engine 28.5.2", stages=("build",), steps=3, layers=2
+        build_id="ab12",
+        dockerfile="Dockerfile",
+        context=".",
+        engine="Docker Engine 28.5.2",
+        stages=("build",),
+        steps=3,
+        layers=2,
     ),
     Transfer(reference="busybox", direction="pull", current_bytes=500_000, total_bytes=2_000_000),
     BaseResolved(reference="busybox", image_id="sha256:" + "ab" * 32, pulled=True, duration_s=1.25),

@@ -123,7 +123,7 @@ def test_update() -> None:
 def test_a_faulty_update_changes_nothing() -> None:
     config = ImageConfig({"tags": ["x"]})
     with pytest.raises(InputErrors) as caught:
-        config.update(tags=["y"], lables={}, volumes=["nonsense"])
+        config.update(tags=["y"], labelz={}, volumes=["nonsense"])
     assert "did you mean labels?" in str(caught.value)
     with pytest.raises(InputErrors, match="expected source:destination"):
         config.update(tags=["y"], volumes=["nonsense"])
@@ -150,7 +150,7 @@ def test_merging_leaves_its_parts_alone() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"lables": {}}, "config: unknown key 'lables'\nhint: did you mean labels?"),
+        ({"labelz": {}}, "config: unknown key 'labelz'\nhint: did you mean labels?"),
         ({"build_args": {}}, "did you mean buildargs?"),
         ({"force-rm": True}, "did you mean forcerm?"),
         ({"xyzzy": 1}, "known keys are buildargs, config_name,"),
@@ -177,7 +177,7 @@ def test_merging_leaves_its_parts_alone() -> None:
         ({"volumes": ["cache/x:/y"]}, "starts with ./"),
         ({"volumes": ["/x:/y:rx"]}, "unknown mode 'rx'"),
         ({"target": object()}, "target: expected a text, found a object"),
-        ({"target": "x" * 99, "pull": "y" * 99}, 'found the text "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy...'),
+        ({"target": "x" * 99, "pull": "y" * 99}, 'found the text "' + "y" * 56 + "..."),
         ({"config_name": "mine", "pull": 1}, "config 'mine': pull: expected true or false, found the number 1"),
         ({5: 1}, "the key 5 is not a text"),
         ("x", "a configuration is a dict or a list of dicts, not a str"),

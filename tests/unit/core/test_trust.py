@@ -62,8 +62,9 @@ def test_an_untrusted_origin_cannot_leave_the_workspace(workspace: Path) -> None
     (workspace / "loop").symlink_to("loop/../out")
     (workspace.parent / "workspace-evil").mkdir()
     for text in (
-        "/:/x", "/etc:/x", "./loop/../../secret:/x", "..:/x", "../secret:/x", "./../secret:/x", "./sub/../../secret:/x", "./out:/x",
-        "./out/deep:/x", "./root/etc:/x", f"{workspace}/../secret:/x", f"{workspace}-evil:/x", "/var/run/docker.sock:/x",
+        "/:/x", "/etc:/x", "./loop/../../secret:/x", "..:/x", "../secret:/x", "./../secret:/x",
+        "./sub/../../secret:/x", "./out:/x", "./out/deep:/x", "./root/etc:/x", f"{workspace}/../secret:/x",
+        f"{workspace}-evil:/x", "/var/run/docker.sock:/x",
     ):  # fmt: skip
         with pytest.raises(InputError, match="outside the workspace") as caught:
             make_volume(text, origin)
