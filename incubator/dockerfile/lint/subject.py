@@ -6,7 +6,7 @@ Expansion that fails ends the walk of a stage; the plan reports it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from incubator.dockerfile.expand import Expansion, expand, expand_raw
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
     from incubator.dockerfile.instructions import Document
 
+WATCHED = ("PIP_NO_CACHE_DIR",)
+"""Variables that rules ask for."""
+
+_MAX_KNOWN = 1000
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -51,15 +55,16 @@ class IgnoreMatcher(Protocol):
 class Step:
     """One instruction as it is evaluated: `texts` are its expanded words, as its kind has them.
 
-    COPY and ADD: sources; ENV: names; WORKDIR: the path; EXPOSE: the ports. `unset` are the names it used that had
-    no value, `known` those that had one or are declared, `env` the values before it.
+    COPY and ADD: sources; ENV, LABEL and ARG: names; WORKDIR: the path; EXPOSE: the ports. `unset` are the names it
+    used that had no value and are not declared; where there are any, `known` are names that would have done.
+    `watched` are those of the variables `WATCHED` that had a value before it.
     """
 
     instruction: Instruction
     texts: tuple[str, ...]
     unset: tuple[str, ...]
     known: tuple[str, ...]
-    env: Mapping[str, str]
+    watched: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +72,8 @@ class Stage:
     """From a FROM to the next. `name` is in lower case, empty without one.
 
     `base` is the base's name expanded with the build's arguments, `default_base` with their defaults only; None where
-    that fails. `parent` is the stage it stands for. `env_known`: the base's environment is known.
+    that fails. `parent` is the stage it stands on. `env_known`: the base's environment is known. `has_shell` and
+    `has_workdir`: SHELL or WORKDIR is set in it or below it.
     """
 
     index: int
@@ -79,21 +85,11 @@ class Stage:
     platform: Expansion | None
     parent: Stage | None
     env_known: bool
+    has_shell: bool
+    has_workdir: bool
     steps: tuple[Step, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
-    declared: frozenset[str] = frozenset()
-
-    @property
-    def has_shell(self) -> bool:
-        """Whether SHELL is set in it or in a stage it stands on."""
-        own = any(isinstance(instruction, ShellInstruction) for instruction in self.instructions)
-        return own or (self.parent is not None and self.parent.has_shell)
-
-    @property
-    def has_workdir(self) -> bool:
-        """Whether WORKDIR is set in it or in a stage it stands on."""
-        own = any(isinstance(instruction, WorkdirInstruction) for instruction in self.instructions)
-        return own or (self.parent is not None and self.parent.has_workdir)
+    declared: Mapping[str, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +137,13 @@ def make_subject(
             platform=_try_expand(start.platform, actual_args, escape) if start.platform else None,
             parent=parent,
             env_known=parent.env_known if parent else known,
+            has_shell=_has(ShellInstruction, body) or (parent is not None and parent.has_shell),
+            has_workdir=_has(WorkdirInstruction, body) or (parent is not None and parent.has_workdir),
         )
         inherited = {"PATH": DEFAULT_PATH} | dict(base_env.get(base.text, {}) if base else {})
         walk = _Walk(
             env=dict(parent.env) if parent else inherited,
-            declared=dict.fromkeys(parent.declared if parent else ()),
+            declared=dict(parent.declared) if parent else {},
             global_args=actual_args,
             build_args=build_args,
             escape=escape,
@@ -177,6 +175,10 @@ def _split(
         elif isinstance(instruction, ArgInstruction):
             head.append(instruction)
     return head, [(start, tuple(body)) for start, body in bodies]
+
+
+def _has(kind: type[Instruction], body: tuple[Instruction, ...]) -> bool:
+    return any(isinstance(instruction, kind) for instruction in body)
 
 
 def _platform_args(platform: str, build_args: Mapping[str, str]) -> dict[str, str]:
@@ -223,29 +225,22 @@ class _Walk:
         steps: list[Step] = []
         try:
             for instruction in stage.instructions:
-                env = dict(self.env)
-                known = tuple(dict.fromkeys((*self.env, *self.declared)))
+                watched = {name: self.env[name] for name in WATCHED if name in self.env}
                 self.unset = {}
-                declared = dict(self.declared)
                 texts = self.texts(instruction)
-                unset = tuple(name for name in self.unset if name not in declared)
-                steps.append(Step(instruction=instruction, texts=texts, unset=unset, known=known, env=env))
+                known = (*self.env, *self.declared)[:_MAX_KNOWN] if self.unset else ()
+                steps.append(
+                    Step(
+                        instruction=instruction,
+                        texts=texts,
+                        unset=tuple(self.unset),
+                        known=known,
+                        watched=watched,
+                    )
+                )
         except ExpandError:
             pass  # the plan reports it
-        return Stage(
-            index=stage.index,
-            name=stage.name,
-            start=stage.start,
-            instructions=stage.instructions,
-            base=stage.base,
-            default_base=stage.default_base,
-            platform=stage.platform,
-            parent=stage.parent,
-            env_known=stage.env_known,
-            steps=tuple(steps),
-            env=self.env,
-            declared=frozenset(self.declared),
-        )
+        return replace(stage, steps=tuple(steps), env=self.env, declared=self.declared)
 
     def expanded(self, *words: str | None) -> tuple[str, ...]:
         """The words expanded; None and what is missing are passed over or noted."""
@@ -253,9 +248,13 @@ class _Walk:
         for word in words:
             if word is not None:
                 expansion = expand(word, self.env, escape=self.escape)
-                self.unset.update(dict.fromkeys(expansion.unset))
+                self.miss(expansion)
                 texts.append(expansion.text)
         return tuple(texts)
+
+    def miss(self, expansion: Expansion) -> None:
+        """Notes the names that had no value and are not declared."""
+        self.unset.update((name, None) for name in expansion.unset if name not in self.declared)
 
     def texts(self, instruction: Instruction) -> tuple[str, ...]:
         """The expanded words of an instruction; keeps what ARG and ENV set."""
@@ -312,7 +311,7 @@ class _Walk:
         self.expanded(instruction.destination)
         for heredoc in instruction.heredocs:
             if heredoc.expand:
-                self.unset.update(dict.fromkeys(expand_raw(heredoc.content, self.env).unset))
+                self.miss(expand_raw(heredoc.content, self.env))
         return sources
 
 
@@ -331,22 +330,25 @@ def _reach(document: Document, stages: list[Stage], target: str | None) -> tuple
             span=last,
             hint=f"did you mean {near}?" if near else f"stages are {', '.join(names) or 'unnamed'}",
         )
+    by_name = {str(stage.index): stage for stage in stages} | {
+        stage.name: stage for stage in stages if stage.name
+    }
     needed: set[int] = set()
     waiting = [found]
     while waiting:
         stage = waiting.pop()
         if stage.index not in needed:
             needed.add(stage.index)
-            waiting += _needs(stage, stages)
+            waiting += _needs(stage, by_name)
     return tuple(stage for stage in stages if stage.index in needed)
 
 
-def _needs(stage: Stage, stages: list[Stage]) -> Iterator[Stage]:
+def _needs(stage: Stage, by_name: Mapping[str, Stage]) -> Iterator[Stage]:
     if stage.parent:
         yield stage.parent
     for name in _sources(stage.instructions):
-        source = find_stage(stages[: stage.index], name)
-        if source:
+        source = by_name.get(lower(name))
+        if source and source.index < stage.index:
             yield source
 
 

@@ -7,23 +7,29 @@ from typing import TYPE_CHECKING
 
 from incubator.dockerfile.instructions import CopyInstruction, RunInstruction
 from incubator.dockerfile.lint.rule import Finding, Rule
+from incubator.dockerfile.lint.shell import ShellCommand, commands_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from incubator.dockerfile.lint.subject import Subject
 
-_INSTALL = re.compile(
-    r"\bpip[0-9.]*\s+(?:\S+\s+)*?install\s[^;&|\n]*(?:-r\s*|--requirement[= ])\S+"
-    r"|\b(?:npm|pnpm)\s+(?:ci|i|install)\b(?!\s+-g)"
-    r"|\byarn(?:\s+install)?\s*(?:$|[;&|\n]|--)"
-    r"|\b(?:poetry|pipenv|bundle|composer|pdm|mix\s+deps\.get|bun)\s+install\b"
-    r"|\buv\s+(?:sync|pip\s+sync)\b"
-    r"|\bgo\s+mod\s+download\b"
-    r"|\bcargo\s+(?:fetch|chef\s+cook)\b"
-    r"|\bdotnet\s+restore\b"
-    r"|\bmvn\b[^;&|\n]*\bdependency:\S+"
-)
+_PIP = re.compile(r"pip[0-9.]*")
+_VERBS = {
+    "npm": {"ci", "i", "install"},
+    "pnpm": {"i", "install"},
+    "yarn": {"", "install"},
+    "bun": {"i", "install"},
+    "poetry": {"install"},
+    "pipenv": {"install", "sync"},
+    "pdm": {"install", "sync"},
+    "uv": {"sync"},
+    "bundle": {"", "install"},
+    "composer": {"install"},
+    "mix": {"deps.get"},
+    "cargo": {"fetch"},
+    "dotnet": {"restore"},
+}
 _WHOLE = frozenset((".", "./", "/", "*", "./*"))
 
 
@@ -37,23 +43,32 @@ def check(subject: Subject) -> Iterator[Finding]:
         whole: CopyInstruction | None = None
         for instruction in stage.instructions:
             if isinstance(instruction, CopyInstruction):
-                if whole is None and not instruction.from_ and any(s in _WHOLE for s in instruction.sources):
+                if whole is None and not instruction.from_ and _WHOLE.intersection(instruction.sources):
                     whole = instruction
             elif isinstance(instruction, RunInstruction):
-                text = "\n".join(
-                    (*instruction.command.words, *(heredoc.content for heredoc in instruction.heredocs))
-                )
-                found = _INSTALL.search(text)
-                if not found:
+                found = next((command for command in commands_of(instruction) if installs(command)), None)
+                if found is None:
                     continue
                 if whole is not None:
-                    command = " ".join(found[0].split()).rstrip(";&|- ")
                     yield Finding(
-                        message=f"Any change of the context repeats '{command}' (line {instruction.span.first_line}): "
+                        message=f"Any change of the context repeats '{found}' (line {instruction.span.first_line}): "
                         "copy the list of dependencies and install them before copying the rest",
                         instruction=whole,
                     )
                 break
+
+
+def installs(command: ShellCommand) -> bool:
+    """Whether it installs what a file of the project lists."""
+    if _PIP.fullmatch(command.program):
+        listed = any(arg.startswith(("-r", "--requirement")) for arg in command.args)
+        return command.verb == "install" and listed
+    if command.program == "go":
+        return command.args[:2] == ("mod", "download")
+    if command.program == "mvn":
+        return any(arg.startswith("dependency:") for arg in command.args)
+    named = {"-g", "--global"}.intersection(command.args)
+    return command.verb in _VERBS.get(command.program, ()) and not named
 
 
 RULE = Rule(

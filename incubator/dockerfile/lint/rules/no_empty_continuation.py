@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Fires at the first empty line of an instruction; the lexer noted it."""
+    # Both are in order of their lines.
+    instructions = iter(subject.document.instructions)
+    instruction = next(instructions)
     for warning in subject.document.warnings:
-        if warning.rule != RULE.name:
-            continue
-        for instruction in subject.document.instructions:
-            if instruction.span.first_line <= warning.span.first_line <= instruction.span.last_line:
-                yield Finding(message=warning.message, instruction=instruction, span=warning.span)
+        if warning.rule == RULE.name:
+            while instruction.span.last_line < warning.span.first_line:
+                instruction = next(instructions)
+            yield Finding(message=warning.message, instruction=instruction, span=warning.span)
 
 
 RULE = Rule(

@@ -8,70 +8,72 @@ from typing import TYPE_CHECKING
 
 from incubator.dockerfile.instructions import RunInstruction
 from incubator.dockerfile.lint.rule import Finding, Rule
+from incubator.dockerfile.lint.shell import ShellCommand, commands_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
     from incubator.dockerfile.lint.subject import Subject
+
+_PIP_VARIABLE = "PIP_NO_CACHE_DIR"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Manager:
-    """`fills` finds commands that leave a cache, `clears` what keeps the layer free of it."""
+    """A package manager: the verbs that fill its cache, the option and the verbs that keep it empty, its folders."""
 
     name: str
-    fills: re.Pattern[str]
-    clears: re.Pattern[str]
+    programs: re.Pattern[str]
+    fills: frozenset[str]
     folders: tuple[str, ...]
     advice: str
-    variable: str = ""
+    option: str = ""
+    clears: frozenset[str] = frozenset()
 
 
-_FLAGS = r"(?:\s+-\S+)*"
+_INSTALLING = frozenset(
+    ("install", "update", "upgrade", "groupinstall", "in", "up", "patch", "dup", "reinstall")
+)
 _MANAGERS = (
     _Manager(
         name="apt",
-        fills=re.compile(rf"\bapt(?:-get)?{_FLAGS}\s+update\b"),
-        clears=re.compile(r"rm\s[^;&|\n]*/var/lib/apt(?:/lists)?\b"),
-        folders=("/var/lib/apt",),
+        programs=re.compile(r"apt|apt-get"),
+        fills=frozenset(("update",)),
+        folders=("/var/lib/apt", "/var/lib/apt/lists"),
         advice="end the instruction with rm -rf /var/lib/apt/lists/*",
     ),
     _Manager(
         name="apk",
-        fills=re.compile(
-            r"\bapk\b(?![^;&|\n]*--no-cache)[^;&|\n]*\s(?:add|update|upgrade)\b(?![^;&|\n]*--no-cache)"
-        ),
-        clears=re.compile(r"rm\s[^;&|\n]*/var/cache/apk\b"),
+        programs=re.compile("apk"),
+        fills=frozenset(("add", "update", "upgrade")),
         folders=("/var/cache/apk", "/etc/apk/cache"),
         advice="add --no-cache",
+        option="--no-cache",
     ),
     _Manager(
         name="dnf",
-        fills=re.compile(rf"\b(?:dnf|yum|microdnf){_FLAGS}\s+(?:install|update|upgrade|groupinstall)\b"),
-        clears=re.compile(
-            r"\b(?:dnf|yum|microdnf)\s[^;&|\n]*clean\s+all\b|rm\s[^;&|\n]*/var/cache/(?:dnf|yum|libdnf5)\b"
-        ),
+        programs=re.compile("dnf5?|yum|microdnf"),
+        fills=_INSTALLING,
         folders=("/var/cache/dnf", "/var/cache/yum", "/var/cache/libdnf5"),
         advice="end the instruction with dnf clean all",
+        clears=frozenset(("clean",)),
     ),
     _Manager(
         name="zypper",
-        fills=re.compile(rf"\bzypper{_FLAGS}\s+(?:install|in|update|up|patch|dup)\b"),
-        clears=re.compile(r"\bzypper\s[^;&|\n]*(?:clean|cc)\b|rm\s[^;&|\n]*/var/cache/zypp\b"),
+        programs=re.compile("zypper"),
+        fills=_INSTALLING,
         folders=("/var/cache/zypp",),
         advice="end the instruction with zypper clean --all",
+        clears=frozenset(("clean", "cc")),
     ),
     _Manager(
         name="pip",
-        fills=re.compile(
-            r"\bpip[0-9.]*\b(?![^;&|\n]*--no-cache-dir)[^;&|\n]*\sinstall\b(?![^;&|\n]*--no-cache-dir)"
-        ),
-        clears=re.compile(
-            r"\bpip[0-9.]*\s+cache\s+purge\b|rm\s[^;&|\n]*\.cache\b|\bPIP_NO_CACHE_DIR=[1-9a-z]"
-        ),
-        folders=("/root/.cache", "/.cache"),
+        programs=re.compile(r"pip[0-9.]*"),
+        fills=frozenset(("install", "download", "wheel")),
+        folders=("/root/.cache", "/root/.cache/pip", "~/.cache", "$HOME/.cache"),
         advice="add --no-cache-dir",
-        variable="PIP_NO_CACHE_DIR",
+        option="--no-cache-dir",
+        clears=frozenset(("cache",)),
     ),
 )
 
@@ -83,12 +85,12 @@ def check(subject: Subject) -> Iterator[Finding]:
             instruction = step.instruction
             if not isinstance(instruction, RunInstruction):
                 continue
-            text = " ".join(
-                (*instruction.command.words, *(heredoc.content for heredoc in instruction.heredocs))
-            )
-            targets = _mounted(instruction)
+            commands = tuple(commands_of(instruction))
+            kept_off = _mounted(instruction)
             for manager in _MANAGERS:
-                if _keeps(manager, text, targets, step.env):
+                if manager.name == "pip" and step.watched.get(_PIP_VARIABLE):
+                    continue
+                if _keeps(manager, commands, kept_off):
                     yield Finding(
                         message=f"The layer keeps the cache of {manager.name}: {manager.advice}, "
                         "or mount it with --mount=type=cache",
@@ -96,20 +98,29 @@ def check(subject: Subject) -> Iterator[Finding]:
                     )
 
 
-def _keeps(manager: _Manager, text: str, targets: tuple[str, ...], env: Mapping[str, str]) -> bool:
-    if not manager.fills.search(text) or manager.clears.search(text) or env.get(manager.variable):
-        return False
-    return not any(
-        target.endswith(folder) or f"{folder}/" in f"{target}/"
-        for target in targets
-        for folder in manager.folders
-    )
+def _keeps(manager: _Manager, commands: Sequence[ShellCommand], kept_off: tuple[str, ...]) -> bool:
+    filled = False
+    for command in commands:
+        if _PIP_VARIABLE in "".join(command.assignments) and manager.name == "pip":
+            return False
+        if command.program == "rm" and any(_is_below(arg, manager.folders) for arg in command.args):
+            return False
+        if manager.programs.fullmatch(command.program):
+            if command.verb in manager.clears:
+                return False
+            filled = filled or (command.verb in manager.fills and manager.option not in command.args)
+    return filled and not any(_is_below(target, manager.folders) for target in kept_off)
+
+
+def _is_below(path: str, folders: tuple[str, ...]) -> bool:
+    """Whether `path` is one of the folders, or what is in it."""
+    return path.strip("\"'").removesuffix("*").rstrip("/") in folders
 
 
 def _mounted(instruction: RunInstruction) -> tuple[str, ...]:
     """Targets of the mounts that keep files out of the layer."""
     return tuple(
-        value.rstrip("/")
+        value
         for mount in instruction.mounts
         if ("type", "cache") in mount.options or ("type", "tmpfs") in mount.options
         for key, value in mount.options
