@@ -44,7 +44,7 @@ class GitLabLog(SectionLog):
         self._out.write(f"{self._mark('start')}{title}\n")
 
     def _end_section(self) -> None:
-        self._out.write(self._mark("end"))
+        self._out.write(f"{self._mark('end')}\n")
 
     def _mark(self, edge: str) -> str:
         return f"{_CLEAR}section_{edge}:{int(self._clock())}:incubator_step_{self._sections}\r{_CLEAR}"

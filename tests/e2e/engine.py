@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import lab
 from incubator.core.constants import LABEL_BUILD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lab import EngineHandle
+
+PATIENCE_S = 30
 
 
 def docker(
@@ -36,8 +41,24 @@ def docker(
     return done.stdout
 
 
-def leftovers(engine: EngineHandle) -> list[str]:
+def leftovers(engine: EngineHandle) -> set[str]:
     """Containers and volumes of builds, which should be gone after any of them."""
-    containers = docker(engine, "ps", "--all", "--quiet", "--filter", f"label={LABEL_BUILD}")
+    containers = docker(engine, "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL_BUILD}")
     volumes = docker(engine, "volume", "ls", "--quiet", "--filter", f"label={LABEL_BUILD}")
-    return sorted([*containers.split(), *volumes.split()])
+    return {*containers.split(), *volumes.split()}
+
+
+@contextmanager
+def nothing_left(engine: EngineHandle) -> Iterator[None]:
+    """Assert that the block leaves nothing of a build behind.
+
+    Others may be building with the same engine: what they have at the end is given time to go.
+    """
+    before = leftovers(engine)
+    yield
+    new = leftovers(engine) - before
+    deadline = time.monotonic() + PATIENCE_S
+    while new and time.monotonic() < deadline:
+        time.sleep(0.5)
+        new &= leftovers(engine)
+    assert not new

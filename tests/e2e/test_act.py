@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import need
 from tests.e2e.act import run_act
 from tests.e2e.checkout import commit_all, git
-from tests.e2e.engine import docker, leftovers
+from tests.e2e.engine import docker, nothing_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +29,8 @@ HOSTILE_MESSAGE = "first line\nforged=1\nghadelimiter_x\nlast line"
 def clean(engine: EngineHandle) -> Iterator[None]:
     """Nothing of a build is left, whatever became of it."""
     need("act")
-    before = leftovers(engine)
-    yield
-    assert leftovers(engine) == before
+    with nothing_left(engine):
+        yield
 
 
 def values(text: str, name: str) -> list[str]:
@@ -130,7 +129,7 @@ def test_a_failing_step_is_annotated_on_its_line(engine: EngineHandle, checkout:
     properties = error["kvPairs"]
     assert (properties["file"], properties["line"], properties["endLine"]) == (
         "tests/e2e/failing/Dockerfile",
-        "3",
+        "5",
         "6",
     )
     assert "a word before the end" in error["arg"]

@@ -72,7 +72,12 @@ def test_a_job_finds_itself_and_its_paths(
 
         # A folder within the volume is mounted by its path on the engine's host.
         docker(
-            engine, "exec", containers[0], "sh", "-c", "mkdir /builds/acme/sub && echo found > /builds/acme/sub/file"
+            engine,
+            "exec",
+            containers[0],
+            "sh",
+            "-c",
+            "mkdir /builds/acme/sub && echo found > /builds/acme/sub/file",
         )
         mount = f"type=bind,source={paths['/builds/acme/sub']},destination=/mnt,readonly"
         read = ["run", "--rm", "--network", "none", "--mount", mount, "busybox", "cat", "/mnt/file"]

@@ -86,7 +86,9 @@ def test_nothing_else_that_is_foreign_issues_commands(text: str) -> None:
     out = io.StringIO()
     log = GitHubLog(out, WORKSPACE)
     for event in (
-        BuildStarted(dockerfile=text, context=text, engine=text, stages=(text,), steps=1, layers=1),
+        BuildStarted(
+            build_id=text, dockerfile=text, context=text, engine=text, stages=(text,), steps=1, layers=1
+        ),
         LayerCommitted(stage=text, steps=(step,), diff_id=text, size_bytes=1, duration_s=0.1),
         WarningRaised(message=text, rule=text, span=span),
         ImagePushed(reference=text, digest=text, duration_s=1),
@@ -240,7 +242,7 @@ def test_gitlab_sections_are_as_documented(step: StepRef) -> None:
     assert out.getvalue() == (
         "\x1b[0Ksection_start:1700000000:incubator_step_1\r\x1b[0K[build 2/3] RUN true && false\n"
         "hello\n"
-        "\x1b[0Ksection_end:1700000000:incubator_step_1\r\x1b[0K[build 2/3] RUN true && false: cached\n"
+        "\x1b[0Ksection_end:1700000000:incubator_step_1\r\x1b[0K\n[build 2/3] RUN true && false: cached\n"
     )
 
 
