@@ -196,6 +196,9 @@ def test_the_context_is_closed_when_something_is_wrong(monkeypatch: pytest.Monke
     closed: list[object] = []
     from incubator.context.directory import DirectoryContext
 
-    monkeypatch.setattr(DirectoryContext, "close", closed.append)
+    def close(context: DirectoryContext) -> None:
+        closed.append(context)
+
+    monkeypatch.setattr(DirectoryContext, "close", close)
     faults(values={"tags": ["A B"]})
     assert len(closed) >= 1
