@@ -6,13 +6,15 @@ by SIGINT and SIGTERM.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from incubator.commands import build, version
+from incubator.commands import COMMANDS
+from incubator.commands.version import version_text
 from incubator.console.text import clean_text
 from incubator.core.constants import APP_NAME
 from incubator.errors import BuilderError, Cancelled, InputError, InputErrors
@@ -21,9 +23,6 @@ from incubator.signals import cancel_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import ModuleType
-
-COMMANDS: dict[str, ModuleType] = {module.NAME: module for module in (build, version)}
 
 _DEBUG_FLAGS = ("-D", "--debug")
 _CRASHED = 1
@@ -69,18 +68,18 @@ def _run(given: list[str]) -> int:
         sys.stdout.write(_help())
         return 0
     if name in ("-V", "--version"):
-        name = version.NAME
-    command = COMMANDS.get(name)
-    if command is None:
+        name = "version"
+    if name not in COMMANDS:
         kind = "option" if name.startswith("-") else "command"
         hint = did_you_mean(name, [*COMMANDS, "--help", "--version"])
         raise InputError(f"unknown {kind} {name!r}", hint=hint or "see incubator --help")
+    command = importlib.import_module(f"incubator.commands.{name}")
     code: int = command.run(command.make_parser().parse(rest))
     return code
 
 
 def _help() -> str:
-    commands = "".join(f"  {name:<10} {module.HELP}\n" for name, module in COMMANDS.items())
+    commands = "".join(f"  {name:<10} {text}\n" for name, text in COMMANDS.items())
     return (
         "usage: incubator COMMAND [OPTIONS] ...\n\n"
         "Builds container images from standard Dockerfiles, with your choice of layers.\n\n"
@@ -108,7 +107,7 @@ def _crash_lines(error: Exception, *, debug: bool) -> list[str]:
     how = "" if debug else "; run it again with --debug (or INCUBATOR_DEBUG=1) for the traceback"
     return [
         f"error: incubator crashed: {what}",
-        f"hint: this is a bug in incubator, not in your build. Please report it with {version.version_text()}{how}",
+        f"hint: this is a bug in incubator, not in your build. Please report it with {version_text()}{how}",
     ]
 
 

@@ -22,6 +22,7 @@ from incubator.faults import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from incubator.context.patterns import PatternMatcher
     from incubator.core.context import BuildContext
     from incubator.faults import Faults
 
@@ -73,7 +74,7 @@ def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> t
         if place.context is not None:
             # No ignore rules: whoever made the tar has chosen its files, and the reference builder takes all of them.
             limit = DEFAULT_LIMIT if memory_limit is None else memory_limit
-            context = TarContext(cast("BinaryIO", place.context), memory_limit=limit)
+            context = _StreamContext(cast("BinaryIO", place.context), memory_limit=limit)
             source = source or _read_member(context, os.fspath(place.dockerfile or ""))
         elif place.path is not None:
             root = _context_folder(place)
@@ -82,7 +83,7 @@ def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> t
                 with faults.gather():
                     path = _find_dockerfile(place, root)
                     source = _read_file(path, _shown(place, path))
-            context = DirectoryContext(root, load_ignore(root, path))
+            context = _FolderContext(root, load_ignore(root, path), name=_shown_path(place, root))
         else:
             context = EmptyContext()
     if source is not None:
@@ -117,6 +118,24 @@ def peek(stream: IO[bytes]) -> tuple[bytes, IO[bytes]]:
     while len(head) < _TAR_BLOCK and (data := stream.read(_TAR_BLOCK - len(head))):
         head += data
     return head, io.BufferedReader(_Rejoined(head, stream))
+
+
+class _FolderContext(DirectoryContext):
+    """A folder that messages call as the caller does."""
+
+    def __init__(self, root: Path, ignore: PatternMatcher | None, *, name: str) -> None:
+        super().__init__(root, ignore)
+        self._name = name
+
+    def __str__(self) -> str:
+        return self._name
+
+
+class _StreamContext(TarContext):
+    """A tar that came as a stream."""
+
+    def __str__(self) -> str:
+        return "tar"
 
 
 class EmptyContext:
@@ -219,6 +238,11 @@ def _shown(place: Place, path: Path) -> str:
     """How messages call a Dockerfile: as the caller would write it from the current folder."""
     if place.dockerfile and place.dockerfile_from == "here":
         path = Path(place.dockerfile)
+    return _shown_path(place, path)
+
+
+def _shown_path(place: Place, path: Path) -> str:
+    """`path` as written, or below the workspace from there."""
     if place.workspace and path.is_relative_to(place.workspace):
         path = path.relative_to(place.workspace)
     return os.path.normpath(path)

@@ -1,1 +1,7 @@
-"""One module a command: `NAME`, `HELP`, `make_parser` and `run`."""
+"""One module a command, imported when it is called: `make_parser` and `run`."""
+
+COMMANDS = {
+    "build": "build an image from a Dockerfile",
+    "version": "show the version of incubator and of what it runs on",
+}
+"""Names of commands, which are those of their modules, and what they do."""

@@ -29,10 +29,7 @@ if TYPE_CHECKING:
     from incubator.core.result import ResultImage
     from incubator.request import BuildRequest
 
-__all__ = ["HELP", "NAME", "make_parser", "run"]
-
-NAME = "build"
-HELP = "build an image from a Dockerfile"
+__all__ = ["make_parser", "run"]
 
 _COMMAND_LINE = Origin(name="command line", direct=True)
 

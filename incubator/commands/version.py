@@ -12,13 +12,10 @@ from incubator.arguments import ArgumentParser
 if TYPE_CHECKING:
     import argparse
 
-NAME = "version"
-HELP = "show the version of incubator and of what it runs on"
-
 
 def make_parser() -> ArgumentParser:
     """The parser of the command."""
-    return ArgumentParser(prog=f"incubator {NAME}", description="Show the version of incubator.")
+    return ArgumentParser(prog="incubator version", description="Show the version of incubator.")
 
 
 def run(_arguments: argparse.Namespace) -> int:

@@ -301,3 +301,19 @@ def test_a_stream_that_was_peeked_into_is_whole(size: int) -> None:
         head, whole = peek(stream)  # type: ignore[arg-type]
         assert head == data[:512]
         assert whole.read() == data
+
+
+def test_contexts_are_called_as_the_caller_calls_them(here: Path) -> None:
+    put("sub/Dockerfile")
+    data = tar({"Dockerfile": b"FROM scratch\n"})
+    for place, name in [
+        (Place(path="./sub/"), "sub"),
+        (Place(path=here / "sub"), f"{here}/sub"),
+        (Place(path=here / "sub", workspace=here), "sub"),
+        (Place(path=here / "sub", workspace=here / "sub"), "."),
+        (Place(context=io.BytesIO(data)), "tar"),
+        (Place(dockerfile_stream=io.StringIO("FROM scratch")), "empty"),
+    ]:
+        _, context = open_sources(place, memory_limit=None, faults=Faults())
+        assert str(context) == name
+        context.close()
