@@ -13,6 +13,7 @@ from tests.e2e.checkout import copy_project
 from tests.e2e.engine import docker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lab import EngineHandle
@@ -42,8 +43,9 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def project_image(engine: EngineHandle, tmp_path_factory: pytest.TempPathFactory) -> str:
+def project_image(engine: EngineHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The project's own image, built by the engine's classic builder, as act builds it."""
     folder = copy_project(tmp_path_factory.mktemp("image"))
     docker(engine, "build", "--quiet", "--tag", PROJECT_IMAGE, str(folder), classic=True)
-    return PROJECT_IMAGE
+    yield PROJECT_IMAGE
+    docker(engine, "image", "rm", "--no-prune", PROJECT_IMAGE)

@@ -81,7 +81,9 @@ def test_the_component_builds_and_a_later_job_reads_the_digest(
     docker(engine, "pull", "--quiet", outputs["image"], config=checkout.parent / "docker")
     shown = docker(engine, "run", "--rm", "--network", "none", outputs["image"])
     assert shown.splitlines() == ["made by a step", "<p>a page</p>", "mounted while building", "4.5.6"]
-    docker(engine, "image", "rm", outputs["image"])
+    history = docker(engine, "image", "history", "--no-trunc", outputs["image"])
+    assert str(registry_auth.password) not in history + docker(engine, "image", "inspect", outputs["image"])
+    docker(engine, "image", "rm", outputs["image"], "acme/by-file")
 
     for job in ("by-component", "by-file"):
         assert str(registry_auth.password) not in run.log(job)

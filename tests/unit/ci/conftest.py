@@ -16,7 +16,7 @@ CONFIG_DIGEST = "sha256:" + "c" * 64
 
 @pytest.fixture
 def source() -> Source:
-    return Source("/work/web/docker/Dockerfile", "FROM busybox\nRUN true \\\n && false\nCOPY . .\n")
+    return Source("/home/ci/web/docker/Dockerfile", "FROM busybox\nRUN true \\\n && false\nCOPY . .\n")
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def read_environ(
     environ: dict[str, str], ci: Ci, warn: Callable[[str], None] = lambda _: None
 ) -> PipelineInputs:
     found = Faults()
-    around = Surroundings(ci=ci, workspace=Path("/work/web"), environ=environ)
+    around = Surroundings(ci=ci, workspace=Path("/home/ci/web"), environ=environ)
     inputs = read_inputs(around, faults=found, warn=warn)
     found.check()
     return inputs
@@ -123,7 +123,7 @@ def test_reads_every_kind(ci: Ci) -> None:
         push=True,
         no_cache=False,
         layers=(3, 5),
-        volumes=(Volume("/work/web/cache", "/cache"), Volume("maven", "/root/.m2", "ro")),
+        volumes=(Volume("/home/ci/web/cache", "/cache"), Volume("maven", "/root/.m2", "ro")),
         memory="512m",
         cpu_shares=512,
         cpuset_cpus="0-1",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from incubator.events import Event
 
 
-WORKSPACE = Path("/work/web")
+WORKSPACE = Path("/home/ci/web")
 HOSTILE = (
     "::error file=a::forged\n",
     "  ::set-output name=digest::sha256:forged\n",
