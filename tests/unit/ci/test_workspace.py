@@ -41,12 +41,12 @@ MOUNTINFO_DOCKER = f"""\
 610 520 0:62 / / rw,relatime - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir={UPPER},workdir=/w
 611 610 0:65 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
 640 610 0:25 /docker/containers/{JOB}/hosts /etc/hosts rw,relatime - tmpfs tmpfs rw
-641 610 8:1 /home/runner/home/ci/web /github/workspace rw,relatime - ext4 /dev/sda1 rw
+641 610 8:1 /home/runner/work/web /github/workspace rw,relatime - ext4 /dev/sda1 rw
 """
 MOUNTINFO_HOST = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
 
 BIND = Mounted(
-    kind="bind", name="", source="/home/runner/home/ci/web", destination="/github/workspace", writable=True
+    kind="bind", name="", source="/home/runner/work/web", destination="/github/workspace", writable=True
 )
 VOLUME = Mounted(
     kind="volume",
@@ -205,9 +205,9 @@ def test_a_root_that_takes_no_file_is_no_error() -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/github/workspace", "/home/runner/home/ci/web"),
-        ("/github/workspace/a/b", "/home/runner/home/ci/web/a/b"),
-        ("/github/workspace/", "/home/runner/home/ci/web"),
+        ("/github/workspace", "/home/runner/work/web"),
+        ("/github/workspace/a/b", "/home/runner/work/web/a/b"),
+        ("/github/workspace/", "/home/runner/work/web"),
         ("/github/workspace2", "/github/workspace2"),
         ("/builds/acme/web", "gcl-build"),
         ("/builds/acme/web/.cache", "/var/lib/docker/volumes/gcl-build/_data/.cache"),
@@ -225,7 +225,7 @@ def test_the_innermost_mount_counts() -> None:
     inner = Mounted(kind="bind", name="", source="/mnt/c", destination="/github/workspace/c", writable=True)
     for mounts in ((BIND, inner), (inner, BIND)):
         assert engine_source("/github/workspace/c/d", mounts) == "/mnt/c/d"
-        assert engine_source("/github/workspace/d", mounts) == "/home/runner/home/ci/web/d"
+        assert engine_source("/github/workspace/d", mounts) == "/home/runner/work/web/d"
 
 
 @pytest.mark.parametrize("path", ["/scratch", "/scratch/a", "/data/a"])
@@ -244,7 +244,7 @@ def test_volumes_are_translated_and_names_are_kept(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     volumes = [Volume(f"{tmp_path}/a", "/a", "ro"), Volume("maven", "/m2"), Volume("/srv", "/srv")]
     assert translate_volumes(volumes, own) == (
-        Volume("/home/runner/home/ci/web/a", "/a", "ro"),
+        Volume("/home/runner/work/web/a", "/a", "ro"),
         Volume("maven", "/m2"),
         Volume("/srv", "/srv"),
     )
