@@ -194,4 +194,6 @@ def _layers(arguments: argparse.Namespace, faults: Faults) -> list[int] | list[s
         return None
     if arguments.squash:
         return [0]
-    return arguments.split_layer or arguments.layers
+    numbers: list[str] = arguments.split_layer
+    text: str | None = arguments.layers
+    return numbers or text

@@ -91,11 +91,11 @@ def test_bad_input_reaches_no_engine(
 
 
 def test_all_faults_come_together(tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text("RUNN x\n")
+    (tmp_path / "Dockerfile").write_text("RUNX x\n")
     arguments: dict[str, Any] = {"tag": "A", "layers": ["x"], "config": {"pull": 1}, "labels": {"a": 1}}
     with pytest.raises(InputErrors) as caught:
         api.build(str(tmp_path), **arguments)
-    for word in ("invalid reference 'A'", "layer split 'x'", "pull: expected", "labels.a: expected", "RUNN"):
+    for word in ("invalid reference 'A'", "layer split 'x'", "pull: expected", "labels.a: expected", "RUNX"):
         assert word in str(caught.value)
 
 

@@ -15,7 +15,8 @@ import pytest
 
 import incubator.commands.build
 from incubator import __version__
-from incubator.cli import COMMANDS, error_lines, main
+from incubator.cli import error_lines, main
+from incubator.commands import COMMANDS
 from incubator.commands.build_options import NOT_YET, NOT_YET_SWITCHES, make_parser
 from incubator.errors import (
     BuilderError,

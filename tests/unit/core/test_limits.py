@@ -82,7 +82,7 @@ def test_unlimited_swap_needs_no_memory(swap: str | int) -> None:
         ({"cpusetcpus": "0-8192"}, ["cpusetcpus '0-8192'", "8191"]),
         ({"cpusetcpus": True}, ["cpusetcpus True"]),
         ({"cpusetcpus": [0]}, ["cpusetcpus [0]"]),
-        ({"memmory": "1g"}, ["'memmory'", "did you mean memory?"]),
+        ({"memoryy": "1g"}, ["'memoryy'", "did you mean memory?"]),
         ({"disk": "1g"}, ["'disk'", "memory, memswap, cpushares, cpusetcpus"]),
     ],
 )

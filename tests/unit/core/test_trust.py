@@ -157,10 +157,10 @@ def test_files_that_cannot_be_read(workspace: Path, tmp_path: Path) -> None:
     (workspace / "latin.yml").write_bytes(b"labels: {a: \xe4}")
     os.mkfifo(workspace / "pipe")
     with pytest.raises(InputErrors) as caught:
-        load(workspace, "confg.yml", "sub", "pipe", "/dev/zero", "latin.yml", "no/such/file")
+        load(workspace, "configg.yml", "sub", "pipe", "/dev/zero", "latin.yml", "no/such/file")
     assert [error.message for error in caught.value.errors] == [
         f"configuration ./.incubator: the link leads out of the workspace, to '{tmp_path}/secret/key'",
-        "configuration confg.yml does not exist",
+        "configuration configg.yml does not exist",
         "configuration sub is a folder",
         "configuration pipe is not a regular file",
         "configuration /dev/zero is not a regular file",
