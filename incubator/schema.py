@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from incubator.faults import did_you_mean
 
@@ -71,9 +71,11 @@ def show_path(path: tuple[str | int, ...]) -> str:
 
 def _faults_of(error: ValidationError) -> Iterator[SchemaFault]:
     path = tuple(error.absolute_path)
-    where, value, keyword = show_path(path), error.instance, error.validator
+    schema = cast("dict[str, Any]", error.schema)  # our schemas have no boolean ones
+    value: Any = error.instance
+    where, keyword = show_path(path), str(error.validator)
     if keyword == "additionalProperties" and isinstance(value, dict):
-        known = list(error.schema["properties"])
+        known = list(schema["properties"])
         for key in value:
             if key not in known:
                 hint = did_you_mean(str(key), known) or f"known keys are {', '.join(sorted(known))}"
@@ -92,10 +94,10 @@ def _faults_of(error: ValidationError) -> Iterator[SchemaFault]:
         for inner in deeper:
             yield from _faults_of(inner)
         return
-    quote = error.schema.get("type") == "string" and isinstance(value, bool | int | float)
+    quote = schema.get("type") == "string" and isinstance(value, bool | int | float)
     yield SchemaFault(
         path=path,
-        message=f"{where or 'the value'}: expected {_expected(error.schema, keyword)}, found {show_value(value)}",
+        message=f"{where or 'the value'}: expected {_expected(schema, keyword)}, found {show_value(value)}",
         hint=f"put it in quotes: {json.dumps(json.dumps(value))}" if quote else None,
         quote=quote,
     )
