@@ -60,7 +60,20 @@ def find_faults(name: str, value: object) -> list[SchemaFault]:
     from jsonschema import Draft202012Validator  # late: takes a tenth of a second to import
 
     validator = Draft202012Validator(load_schema(name))
-    return [fault for error in validator.iter_errors(value) for fault in _faults_of(error)]
+    faults = [fault for error in validator.iter_errors(value) for fault in _faults_of(error)]
+    return sorted(faults, key=lambda fault: _position(value, fault.path))
+
+
+def _position(value: Any, path: tuple[str | int, ...]) -> list[int]:
+    """Where `path` lies in `value`, in an order that can be compared."""
+    position = []
+    for key in path:
+        keys = list(value if isinstance(value, dict) else range(len(value)))
+        if key not in keys:
+            break
+        position.append(keys.index(key))
+        value = value[key]
+    return position
 
 
 def show_path(path: tuple[str | int, ...]) -> str:

@@ -10,7 +10,6 @@ import json
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from json.decoder import scanstring
 from typing import Any
 
 import yaml
@@ -30,6 +29,7 @@ KeyPath = tuple[str | int, ...]
 _YAML = "tag:yaml.org,2002:"
 _CONVERTED = {f"{_YAML}int", f"{_YAML}float", f"{_YAML}bool", f"{_YAML}null"}
 _AS_WRITTEN = {f"{_YAML}str", f"{_YAML}timestamp", f"{_YAML}value"}
+_JSON = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -135,7 +135,7 @@ def _walk_json(text: str, offset: int, path: KeyPath, places: _Places) -> int:
     """Note all entries of the valid JSON value at `offset`; the offset behind it."""
     opening = text[offset]
     if opening not in "{[":
-        return json.JSONDecoder().raw_decode(text, offset)[1]
+        return _JSON.raw_decode(text, offset)[1]
     closing = "}" if opening == "{" else "]"
     offset, index = _skip_space(text, offset + 1), 0
     while text[offset] != closing:
@@ -144,7 +144,7 @@ def _walk_json(text: str, offset: int, path: KeyPath, places: _Places) -> int:
         key: str | int = index
         start = offset
         if opening == "{":
-            key, offset = scanstring(text, offset + 1)
+            key, offset = _JSON.raw_decode(text, offset)
             offset = _skip_space(text, _skip_space(text, offset) + 1)
         places.note_offset((*path, key), start)
         offset = _skip_space(text, _walk_json(text, offset, (*path, key), places))

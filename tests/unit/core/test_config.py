@@ -203,10 +203,11 @@ def test_the_faults_of_all_configurations_come_together() -> None:
 
 def test_a_fault_in_a_file_has_its_line_and_what_was_written() -> None:
     found = faults(yaml_source("labels:\n  version: 1.10\n  debug: yes\nlayer: []\n"))
-    assert found[0].startswith("f.yml:4:1: unknown key 'layer'\n")
-    assert found[1].startswith("f.yml:2:3: labels.version: expected a text, found the number 1.1\n")
-    assert found[1].endswith('hint: put it in quotes: "1.10"')
-    assert found[2].endswith('hint: put it in quotes: "yes"')
+    assert found[0].startswith("f.yml:2:3: labels.version: expected a text, found the number 1.1\n")
+    assert found[0].endswith('hint: put it in quotes: "1.10"')
+    assert found[1].startswith("f.yml:3:3: labels.debug: expected a text, found true\n")
+    assert found[1].endswith('hint: put it in quotes: "yes"')
+    assert found[2].startswith("f.yml:4:1: unknown key 'layer'\n")
 
 
 def test_a_file_cannot_take_build_arguments_from_the_environment() -> None:
