@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 SHELL = "/bin/sh"
 
-_ENGINE_VARIABLES = ("HOSTNAME", "container", "TERM", "SHLVL", "OLDPWD")
-"""What engines or the outer shell put into the environment and a build does not have."""
+_ENGINE_VARIABLES = ("HOSTNAME", "container", "TERM", "SHLVL", "OLDPWD", "PWD")
+"""What engines or the outer shell put into the environment and a build does not have.
+
+With the outer shell's PWD, `pwd` in a working folder that is a link would not say where it leads.
+"""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SHELLS_OWN = {
@@ -53,6 +56,14 @@ def step_script(argv: Iterable[str], *, env: Iterable[tuple[str, str]], cwd: str
         f"set -- $?; kill -9 -1 2>/dev/null; echo {quote(mark)}$1; echo {quote(mark)}$1 >&2\n"
     )
     return text.encode(errors="surrogateescape")
+
+
+def without_engine_variables(argv: Iterable[str], env: Iterable[str]) -> tuple[str, ...]:
+    """A command that starts `argv` without the variables that engines add to every environment."""
+    given = set(env)
+    unset = " ".join(name for name in _ENGINE_VARIABLES if name not in given)
+    # Podman leaves HOME out for a user without an entry in /etc/passwd.
+    return (SHELL, "-c", f'unset {unset}; export HOME="${{HOME:-/}}"; exec "$@"', SHELL, *argv)
 
 
 @dataclass(slots=True)

@@ -64,13 +64,13 @@ class RuntimeConfig:
         return {name: value for name, _, value in (entry.partition("=") for entry in self.env)}
 
     def to_json(self) -> dict[str, Any]:
-        """The object as engines write it; unset keys are left out."""
+        """The object as engines write it; unset and empty keys are left out."""
         data: dict[str, Any] = {
             "User": self.user,
             "ExposedPorts": {port: {} for port in self.exposed_ports},
             "Env": list(self.env),
-            "Entrypoint": None if self.entrypoint is None else list(self.entrypoint),
-            "Cmd": None if self.cmd is None else list(self.cmd),
+            "Entrypoint": list(self.entrypoint or ()),
+            "Cmd": list(self.cmd or ()),
             "Healthcheck": _health_json(self.healthcheck),
             "ArgsEscaped": self.args_escaped,
             "Volumes": {path: {} for path in self.volumes},
@@ -78,12 +78,9 @@ class RuntimeConfig:
             "OnBuild": list(self.on_build),
             "Labels": dict(self.labels),
             "StopSignal": self.stop_signal,
-            "Shell": None if self.shell is None else list(self.shell),
+            "Shell": list(self.shell or ()),
         }
-        empty_counts = {"Cmd", "Entrypoint", "Shell"}
-        return {
-            key: value for key, value in data.items() if value or (key in empty_counts and value is not None)
-        }
+        return {key: value for key, value in data.items() if value}
 
 
 def runtime_config_from_json(data: Mapping[str, Any] | None) -> RuntimeConfig:

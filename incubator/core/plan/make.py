@@ -153,7 +153,7 @@ class _Planner:
                 globals=self._globals.values,
                 build_args=self._build_args,
                 splits=self._options.layers,
-                find_source=lambda text, span: self._find_source(text, stage.index, platform, span),
+                find_source=lambda text, span: self._find_source(text, stage.index, span),
             ),
         )
 
@@ -173,10 +173,11 @@ class _Planner:
         matching = [s for s in self._stages[:before] if s.head.alias and s.head.alias.lower() == name.lower()]
         return matching[-1] if matching else None
 
-    def _find_source(
-        self, text: str, before: int, platform: Platform, span: Span
-    ) -> StageSource | ImageSource:
-        """What `--from=text` means in stage `before`: a stage by name or number, else an image."""
+    def _find_source(self, text: str, before: int, span: Span) -> StageSource | ImageSource:
+        """What `--from=text` means in stage `before`: a stage by name or number, else an image.
+
+        The image is for the build's target platform, whatever the stage's own is.
+        """
         if "$" in text:
             raise DockerfileError(
                 f"--from={text}: variables are not expanded here",
@@ -191,7 +192,7 @@ class _Planner:
         if text == "scratch":
             raise DockerfileError("--from=scratch: scratch has no files", rule="empty-source", span=span)
         try:
-            return ImageSource(image=self._find_image(text, before, platform, span))
+            return ImageSource(image=self._find_image(text, before, self._platform, span))
         except InputError as error:
             raise DockerfileError(
                 f"--from={text} is neither a stage above this one nor an image: {error.message}",
