@@ -155,7 +155,7 @@ class Fuzzer:
 
     def once(self) -> str | None:
         """Tries one text; the text if it failed, after the traceback was printed."""
-        is_large = self.random.randrange(60) == 0
+        is_large = self.random.randrange(500) == 0
         self.counts["large" if is_large else "small"] += 1
         text = self.large() if is_large else self.text()
         limit = LARGE_S if is_large else SMALL_S

@@ -11,8 +11,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from incubator.dockerfile.source import locate
+
 if TYPE_CHECKING:
-    from incubator.dockerfile.source import Places, Source, Span
+    from incubator.dockerfile.source import Piece, Source, Span
 
 _WORD = re.compile(r"""(?:[^\s'"\\`]++|[\\`](?s:.)?|"(?:[^"\\]++|\\(?s:.))*+(?:"|\\?\Z)|'[^']*+(?:'|\Z))++""")
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
@@ -50,8 +52,8 @@ class Instruction:
     """What all instructions share.
 
     `number` counts instructions of the file from 1. `original` is the logical line with continuations joined.
-    `written` is the keyword as written, `comments` are those right above, `places` tells where each character of
-    `original` is in the file (None for a trigger that comes with a base image).
+    `written` is the keyword as written, `comments` are those right above, `pieces` are where its continued
+    lines begin. `placed` is False for a trigger that comes with a base image: its text is not in the file.
     """
 
     span: Span
@@ -59,7 +61,8 @@ class Instruction:
     original: str
     written: str = ""
     comments: tuple[str, ...] = ()
-    places: Places | None = field(default=None, repr=False, compare=False)
+    pieces: tuple[Piece, ...] = field(default=(), repr=False, compare=False)
+    placed: bool = field(default=True, repr=False, compare=False)
 
     @property
     def keyword(self) -> str:
@@ -69,13 +72,14 @@ class Instruction:
     def place_of(self, word: str) -> Span:
         """Where `word` first stands behind the keyword; the whole instruction where it does not."""
         offset = self.original.find(word, len(self.written)) if word else -1
-        return self.span if offset < 0 or self.places is None else self.places.at(offset)
+        return self.span if offset < 0 or not self.placed else locate(self.span, self.pieces, offset)
 
     def words(self) -> tuple[tuple[str, Span], ...]:
         """The words of the line, keyword first, as written and with their places; quotes keep blanks in."""
-        if self.places is None:
+        if not self.placed:
             return ()
-        return tuple((match[0], self.places.at(match.start())) for match in _WORD.finditer(self.original))
+        found = _WORD.finditer(self.original)
+        return tuple((match[0], locate(self.span, self.pieces, match.start())) for match in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

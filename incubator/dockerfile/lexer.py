@@ -12,7 +12,7 @@ from incubator.dockerfile.directives import detect_directives, read_directive
 from incubator.dockerfile.heredoc import find_heredocs
 from incubator.dockerfile.instructions import Directives, Heredoc, Warning_
 from incubator.dockerfile.line import LexError, Node, split_line
-from incubator.dockerfile.source import Places, Source, Span
+from incubator.dockerfile.source import Piece, Source, Span, locate
 from incubator.dockerfile.text import SPACES
 from incubator.errors import DockerfileError
 
@@ -139,10 +139,9 @@ class Reader:
         first = self.position
         column = 1 if raw[0] not in SPACES else 1 + len(raw) - len(raw.lstrip(SPACES))
         line, goes_on = self.trim_continuation(line)
-        if not goes_on:
-            places = Places(self.source, first, column)
-        else:
-            line, places = self.read_continuation(line, first, column)
+        pieces: tuple[Piece, ...] = ()
+        if goes_on:
+            line, pieces = self.read_continuation(line)
         comments = tuple(self.comments)
         self.comments.clear()
         try:
@@ -151,18 +150,18 @@ class Reader:
                 self.escape,
                 first_line=first,
                 last_line=self.position,
-                places=places,
+                column=column,
+                pieces=pieces,
                 comments=comments,
             )
             heredocs = find_heredocs(node) if "<<" in line else ()
         except LexError as error:
             at = max(line.find(error.word), 0) if error.word else 0
-            self.faults.append(
-                DockerfileError(error.message, rule=error.rule, span=places.at(at), hint=error.hint)
-            )
+            span = locate(Span(self.source, first, first, column), pieces, at)
+            self.faults.append(DockerfileError(error.message, rule=error.rule, span=span, hint=error.hint))
             return None
         if heredocs:
-            node.heredocs = self.read_heredocs(heredocs, places)
+            node.heredocs = self.read_heredocs(heredocs, Span(self.source, first, first, column))
             node.last_line = self.position
         return node
 
@@ -183,10 +182,10 @@ class Reader:
             return trimmed[:-1], True
         return line, False
 
-    def read_continuation(self, first_piece: str, first: int, column: int) -> tuple[str, Places]:
+    def read_continuation(self, first_piece: str) -> tuple[str, tuple[Piece, ...]]:
         """The logical line that begins with `first_piece`: comments and empty lines inside are left out."""
         texts = [first_piece]
-        pieces: list[tuple[int, int, int]] = []
+        pieces: list[Piece] = []
         length = len(first_piece)
         goes_on, empty = True, 0
         while goes_on and self.position < len(self.raw):
@@ -208,9 +207,9 @@ class Reader:
             self.warnings.append(
                 Warning_(rule="NoEmptyContinuation", message="Empty continuation line", span=span)
             )
-        return "".join(texts), Places(self.source, first, column, tuple(pieces))
+        return "".join(texts), tuple(pieces)
 
-    def read_heredocs(self, heredocs: tuple[Heredoc, ...], places: Places) -> tuple[Heredoc, ...]:
+    def read_heredocs(self, heredocs: tuple[Heredoc, ...], place: Span) -> tuple[Heredoc, ...]:
         """The heredocs with their content, which is taken from the lines that follow."""
         complete: list[Heredoc] = []
         for heredoc in heredocs:
@@ -227,7 +226,7 @@ class Reader:
                     DockerfileError(
                         f"the heredoc {heredoc.name} is not terminated",
                         rule="unterminated-heredoc",
-                        span=places.at(0),
+                        span=place,
                         hint=self.hint_for_heredoc(heredoc, start),
                     )
                 )

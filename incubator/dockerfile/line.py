@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from incubator.dockerfile.instructions import Heredoc
-    from incubator.dockerfile.source import Places
+    from incubator.dockerfile.source import Piece
 
 _BLANKS: Final = re.compile(r"[\t\v\f\r ]+")
 _ASCII_BLANKS: Final = re.compile(rf"[{ASCII_SPACES}]+")
@@ -37,7 +37,7 @@ class Node:
 
     `name` is as written, `keyword` the same in lower case. `args` are the words: for ENV and LABEL name, value
     and `=` (or nothing) in turn. `json`: they were given as a JSON array. `original` is the logical line,
-    `comments` stand right above it.
+    `comments` stand right above it, `pieces` are where its continued lines begin.
     """
 
     name: str
@@ -50,7 +50,8 @@ class Node:
     heredocs: tuple[Heredoc, ...] = ()
     first_line: int = 0
     last_line: int = 0
-    places: Places | None = None
+    column: int = 1
+    pieces: tuple[Piece, ...] = ()
     comments: tuple[str, ...] = ()
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from incubator.dockerfile.flags import Kind, read_flags
 from incubator.dockerfile.instructions import Command
+from incubator.dockerfile.source import locate
 from incubator.dockerfile.text import SPACES
 from incubator.errors import DockerfileError
 
@@ -47,16 +48,17 @@ class Maker:
             "original": self.node.original.strip(SPACES),
             "written": self.node.name,
             "comments": self.node.comments,
-            "places": self.node.places if self.placed else None,
+            "pieces": self.node.pieces,
+            "placed": self.placed,
         }
 
     def note(self, message: str, *, rule: str, hint: str | None = None, word: str = "") -> None:
         """Notes a fault, at `word` where that is found."""
         span = self.span
-        if word and self.placed and self.node.places:
+        if word and self.placed:
             offset = self.node.original.find(word, len(self.node.name))
             if offset >= 0:
-                span = self.node.places.at(offset)
+                span = locate(self.span, self.node.pieces, offset)
         self.faults.append(DockerfileError(message, rule=rule, span=span, hint=hint))
 
     def stop(self, message: str, *, rule: str, hint: str | None = None, word: str = "") -> Stop:

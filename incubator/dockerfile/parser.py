@@ -33,7 +33,7 @@ def parse(source: Source) -> Document:
     heads: list[_Head] = []
     faults: list[DockerfileError] = []
     for number, node in enumerate(reader.nodes(), 1):
-        span = Span(source, node.first_line, node.last_line, node.places.column if node.places else 1)
+        span = Span(source, node.first_line, node.last_line, node.column)
         if not heads or heads[-1][0] != "from":
             heads.append((node.keyword, span))
         maker = Maker(node, number, span)

@@ -35,7 +35,7 @@ from incubator.dockerfile.instructions import (
 from incubator.dockerfile.line import LexError, Node
 from incubator.dockerfile.maker import Maker, Stop
 from incubator.dockerfile.run_options import check_device, read_mount
-from incubator.dockerfile.source import Span
+from incubator.dockerfile.source import Span, locate
 from incubator.dockerfile.text import SPACES, lower, nearest
 
 if TYPE_CHECKING:
@@ -354,12 +354,12 @@ def _make_onbuild(maker: Maker) -> OnbuildInstruction:
     trigger = _ONBUILD.sub("", maker.node.original, count=1)
     for heredoc in maker.node.heredocs:
         trigger += f"\n{heredoc.content}{heredoc.name}"
-    node = _trigger_node(maker.node, child)
+    offset = maker.node.original.find(child.original)
     span = maker.span
-    if node.places and maker.placed:
-        start = node.places.at(0)
+    if maker.placed:
+        start = locate(span, maker.node.pieces, offset)
         span = Span(span.source, start.first_line, span.last_line, start.column)
-    inner = Maker(node, maker.number, span, placed=maker.placed)
+    inner = Maker(_trigger_node(maker.node, child, offset), maker.number, span, placed=maker.placed)
     instruction = make_instruction(inner)
     maker.faults += inner.faults
     maker.done()
@@ -367,8 +367,8 @@ def _make_onbuild(maker: Maker) -> OnbuildInstruction:
     return OnbuildInstruction(**maker.common(), trigger=trigger, instruction=instruction)
 
 
-def _trigger_node(node: Node, child: Node) -> Node:
-    """The node of the trigger, with what only the whole line knows."""
+def _trigger_node(node: Node, child: Node, offset: int) -> Node:
+    """The node of the trigger, which begins at `offset`, with what only the whole line knows."""
     return Node(
         name=child.name,
         keyword=child.keyword,
@@ -380,7 +380,7 @@ def _trigger_node(node: Node, child: Node) -> Node:
         heredocs=node.heredocs,
         first_line=node.first_line,
         last_line=node.last_line,
-        places=node.places.shifted(node.original.find(child.original)) if node.places else None,
+        pieces=tuple((begin - offset, line, column) for begin, line, column in node.pieces if begin > offset),
         comments=node.comments,
     )
 

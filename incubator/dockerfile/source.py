@@ -56,28 +56,13 @@ class Span:
         ]
 
 
-@dataclass(slots=True)  # not frozen, which would cost: a large file has many
-class Places:
-    """Where the characters of a logical line are in the source. Not changed once it is handed out.
+Piece = tuple[int, int, int]
+"""Where a continued line of an instruction begins: offset in the logical line, line and column in the source."""
 
-    `line` and `column` are where it begins. `pieces` are its continued lines: offset in the logical line, line and
-    column. `start` is the offset of the character that counts as the first, for the places of a part of the line.
-    """
 
-    source: Source = field(repr=False, compare=False)
-    line: int
-    column: int
-    pieces: tuple[tuple[int, int, int], ...] = ()
-    start: int = 0
-
-    def at(self, offset: int) -> Span:
-        """The place of the character at `offset`."""
-        offset += self.start
-        begin, line, column = 0, self.line, self.column
-        if self.pieces and offset >= self.pieces[0][0]:
-            begin, line, column = self.pieces[bisect_right(self.pieces, offset, key=itemgetter(0)) - 1]
-        return Span(self.source, line, line, column + offset - begin)
-
-    def shifted(self, offset: int) -> Places:
-        """The places of the part of the logical line that begins at `offset`."""
-        return Places(self.source, self.line, self.column, self.pieces, self.start + offset)
+def locate(start: Span, pieces: tuple[Piece, ...], offset: int) -> Span:
+    """The place of the character at `offset` of a logical line that begins at `start` and goes on in `pieces`."""
+    begin, line, column = 0, start.first_line, start.column
+    if pieces and offset >= pieces[0][0]:
+        begin, line, column = pieces[bisect_right(pieces, offset, key=itemgetter(0)) - 1]
+    return Span(start.source, line, line, column + offset - begin)

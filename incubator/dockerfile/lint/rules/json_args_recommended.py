@@ -26,7 +26,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                 and not has_shell
             ):
                 yield Finding(
-                    message=f"JSON arguments recommended for {instruction.keyword} to prevent unintended "
+                    message=f"JSON arguments recommended for {instruction.written} to prevent unintended "
                     "behavior related to OS signals",
                     instruction=instruction,
                 )

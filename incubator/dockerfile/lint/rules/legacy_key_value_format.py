@@ -18,7 +18,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     for stage in subject.reached:
         for instruction in stage.instructions:
             if isinstance(instruction, EnvInstruction | LabelInstruction) and instruction.legacy:
-                keyword = instruction.keyword
+                keyword = instruction.written
                 yield Finding(
                     message=f'"{keyword} key=value" should be used instead of legacy "{keyword} key value" format',
                     instruction=instruction,

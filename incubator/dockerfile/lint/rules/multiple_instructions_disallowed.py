@@ -28,7 +28,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             keyword = instruction.keyword
             if keyword in seen:
                 yield Finding(
-                    message=f"Multiple {keyword} instructions should not be used in the same stage because "
+                    message=f"Multiple {instruction.written} instructions should not be used in the same stage because "
                     "only the last one will be used",
                     instruction=seen[keyword],
                 )
