@@ -69,7 +69,7 @@ def test_malformed_check_options(text: str) -> None:
 
 def test_hint_for_a_misspelt_option() -> None:
     with pytest.raises(DockerfileError) as caught:
-        check_options(document("# check=eror=true\nFROM a\n"))
+        check_options(document("# check=errorr=true\nFROM a\n"))
     assert caught.value.hint == "did you mean error?"
 
 
