@@ -231,10 +231,11 @@ class _StageBuilder:
 
     def _copy(self, instruction: ins.CopyInstruction | ins.AddInstruction) -> None:
         span, expand = instruction.span, self.scope.expand
-        _check_copy_support(instruction)
         copy = instruction if isinstance(instruction, ins.CopyInstruction) else None
         origin = self._context.find_source(copy.from_, span) if copy and copy.from_ else None
         sources = self.scope.expand_all(instruction.sources, span)
+        if isinstance(instruction, ins.AddInstruction):
+            _check_add_support(instruction, sources)
         destination = expand(instruction.destination, span)
         heredocs = tuple(self._expand_heredoc(heredoc, span) for heredoc in instruction.heredocs)
         chown = expand(instruction.chown, span) if instruction.chown else None
@@ -273,20 +274,19 @@ class _StageBuilder:
         return replace(heredoc, content=content, strip_tabs=False, expand=False)
 
 
-def _check_copy_support(instruction: ins.CopyInstruction | ins.AddInstruction) -> None:
-    """Raise for what is not built yet."""
+def _check_add_support(instruction: ins.AddInstruction, sources: tuple[str, ...]) -> None:
+    """Raise for what is not built yet; `sources` are expanded."""
     span = instruction.span
-    if isinstance(instruction, ins.AddInstruction):
-        for flag, value in (
-            ("--checksum", instruction.checksum),
-            ("--keep-git-dir", instruction.keep_git_dir),
-            ("--unpack", instruction.unpack),
-        ):
-            if value is not None:
-                raise _unsupported(f"ADD {flag}", span)
-        for source in instruction.sources:
-            if source.startswith(("http://", "https://", "git@", "git://", "ssh://")):
-                raise _unsupported(f"ADD of a URL ({source})", span)
+    for flag, value in (
+        ("--checksum", instruction.checksum),
+        ("--keep-git-dir", instruction.keep_git_dir),
+        ("--unpack", instruction.unpack),
+    ):
+        if value is not None:
+            raise _unsupported(f"ADD {flag}", span)
+    for source in sources:
+        if source.startswith(("http://", "https://", "git@", "git://", "ssh://")):
+            raise _unsupported(f"ADD of a URL ({source})", span)
 
 
 def _unsupported(what: str, span: Span) -> DockerfileError:
