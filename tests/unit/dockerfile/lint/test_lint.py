@@ -69,8 +69,8 @@ def test_malformed_check_options(text: str) -> None:
 
 def test_hint_for_a_misspelt_option() -> None:
     with pytest.raises(DockerfileError) as caught:
-        check_options(document("# check=errorr=true\nFROM a\n"))
-    assert caught.value.hint == "did you mean error?"
+        check_options(document("# check=kip=A\nFROM a\n"))
+    assert caught.value.hint == "did you mean skip?"
 
 
 def test_target() -> None:
