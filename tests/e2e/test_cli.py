@@ -159,7 +159,9 @@ def test_layers(bench: Bench, tag: str, arguments: list[str], layers: int) -> No
     base = len(bench.inspect("busybox")["RootFS"]["Layers"])
     bench.write("Dockerfile", "FROM busybox\nRUN echo 1 > /1\nCOPY greeting /\nENV A=b\nRUN echo 2 > /2\n")
     bench.build("-q", "-t", tag, *arguments, ".")
-    assert len(bench.inspect(tag)["RootFS"]["Layers"]) - base == layers
+    # On Podman a last, tiny layer takes the mount points away that it leaves in every container.
+    tidy = 1 if "podman" in bench.engine.host else 0
+    assert len(bench.inspect(tag)["RootFS"]["Layers"]) - base in {layers, layers + tidy}
     assert bench.output(tag, "cat", "/1", "/greeting", "/2") == "1\nhello\n2\n"
 
 
