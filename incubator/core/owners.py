@@ -5,18 +5,20 @@ Source: BuildKit's file operations. A user alone brings its own group, or the gr
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LARGEST_ID = (1 << 32) - 2
+_LARGEST_ID = (1 << 31) - 1
+_NUMBER = re.compile(r"\+?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Numbers for files. `unknown` lists names that are in no file; they count as root."""
+    """Numbers for files. `unknown` lists names that are in no file: such a user is root, such a group the user's."""
 
     uid: int
     gid: int
@@ -37,7 +39,7 @@ def find_owner(text: str, read: Callable[[str], str]) -> Owner:
         number = _number(group)
         if number is None:
             record = _record(read("/etc/group"), group)
-            number = _field(record, 2) if record else 0
+            number = _field(record, 2) if record else gid
             if not record:
                 unknown.append(group)
         gid = number
@@ -45,11 +47,15 @@ def find_owner(text: str, read: Callable[[str], str]) -> Owner:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID else None
+    """The number that `text` is, 0 for an empty one; None for a name, and what no id can be counts as a name."""
+    if not text:
+        return 0
+    return int(text) if _NUMBER.fullmatch(text) and int(text) <= _LARGEST_ID else None
 
 
 def _record(table: str, name: str) -> list[str] | None:
-    records = (line.strip().split(":") for line in table.splitlines() if not line.startswith("#"))
+    # Not `splitlines`, which would also cut at characters that a comment field may hold.
+    records = (line.strip().split(":") for line in table.split("\n") if not line.startswith("#"))
     return next((record for record in records if record[0] == name and len(record) > 2), None)
 
 
