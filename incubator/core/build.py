@@ -11,8 +11,8 @@ from incubator.core.copying import Copier, SourceFiles
 from incubator.core.layer import Surroundings
 from incubator.core.leftovers import Workshop, sweep
 from incubator.core.lookup import ImageLookup
-from incubator.core.plan.make import PlanOptions, make_plan
-from incubator.core.publish import publish
+from incubator.core.plan.make import PlanOptions, check_options, make_plan
+from incubator.core.publish import log_in, publish
 from incubator.core.result import CommandLog, LayerResult, ResultImage
 from incubator.core.stages import StageExecutor, StageResult
 from incubator.dockerfile import parse
@@ -81,8 +81,9 @@ class Builder:
 
     def _build(self, begin: float) -> ResultImage:
         request, engine = self._request, self._engine
+        check_options(parse(request.dockerfile), target=request.target, layers=request.layers)
         for credential in request.credentials:
-            engine.login(credential)
+            log_in(engine, credential)
         sweep(engine)
         plan = self.plan()
         self._emit(self._started(plan))

@@ -21,11 +21,14 @@ from incubator.core.archive import docker_archive, oci_archive
 from incubator.core.docker_types import (
     auth_config,
     engine_errors,
+    find_config,
     find_manifest,
     followed,
     image_info,
+    innermost,
     make_mount,
     path_stat,
+    raise_for,
     registry_errors,
     relabels,
     seconds,
@@ -33,7 +36,7 @@ from incubator.core.docker_types import (
 from incubator.core.engine import ContainerInfo, ContainerState, EngineInfo, Mounted
 from incubator.core.history import mark_layers
 from incubator.core.streams import AttachedSocket, RunningCommand
-from incubator.errors import BuilderError, EngineError, EngineUnreachable, RegistryError
+from incubator.errors import EngineError, EngineUnreachable, RegistryError
 from incubator.oci.platform import make_platform
 from incubator.oci.reference import parse_reference
 
@@ -60,6 +63,7 @@ class DockerClient:
         self._api = api
         self._info: EngineInfo | None = None
         self._descriptors: dict[str, list[dict[str, Any]]] = {}
+        self._configs: dict[str, dict[str, Any]] = {}
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -76,7 +80,7 @@ class DockerClient:
             api = APIClient(version="auto", timeout=TIMEOUT_S, **options)
         except (docker_errors.DockerException, requests.exceptions.RequestException) as error:
             raise EngineUnreachable(
-                f"no container engine answers at {options['base_url']}: {error}",
+                f"no container engine answers at {options['base_url']}: {innermost(error)}",
                 hint="start Docker or Podman, or name the engine in DOCKER_HOST; in a pipeline mount "
                 "/var/run/docker.sock into the job, or use a docker:dind service with DOCKER_HOST",
             ) from error
@@ -132,7 +136,19 @@ class DockerClient:
             if error.status == 404:
                 return None
             raise
+        if self.info().store == "podman":
+            self._complete(data)
         return image_info(data)
+
+    def _complete(self, data: dict[str, Any]) -> None:
+        """Add what Podman leaves out of a config (OnBuild, Healthcheck, Shell), from the image's export."""
+        image_id = data["Id"].removeprefix("sha256:")
+        if image_id not in self._configs:
+            with engine_errors("read the config of an image"):
+                reply = self._call("GET", f"/images/{image_id}/get", stream=True)
+                with contextlib.closing(reply), tarfile.open(fileobj=reply.raw, mode="r|") as tar:
+                    self._configs[image_id] = find_config(tar, image_id)
+        data["Config"] = self._configs[image_id].get("config") or {}
 
     def pull(
         self,
@@ -232,17 +248,21 @@ class DockerClient:
 
     def references(self, repository: str) -> list[str]:
         """All `repository:tag` of a repository."""
-        with engine_errors("list images"):
-            images = self._api.images(filters={"reference": repository})
-        tags = [tag for image in images for tag in image.get("RepoTags") or ()]
         # Podman puts `localhost/` in front of names without a registry.
+        pattern = f"localhost/{repository}" if self.info().store == "podman" else repository
+        with engine_errors("list images"):
+            images = self._api.images(filters={"reference": pattern})
+        tags = [tag for image in images for tag in image.get("RepoTags") or ()]
         names = [tag.removeprefix("localhost/") for tag in tags]
         return [name for name in names if name.startswith(f"{repository}:")]
 
     def push(
         self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]
     ) -> str:
-        """Upload a tagged image; the manifest digest that the registry confirmed. Raises RegistryError."""
+        """Upload a tagged image; the manifest digest that the registry confirmed. Raises RegistryError.
+
+        Empty with Podman, which neither tells it nor can ask.
+        """
         parsed = parse_reference(reference)
         digest = ""
         with registry_errors(f"push {reference}"):
@@ -251,23 +271,13 @@ class DockerClient:
             )
             for line in followed(lines, progress):
                 digest = (line.get("aux") or {}).get("Digest") or digest
-        confirmed = self._confirmed_digest(reference, credential)
-        if digest and confirmed and digest != confirmed:
+        if self.info().store == "podman":
+            return ""
+        with registry_errors(f"ask the registry for {reference}"):
+            confirmed = str(self._distribution(reference, credential)["Descriptor"]["digest"])
+        if digest and digest != confirmed:
             raise RegistryError(f"pushed {reference} as {digest}, but the registry serves {confirmed}")
-        if not (confirmed or digest):
-            raise RegistryError(f"pushed {reference}, but neither engine nor registry told its digest")
-        return confirmed or digest
-
-    def _confirmed_digest(self, reference: str, credential: Credential | None) -> str:
-        """What the registry says the reference is; empty where the engine cannot ask (Podman)."""
-        try:
-            with registry_errors(f"ask the registry for {reference}"):
-                answer = self._distribution(reference, credential)
-        except BuilderError:
-            if self.info().store == "podman":
-                return ""
-            raise
-        return str(answer["Descriptor"]["digest"])
+        return confirmed
 
     def _distribution(self, reference: str, credential: Credential | None) -> Any:
         ask = cast("Any", self._api).inspect_distribution
@@ -351,15 +361,17 @@ class DockerClient:
 
         The target of a link comes resolved, as an absolute path.
         """
-        try:
-            with engine_errors(f"look at {path} in a build container"):
-                reply = self._call("HEAD", f"/containers/{container}/archive", params={"path": path})
-        except EngineError as error:
+        with engine_errors(f"look at {path} in a build container"):
+            url = self._url(f"/containers/{container}/archive")
+            reply = self._api.request("HEAD", url, params={"path": path}, timeout=TIMEOUT_S)
+            told = reply.headers.get("X-Docker-Container-Path-Stat")
+            if told:  # Podman tells even with status 404, for a link that leads nowhere
+                return path_stat(json.loads(base64.b64decode(told)))
             # A path below a file is an internal error to some engines.
-            if error.status == 404 or (error.status == 500 and not self._is_folder(container, dirname(path))):
+            if reply.status_code == 404 or not self._is_folder(container, dirname(path)):
                 return None
-            raise
-        return path_stat(json.loads(base64.b64decode(reply.headers["X-Docker-Container-Path-Stat"])))
+            raise_for(reply)
+        return None
 
     def _is_folder(self, container: str, path: str) -> bool:
         if path == "/":
@@ -437,10 +449,9 @@ class DockerClient:
     def _call(self, method: str, path: str, **options: Any) -> requests.Response:
         """One request of the engine's API that docker-py has no fitting method for. Raises APIError."""
         options.setdefault("timeout", TIMEOUT_S)
-        url = f"{self._api.base_url}/v{self._api.api_version}{path}"
-        reply = self._api.request(method, url, **options)
-        try:
-            reply.raise_for_status()
-        except requests.exceptions.HTTPError as error:
-            raise docker_errors.create_api_error_from_http_exception(error) from error
+        reply = self._api.request(method, self._url(path), **options)
+        raise_for(reply)
         return reply
+
+    def _url(self, path: str) -> str:
+        return f"{self._api.base_url}/v{self._api.api_version}{path}"

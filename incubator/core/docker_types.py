@@ -6,11 +6,13 @@ import contextlib
 import json
 import re
 import stat as stat_bits
+import tarfile
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import docker
 import requests
+import urllib3
 from docker import errors as docker_errors
 
 from incubator.core.engine import ImageInfo, PathStat
@@ -19,7 +21,6 @@ from incubator.oci.image_config import ImageConfig, runtime_config_from_json
 from incubator.oci.platform import make_platform
 
 if TYPE_CHECKING:
-    import tarfile
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from incubator.core.volume import Volume
@@ -28,19 +29,33 @@ if TYPE_CHECKING:
 _GO_DIRECTORY, _GO_SYMLINK = 1 << 31, 1 << 27
 _GO_SPECIAL = {1 << 23: stat_bits.S_ISUID, 1 << 22: stat_bits.S_ISGID, 1 << 20: stat_bits.S_ISVTX}
 _GO_OTHER = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
+_NO_ANSWER = (
+    ConnectionError,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+    urllib3.exceptions.ProtocolError,
+    urllib3.exceptions.TimeoutError,
+)
+_FOREIGN = (
+    docker_errors.DockerException,
+    docker_errors.StreamParseError,
+    requests.exceptions.RequestException,
+    urllib3.exceptions.HTTPError,
+    tarfile.TarError,
+)
 _CREDENTIAL_HINT = "check the user name and the password or token, and that it may do this"
 
 
 @contextlib.contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Turn what docker-py and requests raise into EngineError, saying what was being done."""
+    """Turn what docker-py and what it stands on raise into EngineError, saying what was being done."""
     try:
         yield
     except docker_errors.APIError as error:
         raise EngineError(f"cannot {doing}: {_explanation(error)}", status=error.status_code) from error
-    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
-        raise EngineUnreachable(f"cannot {doing}: the engine does not answer: {error}") from error
-    except (docker_errors.DockerException, requests.exceptions.RequestException) as error:
+    except _NO_ANSWER as error:
+        raise EngineUnreachable(f"cannot {doing}: the engine does not answer: {innermost(error)}") from error
+    except _FOREIGN as error:
         raise EngineError(f"cannot {doing}: {error}") from error
 
 
@@ -57,6 +72,14 @@ def registry_errors(doing: str) -> Iterator[None]:
             word in error.message.lower() for word in ("unauthorized", "denied", "forbidden", "401", "403")
         )
         raise RegistryError(error.message, hint=_CREDENTIAL_HINT if refused else None) from error
+
+
+def innermost(error: BaseException) -> str:
+    """The first cause of an error in a line: libraries wrap it in layers of their own names."""
+    seen = error
+    while (below := seen.__cause__ or seen.__context__) is not None:
+        seen = below
+    return str(getattr(seen, "strerror", None) or seen)
 
 
 def _explanation(error: docker_errors.APIError) -> str:
@@ -160,3 +183,20 @@ def find_manifest(tar: tarfile.TarFile) -> dict[str, Any]:
 def seconds(time: str) -> float:
     """Seconds since 1970 of an engine's RFC 3339 time, whose nanoseconds Python does not read."""
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", time)).timestamp()
+
+
+def find_config(tar: tarfile.TarFile, image_id: str) -> dict[str, Any]:
+    """The image config in a docker archive. Raises EngineError."""
+    for member in tar:
+        if member.name == f"{image_id}.json":
+            content = tar.extractfile(member)
+            return dict(json.loads(content.read() if content else b"{}"))
+    raise EngineError("the engine's export of an image holds no config")
+
+
+def raise_for(reply: requests.Response) -> None:
+    """Raise APIError, with what the engine says, for a status that is no success."""
+    try:
+        reply.raise_for_status()
+    except requests.exceptions.HTTPError as error:
+        raise docker_errors.create_api_error_from_http_exception(error) from error

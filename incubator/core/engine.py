@@ -214,7 +214,10 @@ class Engine(Protocol):
     def push(
         self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]
     ) -> str:
-        """Upload a tagged image; the manifest digest that the registry confirmed. Raises RegistryError."""
+        """Upload a tagged image; the manifest digest that the registry confirmed. Raises RegistryError.
+
+        Empty where the engine tells none (Podman): then the registry is asked.
+        """
 
     def containers(self, label: str | None = None) -> list[str]:
         """Ids of containers: the running ones, or with a `label` (`key` or `key=value`) all that have it."""

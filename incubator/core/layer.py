@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
 from incubator.core.engine import ContainerSpec
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
-from incubator.core.script import SHELL, MarkFinder, fits_shell, quote, step_script
+from incubator.core.script import SHELL, MarkFinder, fits_shell, quote, step_script, without_engine_variables
 from incubator.errors import BuilderError, Cancelled, EngineError, StepFailed
 from incubator.events import StepFinished, StepOutput, StepStarted
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     Output = Callable[[Literal["stdout", "stderr"], bytes], None]
 
+_ROOT = "0"
 _TAIL_LINES = 20
 _TAIL_BYTES = 1 << 16
 _LOG_BYTES = 1 << 20
@@ -81,6 +82,9 @@ class LayerContainer:
         self._parent = parent
         self._steps = [step for step in group.steps if step.changes_files]
         self._runs = [step for step in self._steps if isinstance(step, RunStep)]
+        # Podman writes a user it does not find into the /etc/passwd of the layer, but not for an `exec`.
+        as_root = not self._runs or self._engine.info().store == "podman"
+        self._user = _ROOT if as_root else self._runs[0].user or _ROOT
         self._shell: _Shell | None = None
         self._id = ""
         self.logs: dict[StepRef, Log] = {}
@@ -131,7 +135,8 @@ class LayerContainer:
                 entrypoint=entrypoint,
                 command=command,
                 labels=self._around.labels,
-                user=self._runs[0].user if self._runs else "",
+                # An empty user would be that of the image's config, which is not ours.
+                user=step.user or _ROOT if step else self._user,
                 env=dict(step.env) if step else {},
                 working_dir=step.cwd if step else "/",
                 stdin=stdin,
@@ -159,7 +164,7 @@ class LayerContainer:
                 self._shell = _Shell(self._engine, self._id)
             self._put_scripts(step)
             names = [name for name, _ in step.env]
-            if step.user == self._runs[0].user and fits_shell(names):
+            if (step.user or _ROOT) == self._user and fits_shell(names):
                 status = self._shell.run(step, output)
             else:
                 status = self._run_beside(step, output)
@@ -170,9 +175,9 @@ class LayerContainer:
 
     def _run_beside(self, step: RunStep, output: Output) -> int:
         """A command the shell cannot start as it should be: another user, or variables no shell can export."""
-        running = self._engine.run(
-            self._id, step.argv, env=dict(step.env), user=step.user or "0", working_dir=step.cwd
-        )
+        env = dict(step.env)
+        command = without_engine_variables(step.argv, env) if fits_shell(env) else step.argv
+        running = self._engine.run(self._id, command, env=env, user=step.user or _ROOT, working_dir=step.cwd)
         for stream, data in running.frames():
             output(stream, data)
         return running.exit_code()
@@ -204,7 +209,7 @@ class LayerContainer:
         for name, content in step.files:
             path = quote(f"/dev/pipes/{name}")
             text = f"mkdir -p /dev/pipes && printf %s {quote(content)} >{path}"
-            running = self._engine.run(self._id, (SHELL, "-c", text), env={}, user="0", working_dir="/")
+            running = self._engine.run(self._id, (SHELL, "-c", text), env={}, user=_ROOT, working_dir="/")
             said = b"".join(data for _, data in running.frames())
             if running.exit_code():
                 raise EngineError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,24 +72,26 @@ def sweep(engine: Engine) -> list[str]:
 
     Only what bears our labels is touched, and only where its owner is known to be dead or is long overdue.
     """
-    gone = []
+    gone: list[str] = []
+    with contextlib.suppress(EngineError):  # tidying up is no reason to fail; the next build tries again
+        _sweep(engine, gone)
+    return gone
+
+
+def _sweep(engine: Engine, gone: list[str]) -> None:
     dead = set()
     for container in engine.containers(LABEL_BUILD):
-        try:
+        with contextlib.suppress(EngineError):  # somebody else was faster
             labels = engine.container_info(container).labels
             if _is_dead(labels.get(LABEL_OWNER, ""), labels.get(LABEL_STARTED, "")):
                 engine.remove_container(container)
                 gone.append(container)
                 dead.add(labels[LABEL_BUILD])
-        except EngineError as error:
-            if error.status != 404:  # somebody else was faster
-                raise
     for reference in engine.references(WORK_REPOSITORY):
         started, build_id, *_ = [*reference.rpartition(":")[2].split("-"), ""]
         if build_id in dead or _is_overdue(started):
             engine.remove_image(reference)
             gone.append(reference)
-    return gone
 
 
 def owner_of(pid: int) -> str:

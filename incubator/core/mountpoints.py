@@ -1,4 +1,4 @@
-"""Empty folders that an engine makes to mount build-time volumes on, and the layer that takes them away.
+"""Empty folders and files that an engine makes to mount things on, and the layer that takes them away.
 
 No engine can be told not to make them, and they are part of the container's changes. So it is noted which
 were missing before, and those that nobody filled are removed on top. Spec: OCI image-spec layer.md, "Whiteouts".
@@ -31,14 +31,29 @@ class TidyLayer:
     diff_id: str
 
 
+PODMANS_OWN = (
+    "/dev",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/proc",
+    "/run/.containerenv",
+    "/sys",
+)
+"""What Podman mounts in each container; Docker makes the mount points of its own outside the layer."""
+
+
 class MountPoints:
-    """The mount points of one stage's volumes."""
+    """The mount points in one stage's containers."""
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._engine = around.engine
         self._missing: dict[str, str] = {}
-        self._noted = not around.volumes
+        self._paths = [posixpath.normpath(volume.destination) for volume in around.volumes]
+        if self._engine.info().store == "podman":
+            self._paths += PODMANS_OWN
+        self._noted = not self._paths
 
     def note(self, image: str) -> None:
         """Look, once, which destinations an image does not have: the topmost missing path of each."""
@@ -47,8 +62,7 @@ class MountPoints:
         self._noted = True
         container = self._probe(image)
         try:
-            for volume in self._around.volumes:
-                path = posixpath.normpath(volume.destination)
+            for path in self._paths:
                 missing = next((p for p in _from_top(path) if self._engine.stat(container, p) is None), None)
                 if missing:
                     self._missing[path] = missing

@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING
 from incubator.core.lookup import find_credential, report_transfer
 from incubator.errors import PushFailed, RegistryError
 from incubator.events import ImagePushed, ImageTagged
+from incubator.oci.reference import is_loopback
+from incubator.registry.manifests import check_login, manifest_digest
 
 if TYPE_CHECKING:
     from incubator.core.engine import Engine
     from incubator.events import Listener
-    from incubator.request import BuildRequest
+    from incubator.request import BuildRequest, Credential
+
+
+def log_in(engine: Engine, credential: Credential) -> None:
+    """Check a login before anything is built. Raises RegistryError where it is refused."""
+    if engine.info().store == "podman" and is_loopback(credential.registry):
+        check_login(credential)  # its login insists on TLS, though its push does not
+    else:
+        engine.login(credential)
 
 
 def publish(engine: Engine, emit: Listener, image_id: str, request: BuildRequest) -> dict[str, str]:
@@ -49,7 +59,7 @@ def _push_all(engine: Engine, emit: Listener, request: BuildRequest) -> dict[str
                 reference,
                 credential=find_credential(tag, request.credentials),
                 progress=report_transfer(emit, reference, "push"),
-            )
+            ) or manifest_digest(tag, find_credential(tag, request.credentials))
         except RegistryError as error:
             failed = [str(other) for other in request.tags if str(other) not in digests]
             made = f"; pushed: {', '.join(digests)}" if digests else ""

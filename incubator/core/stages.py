@@ -132,12 +132,12 @@ class StageExecutor:
         )
 
     def _tidy(self, result: StageResult, mount_points: MountPoints) -> StageResult:
-        """Take away the empty folders that the engine made to mount volumes on."""
+        """Take away what the engine made to mount things on."""
         tidy = mount_points.removal_layer(result.image.id)
         if tidy is None:
             return result
         engine = self.surroundings.engine
-        entry = HistoryEntry(created_by="remove mount points of build-time volumes", created=self.clock.now())
+        entry = HistoryEntry(created_by="remove empty mount points", created=self.clock.now())
         config = replace(
             result.image.config,
             diff_ids=(*result.image.config.diff_ids, tidy.diff_id),

@@ -16,6 +16,7 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 _LONGEST_NAME = 255
+_LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,11 @@ def parse_reference(text: str) -> Reference:
         tag=tag if colon else (None if digest else "latest"),
         digest=digest or None,
     )
+
+
+def is_loopback(registry: str) -> bool:
+    """Whether a registry is on this very machine by its name: plain HTTP is fine there."""
+    return _LOOPBACK.fullmatch(registry) is not None
 
 
 def _split_registry(name: str) -> tuple[str, str]:

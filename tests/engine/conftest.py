@@ -94,7 +94,7 @@ def docker_build(handle: EngineHandle, folder: Path, tag: str, *arguments: str) 
 
     environment = {**os.environ, **handle.env, "DOCKER_BUILDKIT": "1"}
     command = [
-        lab.tool("docker"),
+        str(lab.tool("docker")),
         "build",
         "--no-cache",
         "--network",

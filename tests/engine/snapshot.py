@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -61,7 +62,7 @@ class Snapshot:
 
 def take_snapshot(api: docker.APIClient, image: str) -> Snapshot:
     """Look at an image through the engine, without running it."""
-    config = cast("Any", api).inspect_image(image)["Config"] or {}
+    config = image_config(api, image)
     host = api.create_host_config(network_mode="none")
     container = api.create_container(image, ["none"], entrypoint=["none"], host_config=host)["Id"]
     try:
@@ -73,6 +74,21 @@ def take_snapshot(api: docker.APIClient, image: str) -> Snapshot:
     finally:
         api.remove_container(container, v=True, force=True)
     return Snapshot(config={key: config[key] for key in CONFIG_KEYS if config.get(key)}, files=files)
+
+
+def image_config(api: docker.APIClient, image: str) -> dict[str, Any]:
+    """The `config` object of an image; Podman leaves keys out of it, so there it is read from the export."""
+    found = cast("Any", api).inspect_image(image)
+    if "Podman" not in str(api.version()["Components"]):
+        return found["Config"] or {}
+    reader = ChunkReader(api.get_image(image))
+    name = found["Id"].removeprefix("sha256:") + ".json"
+    with reader, tarfile.open(fileobj=cast("BinaryIO", reader), mode="r|") as tar:
+        blobs = [
+            content.read() for member in tar if member.name == name and (content := tar.extractfile(member))
+        ]
+    config: dict[str, Any] = json.loads(blobs[0])["config"]
+    return config
 
 
 def _look(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, tuple[Any, ...]]:

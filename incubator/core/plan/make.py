@@ -61,8 +61,14 @@ def make_plan(document: ins.Document, options: PlanOptions, lookup: Lookup) -> P
 
     Raises InputError for options that do not fit the file, DockerfileError for faults at a line.
     """
-    check_splits(options.layers, len(document.instructions))
+    check_options(document, target=options.target, layers=options.layers)
     return _Planner(document, options, lookup).plan()
+
+
+def check_options(document: ins.Document, *, target: str | None, layers: LayerSplits) -> None:
+    """Raise InputError for options that do not fit the file; asks nobody."""
+    check_splits(layers, len(document.instructions))
+    find_target(split_stages(document), target)
 
 
 class _Planner:

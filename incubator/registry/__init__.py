@@ -1,0 +1,1 @@
+"""Registries of the OCI distribution API, spoken to directly."""

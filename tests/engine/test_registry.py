@@ -1,0 +1,113 @@
+"""Push and pull against real registries."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from incubator.errors import PushFailed, RegistryError
+from incubator.events import ImagePushed
+from incubator.request import Credential
+
+if TYPE_CHECKING:
+    from lab import RegistryHandle
+    from tests.engine.conftest import Bench
+
+DOCKERFILE = "FROM busybox\nRUN echo pushed > /pushed\nCMD cat /pushed\n"
+
+
+def manifest_of(registry: RegistryHandle, name: str, reference: str) -> tuple[str, dict[str, Any]]:
+    """Digest by the registry's own header, and the manifest."""
+    request = urllib.request.Request(f"http://{registry.address}/v2/{name}/manifests/{reference}")
+    for kind in ("vnd.docker.distribution.manifest.v2", "vnd.oci.image.manifest.v1"):
+        request.headers["Accept"] = request.headers.get("Accept", "") + f"application/{kind}+json,"
+    if registry.username:
+        pair = f"{registry.username}:{registry.password}".encode()
+        request.add_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return answer.headers["Docker-Content-Digest"], json.load(answer)
+
+
+def test_every_tag_is_pushed_with_the_digest_the_registry_confirms(
+    bench: Bench, registry: RegistryHandle
+) -> None:
+    name = f"push/{bench.handle.name}"
+    tags = [f"{registry.address}/{name}:{tag}" for tag in ("one", "two")]
+    result = bench.build(DOCKERFILE, tag=tags, push=True)
+    assert list(result.digests) == tags
+    for tag in ("one", "two"):
+        digest, manifest = manifest_of(registry, name, tag)
+        assert digest == result.digests[f"{registry.address}/{name}:{tag}"] == result.digest
+        assert len(manifest["layers"]) == len(result.layers)
+        assert manifest["config"]["digest"] == result.config_digest
+    assert [event.reference for event in bench.events if isinstance(event, ImagePushed)] == tags
+    bench.api.remove_image(result.id, force=True)
+    pulled = bench.client.pull(
+        f"{registry.address}/{name}@{result.digest}", platform=None, credential=None, progress=lambda *_: None
+    )
+    assert bench.run(pulled.id, "sh", "-c", "cat /pushed") == "pushed\n"
+
+
+def test_a_login_is_needed_and_checked_before_anything_runs(
+    bench: Bench, registry_auth: RegistryHandle
+) -> None:
+    tag = f"{registry_auth.address}/login/{bench.handle.name}:1"
+    assert registry_auth.username
+    assert registry_auth.password
+    right = Credential(
+        registry=registry_auth.address, username=registry_auth.username, password=registry_auth.password
+    )
+    wrong = Credential(
+        registry=registry_auth.address, username=registry_auth.username, password="wrong horse"
+    )
+    with pytest.raises(RegistryError) as refused:
+        bench.build(DOCKERFILE, tag=tag, push=True, credentials=[wrong])
+    assert "wrong horse" not in str(refused.value)
+    assert bench.events == [] or not any(hasattr(event, "step") and event.step for event in bench.events)
+    with pytest.raises(PushFailed) as anonymous:
+        bench.build(DOCKERFILE, tag=tag, push=True)
+    assert (anonymous.value.pushed, anonymous.value.failed, anonymous.value.exit_code) == ((), (tag,), 4)
+    result = bench.build(DOCKERFILE, tag=tag, push=True, credentials=[right])
+    assert manifest_of(registry_auth, f"login/{bench.handle.name}", "1")[0] == result.digest
+
+
+def test_a_push_without_load_leaves_tags_as_they_were(docker28: Bench, registry: RegistryHandle) -> None:
+    old, new = (f"{registry.address}/load:{tag}" for tag in ("old", "new"))
+    before = docker28.build("FROM busybox\nRUN echo before > /x\n", tag=old)
+    docker28.build(DOCKERFILE, tag=[old, new], push=True, load=False)
+    kept = docker28.client.image(old)
+    assert kept
+    assert kept.id == before.id
+    assert docker28.client.image(new) is None
+    assert manifest_of(registry, "load", "old")[0] == manifest_of(registry, "load", "new")[0]
+
+
+def test_a_failed_push_says_which_references_made_it(docker28: Bench, registry: RegistryHandle) -> None:
+    made, failed = f"{registry.address}/partly:1", "127.0.0.1:1/partly:1"
+    with pytest.raises(PushFailed) as raised:
+        docker28.build(DOCKERFILE, tag=[made, failed], push=True)
+    assert (raised.value.pushed, raised.value.failed) == ((made,), (failed,))
+    assert made in str(raised.value)
+
+
+def test_a_base_image_comes_from_the_registry(bench: Bench, registry: RegistryHandle) -> None:
+    base = f"{registry.address}/base/{bench.handle.name}:1"
+    made = bench.build(
+        'FROM busybox\nRUN mkdir /data\nVOLUME /data\nONBUILD RUN echo trigger > /data/t\nSHELL ["/bin/ash", "-c"]\n',
+        tag=base,
+        push=True,
+    )
+    bench.api.remove_image(made.id, force=True)
+    result = bench.build(f"FROM {base}\nRUN echo $0 > /data/shell\n", pull=True)
+    assert bench.snapshot(result.id).config["Volumes"] == {"/data": {}}
+    assert "OnBuild" not in bench.snapshot(result.id).config
+    files = bench.snapshot(result.id).files
+    assert {"data/t", "data/shell"} <= set(files)
+    with pytest.raises(RegistryError) as missing:
+        bench.build(f"FROM {registry.address}/no/such:image\n")
+    assert "Dockerfile:1:" in str(missing.value)
+    assert missing.value.exit_code == 4
