@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+LAB := $(PYTHON) -m lab
 
 .PHONY: help demo test lint unit engine e2e venv requirements generate format clean
 
@@ -34,3 +35,17 @@ requirements: venv ## refresh the hash-pinned requirement files (needs network)
 	cd requirements && for f in runtime dev; do ../$(BIN)/uv pip compile --quiet --upgrade --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --excludes excludes.txt --custom-compile-command 'make requirements' $$f.in -o $$f.txt; done
+
+generate: venv ## write action.yml, the GitLab component and the tables of the docs from the schemas
+	$(BIN)/python scripts/generate.py
+
+engine: venv ## builds on real engines: Docker Engine 20.10 and 28.5 (both stores), Podman, registries
+	$(LAB) run -- $(BIN)/pytest tests/engine -q -n 2 --dist worksteal
+
+e2e: venv ## the front doors: CLI, act, gitlab-ci-local, on Docker Engine 20.10 and registries
+	$(LAB) run -- $(BIN)/pytest tests/e2e -q
+
+test: lint unit engine e2e ## everything CI runs
+
+clean: ## remove what the above made in this folder
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

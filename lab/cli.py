@@ -14,7 +14,7 @@ from . import engines, images, registries
 from .availability import reason_not_here
 from .clients import CLIENTS, tool
 from .errors import LabError
-from .parts import PARTS, start, stop_all
+from .parts import PARTS, running_parts, start, stop_all
 from .paths import cache_dir, say, state_dir
 from .selfcheck import check_all
 
@@ -67,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     env = commands.add_parser("env", help="start an engine and print its DOCKER_HOST=...")
     env.add_argument("engine", choices=(*engines.ENGINES, DEFAULT_ENGINE))
     env.set_defaults(run=_env)
+
+    run = commands.add_parser("run", help="run a command, then stop what it started")
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    run.set_defaults(run=_run)
 
     commands.add_parser("check", help="start everything and use it once").set_defaults(run=_check)
     return parser
@@ -126,6 +130,17 @@ def _env(options: argparse.Namespace) -> int:
 
 def _check(_: argparse.Namespace) -> int:
     return check_all(_out)
+
+
+def _run(options: argparse.Namespace) -> int:
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not command:
+        raise LabError("name the command to run, after --")
+    before = running_parts()
+    try:
+        return subprocess.run(command, check=False).returncode
+    finally:
+        stop_all(name for name in running_parts() if name not in before)
 
 
 def _engine(name: str) -> engines.EngineHandle:

@@ -23,6 +23,18 @@ def start(name: str) -> str:
     return engines.up(name).host
 
 
+def running_parts() -> list[str]:
+    """Names of the parts that run now."""
+    registry_runs = {
+        name: registries.handle(auth=auth) is not None for auth, name in registries.NAMES.items()
+    }
+    return [
+        name
+        for name in PARTS
+        if registry_runs.get(name) or (name in engines.ENGINES and engines.running(name))
+    ]
+
+
 def stop_all(names: Iterable[str]) -> None:
     """Stop each part with all it runs and stores; one that resists does not keep the others. Raises `LabError`."""
     faults = []

@@ -248,12 +248,11 @@ class DockerClient:
 
     def references(self, repository: str) -> list[str]:
         """All `repository:tag` of a repository."""
-        # Podman puts `localhost/` in front of names without a registry.
-        pattern = f"localhost/{repository}" if self.info().store == "podman" else repository
         with engine_errors("list images"):
-            images = self._api.images(filters={"reference": pattern})
+            images = self._api.images(filters={"reference": repository})
         tags = [tag for image in images for tag in image.get("RepoTags") or ()]
-        names = [tag.removeprefix("localhost/") for tag in tags]
+        # Podman writes names in full: with `docker.io/library/`, or `localhost/` if it made them itself.
+        names = [str(parse_reference(tag.removeprefix("localhost/"))) for tag in tags if "<none>" not in tag]
         return [name for name in names if name.startswith(f"{repository}:")]
 
     def push(
