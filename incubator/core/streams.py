@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from docker.utils.socket import frames_iter
 
+from incubator.core.docker_types import engine_errors
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -31,9 +33,10 @@ class AttachedSocket:
             self._socket.sendall(data)
 
     def frames(self) -> Iterator[Frame]:
-        """Output frames until the container ends."""
-        for stream, data in cast("Any", frames_iter)(self._raw, tty=False):
-            yield ("stderr" if stream == 2 else "stdout", data)
+        """Output frames until the container ends. Raises EngineError."""
+        with engine_errors("read the output of a build container"):
+            for stream, data in cast("Any", frames_iter)(self._raw, tty=False):
+                yield ("stderr" if stream == 2 else "stdout", data)
 
     def close(self) -> None:
         """Close both directions."""
@@ -53,8 +56,9 @@ class RunningCommand:
 
     def frames(self) -> Iterator[Frame]:
         """Output frames until the command ends."""
-        # docker-py's own stream would leave its connection open.
-        output = AttachedSocket(self._api.exec_start(self._id, socket=True))
+        with engine_errors("run a command in a build container"):
+            # docker-py's own stream would leave its connection open.
+            output = AttachedSocket(self._api.exec_start(self._id, socket=True))
         try:
             yield from output.frames()
         finally:
@@ -62,7 +66,8 @@ class RunningCommand:
 
     def exit_code(self) -> int:
         """Exit status; call after `frames` is exhausted."""
-        return int(self._api.exec_inspect(self._id)["ExitCode"] or 0)
+        with engine_errors("ask for the status of a command"):
+            return int(self._api.exec_inspect(self._id)["ExitCode"] or 0)
 
 
 class ChunkReader(io.RawIOBase):

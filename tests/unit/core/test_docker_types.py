@@ -1,0 +1,250 @@
+"""docker-py's errors and dicts in our own types."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import stat
+import tarfile
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+from docker import errors as docker_errors
+
+from incubator.core.docker_types import (
+    auth_config,
+    engine_errors,
+    followed,
+    image_info,
+    path_stat,
+    raise_for,
+    registry_errors,
+    seconds,
+)
+from incubator.errors import BuilderError, EngineError, EngineUnreachable, RegistryError
+from incubator.oci.image_config import RuntimeConfig
+from incubator.oci.platform import Platform
+from incubator.request import Credential
+
+
+def exceptions_of(module: Any) -> list[type[Exception]]:
+    """The exceptions that a module defines."""
+    classes = [value for _, value in inspect.getmembers(module, inspect.isclass)]
+    return [
+        c
+        for c in classes
+        if issubclass(c, Exception) and c.__module__ == module.__name__ and not issubclass(c, Warning)
+    ]
+
+
+def made(cls: type[Exception]) -> Exception:
+    """An instance of a foreign exception; most constructors take any text for what they want."""
+    special: dict[type[Exception], tuple[Any, ...]] = {
+        requests.exceptions.JSONDecodeError: ("not JSON", "{", 0),
+        urllib3.exceptions.IncompleteRead: (1, 2),
+        urllib3.exceptions.InvalidChunkLength: (SimpleNamespace(tell=lambda: 1, length_remaining=2), b"x"),
+    }
+    for arguments in (special.get(cls, ()), *(("what it said",) * count for count in range(1, 6))):
+        with contextlib.suppress(TypeError, AttributeError):
+            if arguments:
+                return cls(*arguments)
+    return cls.__new__(cls, "what it said")
+
+
+FOREIGN = [
+    *exceptions_of(docker_errors),
+    *exceptions_of(requests.exceptions),
+    # The one other speaks of a proxy's settings and is raised before any request.
+    *(cls for cls in exceptions_of(urllib3.exceptions) if issubclass(cls, urllib3.exceptions.HTTPError)),
+    *exceptions_of(tarfile),
+]
+
+
+def test_the_list_of_foreign_errors_is_not_empty() -> None:
+    names = {cls.__name__ for cls in FOREIGN}
+    assert {"APIError", "StreamParseError", "ContainerError", "ReadTimeout", "ProtocolError"} <= names
+
+
+@pytest.mark.parametrize("cls", FOREIGN, ids=lambda cls: f"{cls.__module__}.{cls.__name__}")
+def test_every_foreign_error_is_mapped(cls: type[Exception]) -> None:
+    error = made(cls)
+    with pytest.raises(EngineError) as caught, engine_errors("look"):
+        raise error
+    assert caught.value.__cause__ is error
+    assert caught.value.message.startswith("cannot look: ")
+    with pytest.raises(BuilderError) as caught_too, registry_errors("push x"):
+        raise error
+    assert isinstance(caught_too.value, RegistryError | EngineUnreachable)
+    assert caught_too.value.exit_code in (3, 4)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.exceptions.ConnectionError("no"), requests.exceptions.ReadTimeout("no"),
+        requests.exceptions.ConnectTimeout("no"), urllib3.exceptions.ProtocolError("no"),
+        urllib3.exceptions.ReadTimeoutError(None, "/", "no"),  # type: ignore[arg-type]
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_an_engine_that_does_not_answer_is_told_apart(error: Exception) -> None:
+    for guard in (engine_errors, registry_errors):
+        with (
+            pytest.raises(EngineUnreachable, match="cannot look: the engine does not answer") as caught,
+            guard("look"),
+        ):
+            raise error
+        assert caught.value.exit_code == 3
+
+
+def api_error(status: int, said: str | bytes | None) -> docker_errors.APIError:
+    reply = requests.Response()
+    reply.status_code = status
+    return docker_errors.APIError("summary", response=reply, explanation=said)
+
+
+@pytest.mark.parametrize(("said", "text"), [("the reason\n", "the reason"), (b"bytes \xff", "bytes \ufffd")])
+def test_the_engines_own_words_and_status_are_kept(said: str | bytes, text: str) -> None:
+    with pytest.raises(EngineError) as caught, engine_errors("look"):
+        raise api_error(404, said)
+    assert (caught.value.message, caught.value.status) == (f"cannot look: {text}", 404)
+
+
+def test_an_engine_that_says_nothing() -> None:
+    with pytest.raises(EngineError, match=r"cannot look: .*500"), engine_errors("look"):
+        raise api_error(500, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "hinted"),
+    [
+        ("unauthorized: authentication required", True), ("denied: requested access", True), ("403 Forbidden", True),
+        ("no basic auth credentials: 401", True), ("manifest unknown", False),
+    ],
+)  # fmt: skip
+def test_a_refused_login_has_a_hint(said: str, *, hinted: bool) -> None:
+    with pytest.raises(RegistryError) as caught, registry_errors("push x"):
+        raise api_error(500, said)
+    assert bool(caught.value.hint) is hinted
+
+
+def test_nothing_happens_where_nothing_is_raised() -> None:
+    with engine_errors("look"), registry_errors("push"):
+        pass
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), EngineError("own"), KeyboardInterrupt()])
+def test_other_errors_pass(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, engine_errors("look"):
+        raise error
+    assert caught.value is error
+
+
+def test_a_reply_that_is_no_success() -> None:
+    reply = requests.Response()
+    reply.status_code = 409
+    reply._content = b'{"message": "name in use"}'
+    reply.headers["Content-Type"] = "application/json"
+    with pytest.raises(docker_errors.APIError) as caught:
+        raise_for(reply)
+    assert caught.value.explanation == "name in use"
+    reply.status_code = 204
+    raise_for(reply)
+
+
+# -- progress ---------------------------------------------------------------------------------------------
+
+
+def test_bytes_of_all_layers_are_added_up() -> None:
+    lines: list[dict[str, Any]] = [
+        {"status": "Pulling"},
+        {"id": "a", "progressDetail": {"current": 1, "total": 10}},
+        {"id": "b", "progressDetail": {"current": 2, "total": 20}},
+        {"id": "b", "progressDetail": {}},
+        {"id": "a", "progressDetail": {"current": 10, "total": 10}},
+        {"id": "c", "progressDetail": {"total": 5}},
+        {"id": "c", "progressDetail": None},
+        {"aux": {"Digest": "sha256:x"}},
+    ]
+    told: list[tuple[int, int | None]] = []
+    assert list(followed(lines, lambda done, total: told.append((done, total)))) == lines
+    assert told == [(1, 10), (3, 30), (12, 30), (12, 35)]
+
+
+def test_an_error_line_ends_a_transfer() -> None:
+    lines: list[dict[str, Any]] = [{"status": "x"}, {"error": "denied: no\n"}, {"status": "never"}]
+    seen: list[dict[str, Any]] = []
+    with pytest.raises(RegistryError, match=r"^cannot push x: denied: no"), registry_errors("push x"):
+        seen.extend(followed(lines, lambda *_: None))
+    assert seen == lines[:1]
+
+
+# -- dicts ------------------------------------------------------------------------------------------------
+
+
+def test_credentials() -> None:
+    assert auth_config(None) is None
+    hub = Credential(registry="docker.io", username="u", password="p")
+    assert auth_config(hub) == {
+        "username": "u",
+        "password": "p",
+        "serveraddress": "https://index.docker.io/v1/",
+    }
+    own = auth_config(Credential(registry="r:5000", username="u", password="p"))
+    assert own is not None
+    assert own["serveraddress"] == "r:5000"
+    assert "p'" not in repr(hub)
+
+
+def test_an_image() -> None:
+    info = image_info({
+        "Id": "sha256:aa", "Os": "linux", "Architecture": "arm", "Variant": "v7", "Created": "2020", "Author": "me",
+        "Size": 7, "Config": {"Cmd": ["x"], "Env": None}, "RootFS": {"Type": "layers", "Layers": ["sha256:1"]},
+    })  # fmt: skip
+    assert (info.id, info.size_bytes) == ("sha256:aa", 7)
+    assert info.config.platform == Platform(os="linux", architecture="arm", variant="v7")
+    assert info.config.config == RuntimeConfig(cmd=("x",))
+    assert (info.config.diff_ids, info.config.created, info.config.author) == (("sha256:1",), "2020", "me")
+    assert info.config.history == ()
+
+
+def test_an_image_that_leaves_things_out() -> None:
+    info = image_info(
+        {"Id": "aa", "Architecture": "amd64", "RootFS": {"Type": "layers"}, "Config": None, "Size": None}
+    )
+    assert info.id == "sha256:aa"
+    assert info.config.platform == Platform(os="linux", architecture="amd64")
+    assert info.config.diff_ids == ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "bits"),
+    [
+        (0o644, "file", 0o644), (1 << 31 | 0o755, "dir", 0o755), (1 << 27 | 0o777, "symlink", 0o777),
+        (1 << 23 | 0o755, "file", stat.S_ISUID | 0o755), (1 << 22 | 0o755, "file", stat.S_ISGID | 0o755),
+        (1 << 31 | 1 << 20 | 0o777, "dir", stat.S_ISVTX | 0o777), (1 << 26 | 0o600, "other", 0o600),
+        (1 << 26 | 1 << 21 | 0o600, "other", 0o600), (1 << 25 | 0o600, "other", 0o600), (1 << 24, "other", 0),
+        (1 << 19, "other", 0),
+    ],
+)  # fmt: skip
+def test_gos_file_modes(mode: int, kind: str, bits: int) -> None:
+    found = path_stat({"name": "x", "size": 3, "mode": mode, "linkTarget": "/t"})
+    assert (found.kind, found.mode, found.size, found.link_target) == (kind, bits, 3, "/t")
+
+
+def test_a_path_without_a_target() -> None:
+    assert path_stat({"mode": 0o644, "linkTarget": None}).link_target == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1970-01-01T00:00:01Z", 1.0), ("1970-01-01T00:00:01.5Z", 1.5), ("1970-01-01T00:00:01.123456789Z", 1.123456),
+        ("1970-01-01T01:00:00.000000001+01:00", 0.0),
+    ],
+)  # fmt: skip
+def test_times_with_nanoseconds(text: str, value: float) -> None:
+    assert seconds(text) == value
