@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from incubator.dockerfile.source import Span
 
 _NO_FLAGS: Final[Mapping[str, Kind]] = {}
+_NOTHING: Final = Command(words=(), shell_form=True)
 
 
 class Stop(Exception):
@@ -99,4 +100,4 @@ class Maker:
 
     def command(self, args: tuple[str, ...]) -> Command:
         """`args` as a command in the form in which they were given."""
-        return Command(words=args, shell_form=not self.node.json)
+        return Command(words=args, shell_form=not self.node.json) if args or self.node.json else _NOTHING
