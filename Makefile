@@ -27,6 +27,9 @@ format: venv ## let ruff write
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+demo: venv ## build the example, push it, pull it and run it, all for real; leaves nothing running
+	$(BIN)/python scripts/demo.py
+
 unit: venv ## pure logic: no network, no engine
 	$(BIN)/pytest tests/unit -n auto -q
 
