@@ -103,7 +103,7 @@ def test_an_engine_that_does_not_answer_is_told_apart(error: Exception) -> None:
 def api_error(status: int, said: str | bytes | None) -> docker_errors.APIError:
     reply = requests.Response()
     reply.status_code = status
-    return docker_errors.APIError("summary", response=reply, explanation=said)
+    return docker_errors.APIError("summary", response=reply, explanation=said)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("said", "text"), [("the reason\n", "the reason"), (b"bytes \xff", "bytes \ufffd")])

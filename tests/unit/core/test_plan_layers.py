@@ -152,7 +152,7 @@ def test_groups_are_the_steps_cut_where_asked(lines: list[str], data: st.DataObj
     text = "\n".join(["FROM busybox", *lines])
     count = 1 + len(lines)
     numbers = st.lists(st.integers(0, count), max_size=6).map(tuple)
-    splits = data.draw(st.just("auto") | numbers)
+    splits: LayerSplits = data.draw(st.one_of(st.just("auto"), numbers))
     found = steps(text, layers=splits)
     groups = plan(text, layers=splits).target.groups
     assert flat(plan(text, layers=splits).target) == found == steps(text)

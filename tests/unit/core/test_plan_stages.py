@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from incubator.core.plan.make import find_target, split_stages
@@ -25,7 +27,7 @@ COPY --from=busybox /d /d
 """
 
 
-def names(text: str, **options: object) -> list[str]:
+def names(text: str, **options: Any) -> list[str]:
     return [stage.name for stage in plan(text, **options).stages]
 
 
@@ -70,7 +72,7 @@ def test_the_last_of_several_stages_with_the_name_is_the_target() -> None:
 @pytest.mark.parametrize(
     ("target", "hint"),
     [
-        ("biuld", "did you mean Build?"), ("TOOL", "did you mean tools?"),
+        ("buldi", "did you mean Build?"), ("TOOL", "did you mean tools?"),
         ("5", "stages are tools, broken, Build, docs"),
         ("-1", "stages are tools, broken, Build, docs"), ("stage-4", "stages are tools, broken, Build, docs"),
         ("٣", "stages are tools, broken, Build, docs"),
@@ -119,8 +121,13 @@ def test_from_with_a_given_argument() -> None:
 
 
 def test_from_a_stage_by_a_variable() -> None:
-    made = plan("ARG NAME=A\nFROM busybox AS a\nFROM $NAME")
+    made = plan("ARG NAME=a\nFROM busybox AS A\nFROM $NAME")
     assert made.target.base == 0
+
+
+def test_from_finds_a_stage_by_its_name_in_small_letters_only() -> None:
+    with pytest.raises(InputError, match=r"^Dockerfile:2:1: invalid reference 'A'"):
+        plan("FROM busybox AS A\nFROM A")
 
 
 def test_from_nothing_is_an_error_with_a_hint() -> None:
@@ -141,7 +148,7 @@ def test_a_fault_in_a_variable_is_told_once_at_its_line() -> None:
 
 def test_a_name_nearly_that_of_a_stage_is_told() -> None:
     with pytest.raises(RegistryError) as caught:
-        plan("FROM busybox AS Builder\nFROM biulder")
+        plan("FROM busybox AS Builder\nFROM buldier")
     assert caught.value.hint == "did you mean the stage Builder?"
     assert caught.value.span is not None
     with pytest.raises(RegistryError) as caught:

@@ -149,7 +149,7 @@ def test_copy_words_are_expanded() -> None:
         "COPY --chown=$U --chmod=$M --exclude=$X --exclude=b ${S} '$S' \"$D\""
     )
     assert (copy.sources, copy.destination) == (("src", "$S"), "/d d/")
-    assert (copy.chown, copy.chmod, copy.exclude) == ("5:6", "u+x", ("*.o", "b"))
+    assert (copy.chown, copy.chmod, copy.exclude) == ("5:6", "u+x", ("$X", "b"))
     assert copy.created_by == "COPY --chown=5:6 --chmod=u+x src $S /d d/"
 
 
