@@ -48,6 +48,9 @@ engine: venv ## builds on real engines: Docker Engine 20.10 and 28.5 (both store
 e2e: venv ## the front doors: CLI, act, gitlab-ci-local, on Docker Engine 20.10 and registries
 	$(LAB) run -- $(BIN)/pytest tests/e2e -q
 
+conformance: venv ## scores of parser, shell words and ignore rules against recorded results of BuildKit
+	$(BIN)/python scripts/conformance.py
+
 test: lint unit engine e2e ## everything CI runs
 
 clean: ## remove what the above made in this folder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from incubator.core.constants import APP_NAME
@@ -79,7 +79,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         config: dict or list of dicts by `schemas/config.schema.json`, beneath the arguments given here.
         context_file_limit: bytes of a context tar that stay in memory, the rest is on disk; 0: all.
         container_client: engine to use; by default that of the environment (DOCKER_HOST).
-        cache: where earlier results are kept; not supported yet.
+        cache: where results of earlier builds are found; by default references on the engine itself.
         target: stage to build; the last one by default.
         platform: platform of the image, as in `linux/arm64`.
         network: network of build steps.
@@ -95,8 +95,6 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         BuilderError: any other failure; `incubator.errors` has the tree. Each is logged as a warning, too.
     """
     faults = Faults()
-    if cache is not None:
-        faults.add("cache is not supported yet")
     place = _place(path, fileobj, dockerfile, custom_context=custom_context, faults=faults)
     values: dict[str, Any] = {
         "buildargs": buildargs,
@@ -130,13 +128,14 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     except BuilderError as error:
         _logger.warning(ERROR_SUBTITLE.format(f"Bad input:\n{error}"))
         raise
-    return run_request(request, client=container_client, emit=emit)
+    return run_request(request, client=container_client, cache=cache, emit=emit)
 
 
 def run_request(
     request: BuildRequest,
     *,
     client: Engine | None = None,
+    cache: ImageCache | None = None,
     emit: Listener | None = None,
 ) -> ResultImage:
     """Build what `request` asks for and close its context; without a client, with the engine of the environment.
@@ -147,9 +146,9 @@ def run_request(
     from incubator.core.client import DockerClient
 
     try:
-        with closing(request.context):
-            engine = client or DockerClient.from_env()
-            return Builder(request, client=engine, emit=emit).build()
+        with closing(request.context), ExitStack() as stack:
+            engine = client or stack.enter_context(closing(DockerClient.from_env()))
+            return Builder(request, client=engine, cache=cache, emit=emit).build()
     except BuilderError as error:
         _logger.warning(ERROR_SUBTITLE.format(f"Build failed:\n{error}"))
         raise

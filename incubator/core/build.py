@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import Clock, assemble
+from incubator.core.caching import EngineCache
 from incubator.core.copying import Copier, SourceFiles
 from incubator.core.layer import Surroundings
 from incubator.core.leftovers import Workshop, sweep
@@ -23,6 +24,7 @@ from incubator.oci.image_config import digest_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from incubator.core.caching import ImageCache
     from incubator.core.engine import Engine
     from incubator.core.plan.model import Plan
     from incubator.events import Event, Listener
@@ -37,9 +39,17 @@ def _ignore(_event: Event) -> None:
 class Builder:
     """Builds one request with one engine. `build` may be called once."""
 
-    def __init__(self, request: BuildRequest, *, client: Engine, emit: Listener | None = None) -> None:
+    def __init__(
+        self,
+        request: BuildRequest,
+        *,
+        client: Engine,
+        cache: ImageCache | None = None,
+        emit: Listener | None = None,
+    ) -> None:
         self._request = request
         self._engine = client
+        self._cache = cache or EngineCache(client)
         self._emit = emit or _ignore
         self._id = secrets.token_hex(8)
         self._clock = Clock(request.source_date_epoch)
@@ -104,7 +114,14 @@ class Builder:
                 keep_containers=not request.rm,
                 keep_after_failure=not request.force_rm,
             )
-            executor = StageExecutor(surroundings=surroundings, workshop=workshop, clock=self._clock)
+            executor = StageExecutor(
+                surroundings=surroundings,
+                workshop=workshop,
+                sources=sources,
+                clock=self._clock,
+                cache=self._cache,
+                look_up=not request.no_cache,
+            )
             results: dict[int, StageResult] = {}
             for stage in plan.stages:
                 results[stage.index] = executor.execute(stage, plan.platform, results)
@@ -160,7 +177,7 @@ def _layer_results(config: ImageConfig, final: StageResult, sizes: Sequence[int]
                 size_bytes=size,
                 commands=tuple(step.ref.text for step in layer.steps if step.changes_files) if layer else (),
                 duration_s=layer.duration_s if layer else 0.0,
-                cached=False,
+                cached=layer.cached if layer else False,
                 base=layer is None,
             )
         )

@@ -1,8 +1,16 @@
-"""The layer cache's protocol: what a build asks of it."""
+"""The layer cache: what a build asks of one, and the one that needs nothing but the engine."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from incubator.core.constants import APP_NAME
+
+if TYPE_CHECKING:
+    from incubator.core.engine import Engine
+
+CACHE_REPOSITORY = f"{APP_NAME}-cache"
+"""Repository of the references that keep results of builds on the engine."""
 
 
 class ImageCache(Protocol):
@@ -18,3 +26,19 @@ class ImageCache(Protocol):
     def store(self, key: str, image: str) -> None:
         """Remember that `image`, which is on the engine now, is the result for `key`."""
         ...
+
+
+class EngineCache:
+    """Keeps results on the engine itself: images under references `incubator-cache:<key>`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def find(self, key: str) -> str | None:
+        """The reference, if the engine has it."""
+        reference = f"{CACHE_REPOSITORY}:{key}"
+        return reference if self._engine.image(reference) else None
+
+    def store(self, key: str, image: str) -> None:
+        """Give the image the reference."""
+        self._engine.tag(image, f"{CACHE_REPOSITORY}:{key}")

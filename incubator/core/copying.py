@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from incubator.context.chmod import parse_chmod
 from incubator.context.copy import CopyOptions, place
+from incubator.context.digest import content_digest
 from incubator.context.entry import Entry
 from incubator.context.inline import inline_file
 from incubator.context.rootfs import CopyError, EmptyRoot, Stat, View
@@ -20,6 +23,7 @@ from incubator.core.owners import find_owner
 from incubator.core.plan.model import ImageSource, StageSource
 from incubator.core.script import SHELL
 from incubator.core.streams import ChunkReader
+from incubator.errors import BuilderError
 from incubator.events import WarningRaised
 
 if TYPE_CHECKING:
@@ -73,6 +77,34 @@ class SourceFiles:
                 files = self._context
         inline = [inline_file(doc.name, _bytes(doc.content), mtime_ns=made_at_ns) for doc in step.heredocs]
         return [(files, path) for path in step.sources] + [(source, "") for source in inline]
+
+    def digests(self, step: CopyStep, keys: Mapping[int, str | None]) -> list[str] | None:
+        """Digests of all that a step may read; None where that cannot be told.
+
+        `keys` has the cache key of each stage. A superset of what is copied may be covered, never less.
+        """
+        match step.origin:
+            case StageSource(index=index):
+                key = keys[index]
+                return [key] if key else None
+            case ImageSource(image=image):
+                return [str(image.config.platform), *image.config.diff_ids]
+            case _:
+                try:
+                    return [self._context_digest(step, pattern) for pattern in step.sources]
+                except BuilderError:
+                    return None  # the step itself will tell, when its time has come
+
+    def _context_digest(self, step: CopyStep, pattern: str) -> str:
+        if step.parents:
+            pattern = pattern.partition("/./")[0] if "/./" in pattern else "/"
+        digest = hashlib.sha256()
+        for match in self._context.resolve(pattern):
+            content = content_digest(self._context.walk(match))
+            digest.update(
+                f"{match.kind} {len(match.name)} ".encode() + os.fsencode(match.name) + content.encode()
+            )
+        return digest.hexdigest()
 
     def container(self, image: str, platform: Platform | None = None) -> ContainerSource:
         """The files of an image; `platform` where it is not the engine's own."""

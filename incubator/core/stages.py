@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 from incubator.core.assemble import Clock, group_history
 from incubator.core.layer import LayerContainer, Surroundings
 from incubator.core.mountpoints import MountPoints
-from incubator.core.plan.model import BaseImage, RunStep
+from incubator.core.plan.keys import base_key, group_key
+from incubator.core.plan.model import BaseImage, CopyStep, RunStep
 from incubator.errors import EngineError
-from incubator.events import LayerCommitted
+from incubator.events import LayerCommitted, StepFinished, StepStarted
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from incubator.core.caching import ImageCache
+    from incubator.core.copying import SourceFiles
     from incubator.core.engine import ImageInfo
     from incubator.core.leftovers import Workshop
     from incubator.core.plan.model import Group, StagePlan, Step
+    from incubator.events import StepRef
     from incubator.oci.platform import Platform
 
 
@@ -34,6 +38,7 @@ class BuiltLayer:
     diff_id: str
     steps: tuple[Step, ...]
     duration_s: float
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +46,11 @@ class StageResult:
     """A stage's files as an image on the engine, whose config does not matter.
 
     `history` covers all layers of `image`; `layers` are those made since the base image, this stage's and
-    those of stages below it. `logs`: output of each RUN.
+    those of stages below it. `logs`: output of each RUN. `key`: cache key of the files, None where unknown.
     """
 
     image: ImageInfo
+    key: str | None
     platform: Platform
     history: tuple[HistoryEntry, ...]
     layers: tuple[BuiltLayer, ...]
@@ -57,7 +63,10 @@ class StageExecutor:
 
     surroundings: Surroundings
     workshop: Workshop
+    sources: SourceFiles
     clock: Clock
+    cache: ImageCache
+    look_up: bool = True
 
     def execute(self, stage: StagePlan, platform: Platform, done: Mapping[int, StageResult]) -> StageResult:
         """Make a stage's layers. `done` holds the stages it builds on."""
@@ -68,7 +77,7 @@ class StageExecutor:
         )
         mount_points = MountPoints(around)
         for group in stage.groups:
-            result = self._group(around, group, result, mount_points)
+            result = self._group(around, group, result, mount_points, done)
         return self._tidy(result, mount_points)
 
     def _start(self, stage: StagePlan, platform: Platform, done: Mapping[int, StageResult]) -> StageResult:
@@ -91,23 +100,43 @@ class StageExecutor:
         image = engine.image(parent)
         if image is None:
             raise EngineError(f"the image {parent} is gone")
-        return StageResult(image=image, platform=config.platform, history=history, layers=(), logs=())
+        return StageResult(
+            image=image,
+            key=base_key(config.diff_ids, config.platform),
+            platform=config.platform,
+            history=history,
+            layers=(),
+            logs=(),
+        )
 
     def _group(
-        self, around: Surroundings, group: Group, before: StageResult, mount_points: MountPoints
+        self,
+        around: Surroundings,
+        group: Group,
+        before: StageResult,
+        mount_points: MountPoints,
+        done: Mapping[int, StageResult],
     ) -> StageResult:
         if not group.changes_files:
             entries = group_history(group, made_layer=False, clock=self.clock)
             return replace(before, history=before.history + entries)
         begin = time.monotonic()
-        if any(isinstance(step, RunStep) for step in group.steps):
+        runs = any(isinstance(step, RunStep) for step in group.steps)
+        if runs:
             mount_points.note(before.image.id)
-        with LayerContainer(around, before.image.id, group) as container:
-            container.execute()
-            image = container.commit(self.workshop.reference())
-            logs = tuple(
-                (step, container.logs[step.ref].text) for step in group.steps if step.ref in container.logs
-            )
+        key = self._key(group, before, done, runs=runs)
+        found = self._find(key, before)
+        if found:
+            image, logs = found, before.logs
+            for step in group.steps:
+                if step.changes_files:
+                    around.emit(StepStarted(step=step.ref))
+                    around.emit(StepFinished(step=step.ref, duration_s=0.0, cached=True))
+        else:
+            image, made_logs = self._make(around, group, before)
+            logs = before.logs + made_logs
+            if key:
+                self.cache.store(key, image.id)
         duration_s = time.monotonic() - begin
         # Docker makes no layer where nothing changed, Podman an empty one.
         made = [d for d in image.config.diff_ids[len(before.image.config.diff_ids) :] if d != EMPTY_LAYER]
@@ -118,18 +147,58 @@ class StageExecutor:
                 diff_id=made[-1] if made else None,
                 size_bytes=max(0, image.size_bytes - before.image.size_bytes),
                 duration_s=duration_s,
+                cached=found is not None,
             )
         )
         layers = tuple(
-            BuiltLayer(diff_id=diff_id, steps=group.steps, duration_s=duration_s) for diff_id in made
+            BuiltLayer(diff_id=diff_id, steps=group.steps, duration_s=duration_s, cached=found is not None)
+            for diff_id in made
         )
         return replace(
             before,
             image=image if made else before.image,
+            key=key,
             history=before.history + group_history(group, made_layer=bool(made), clock=self.clock),
             layers=before.layers + layers,
-            logs=before.logs + logs,
+            logs=logs,
         )
+
+    def _make(
+        self, around: Surroundings, group: Group, before: StageResult
+    ) -> tuple[ImageInfo, tuple[tuple[Step, str], ...]]:
+        """Execute a group; its image and the output of its RUNs."""
+        with LayerContainer(around, before.image.id, group) as container:
+            container.execute()
+            image = container.commit(self.workshop.reference())
+            ran = [step for step in group.steps if step.ref in container.logs]
+            return image, tuple((step, container.logs[step.ref].text) for step in ran)
+
+    def _key(
+        self, group: Group, before: StageResult, done: Mapping[int, StageResult], *, runs: bool
+    ) -> str | None:
+        """The group's cache key; None where something it depends on has none."""
+        if before.key is None:
+            return None
+        keys = {index: result.key for index, result in done.items()}
+        files: dict[StepRef, list[str]] = {}
+        for step in group.steps:
+            if isinstance(step, CopyStep):
+                digests = self.sources.digests(step, keys)
+                if digests is None:
+                    return None
+                files[step.ref] = digests
+        around = self.surroundings
+        seen = (
+            {"network": around.network, "volumes": [str(volume) for volume in around.volumes]} if runs else {}
+        )
+        return group_key(before.key, group, files=files, surroundings=seen | {"epoch": self.clock.epoch})
+
+    def _find(self, key: str | None, before: StageResult) -> ImageInfo | None:
+        """An earlier result for a key, if it really continues what is below."""
+        reference = self.cache.find(key) if key and self.look_up else None
+        image = self.surroundings.engine.image(reference) if reference else None
+        below = before.image.config.diff_ids
+        return image if image and image.config.diff_ids[: len(below)] == below else None
 
     def _tidy(self, result: StageResult, mount_points: MountPoints) -> StageResult:
         """Take away what the engine made to mount things on."""

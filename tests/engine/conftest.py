@@ -48,6 +48,7 @@ class Bench:
         """Build a Dockerfile's text with incubator; RUN has no network."""
         self.write({"Dockerfile": dockerfile} | (files or {}))
         options.setdefault("network", "none")
+        options.setdefault("no_cache", True)
         return build(path=self.folder, container_client=self.client, emit=self.events.append, **options)
 
     def reference_build(self, tag: str, *arguments: str) -> Snapshot:

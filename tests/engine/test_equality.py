@@ -57,6 +57,7 @@ def test_the_example_is_equal(bench: Bench, reference: Bench) -> None:
         buildargs={"VERSION": "1.0"},
         container_client=bench.client,
         network="none",
+        no_cache=True,
     )
     ours = bench.snapshot(result.id)
     # Byte code holds the time of its source, which is when it was written into each builder's container.
@@ -74,6 +75,7 @@ def test_equal_whatever_the_layers(docker28: Bench, case: str, layers: list[int]
         path=docker28.folder,
         container_client=docker28.client,
         network="none",
+        no_cache=True,
         layers=layers,
         emit=docker28.events.append,
     )
@@ -85,7 +87,13 @@ def test_equal_whatever_the_layers(docker28: Bench, case: str, layers: list[int]
 def test_equal_on_every_engine(bench: Bench, reference: Bench, case: str) -> None:
     bench.folder.rmdir()
     shutil.copytree(CASES / case, bench.folder, symlinks=True)
-    result = build(path=bench.folder, container_client=bench.client, network="none", emit=bench.events.append)
+    result = build(
+        path=bench.folder,
+        container_client=bench.client,
+        network="none",
+        no_cache=True,
+        emit=bench.events.append,
+    )
     if bench.handle.name == "docker20":
         # Its BuildKit is of 2020 and reads today's syntax only in part.
         reference.folder = bench.folder

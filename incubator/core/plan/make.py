@@ -175,8 +175,8 @@ class _Planner:
             ) from error
 
     def _find_earlier(self, name: str, before: int) -> Stage | None:
-        """The last stage above `before` of that name; names compare without case."""
-        matching = [s for s in self._stages[:before] if s.head.alias and s.head.alias.lower() == name.lower()]
+        """The last stage above `before` of that name, given in lower case: BuildKit keeps them so."""
+        matching = [s for s in self._stages[:before] if s.head.alias and s.head.alias.lower() == name]
         return matching[-1] if matching else None
 
     def _find_source(self, text: str, before: int, span: Span) -> StageSource | ImageSource:
@@ -221,7 +221,7 @@ class _Planner:
                     hint=f"stages are numbered from 0; this is stage {before}",
                 )
             return self._stages[int(text)]
-        stage = self._find_earlier(text, len(self._stages))
+        stage = self._find_earlier(text.lower(), len(self._stages))
         if stage is not None and stage.index >= before:
             place = "this one" if stage.index == before else f"at line {stage.head.span.first_line}"
             raise DockerfileError(

@@ -260,7 +260,7 @@ class _StageBuilder:
                 cwd=self.config.working_dir or "/",
                 chown=chown or None,
                 chmod=chmod or None,
-                exclude=self.scope.expand_all(instruction.exclude, span),
+                exclude=instruction.exclude,  # BuildKit expands all words but these
                 parents=bool(copy and copy.parents),
                 link=instruction.link,
                 unpack=copy is None,

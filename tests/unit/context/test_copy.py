@@ -385,7 +385,11 @@ def test_archives_are_told_by_their_content(tmp_path: Path, pack: Any) -> None:
     }
 
 
-@pytest.mark.parametrize("data", [b"", bytes(1024), b"plain text", gzip.compress(b"no tar"), SMALL[:300]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", bytes(1024), b"plain text", gzip.compress(b"no tar"), SMALL[:300]],
+    ids=["empty", "zeros", "text", "gzip", "cut"],
+)
 def test_other_files_are_copied(tmp_path: Path, data: bytes) -> None:
     assert added(tmp_path, Image(), data, "/x/") == {"x": "dir 0755 0:0", "x/file.bin": "file 0644 0:0"}
 

@@ -133,6 +133,7 @@ def test_prune_and_depth() -> None:
         lzma.compress(SAMPLE)[:60],
         b"no tar" * 99,
     ],
+    ids=["plain", "gzip", "bzip2", "xz", "no tar"],
 )
 def test_damaged(data: bytes) -> None:
     with pytest.raises(TarError):
