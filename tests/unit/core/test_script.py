@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incubator.core.script import MarkFinder, fits_shell, quote, step_script
+from incubator.core.script import MarkFinder, fits_shell, quote, step_script, without_engine_variables
 
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
 KILL = b"kill -9 -1 2>/dev/null; "
@@ -243,6 +243,29 @@ def test_what_a_step_left_running_is_killed(shell: str, tmp_path: Path) -> None:
     )
     assert done.stdout == f"{MARK}0\ndead\n{MARK}5\n".encode()
     assert (tmp_path / "beat").stat().st_size > 1
+
+
+# -- commands beside the shell ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("home", "wanted"), [("/root", "/root"), ("", "/"), (None, "/")])
+def test_a_command_of_its_own_has_no_variables_of_the_engine_either(home: str | None, wanted: str) -> None:
+    argv = without_engine_variables(["/usr/bin/printenv", "-0"], ["TERM", "A.B"])
+    outer = {**OUTER, "TERM": "own", "A.B": "x y", "SHLVL": "3"} | ({} if home is None else {"HOME": home})
+    if home is None:
+        del outer["HOME"]
+    done = subprocess.run(argv, env=outer, stdout=subprocess.PIPE, check=True)
+    got = set(done.stdout.split(b"\0")) - {b""}
+    wanted_all = {b"TERM=own", f"PATH={OUTER['PATH']}".encode(), f"HOME={wanted}".encode()}
+    assert got - {b"A.B=x y"} == wanted_all
+
+
+def test_a_command_of_its_own_keeps_its_arguments_and_status() -> None:
+    argv = without_engine_variables(
+        ["/bin/sh", "-c", 'printf "<%s>" "$0" "$@"; exit 7', "a b", "", "'$x"], []
+    )
+    done = subprocess.run(argv, stdout=subprocess.PIPE, check=False)
+    assert (done.stdout, done.returncode) == (b"<a b><><'$x>", 7)
 
 
 # -- marks ------------------------------------------------------------------------------------------------

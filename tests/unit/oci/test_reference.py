@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incubator.errors import InputError
-from incubator.oci.reference import Reference, parse_reference
+from incubator.oci.reference import Reference, is_loopback, parse_reference
 
 HEX = "e258d248fda94c63753607f7c4494ee0fcbe92f1a76bfdac795c9d84101eb317"
 DIGEST = f"sha256:{HEX}"
@@ -99,6 +99,20 @@ def test_hints(text: str, hint: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_reference(text)
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("registry", "here"),
+    [
+        ("localhost", True), ("localhost:5000", True), ("127.0.0.1:1", True), ("127.8.9.10", True),
+        ("[::1]:5000", True),
+        ("localhost.io", False), ("127.0.0.1.io", False), ("xlocalhost", False), ("127.0.0", False),
+        ("docker.io", False),
+        ("10.0.0.1:5000", False), ("", False),
+    ],
+)  # fmt: skip
+def test_registries_on_this_machine(registry: str, *, here: bool) -> None:
+    assert is_loopback(registry) is here
 
 
 COMPONENT = st.from_regex(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+){0,2}", fullmatch=True).filter(
