@@ -67,12 +67,13 @@ class ImageLookup:
 
     def _find(self, reference: str, platform: Platform, span: Span) -> BaseImage:
         begin = time.monotonic()
+        parsed = parse_reference(reference)  # before it becomes part of a request
         local = None if self.pull else self.engine.image(reference)
         fits = local is not None and local.config.platform == platform
         image, pulled = local, False
         if not fits:
             try:
-                image, pulled = self._pull(reference, platform), True
+                image, pulled = self._pull(parsed, platform), True
             except RegistryError:
                 if local is None:
                     raise
@@ -90,12 +91,11 @@ class ImageLookup:
         self.emit(BaseResolved(reference=reference, image_id=image.id, pulled=pulled, duration_s=duration_s))
         return BaseImage(reference=reference, image_id=image.id, config=image.config)
 
-    def _pull(self, reference: str, platform: Platform) -> ImageInfo:
-        parsed = parse_reference(reference)
+    def _pull(self, reference: Reference, platform: Platform) -> ImageInfo:
         return self.engine.pull(
-            str(parsed),
+            str(reference),
             # An engine asked for its own platform says so in its errors; most registries need no telling.
             platform=None if platform == self.engine.info().platform else platform,
-            credential=find_credential(parsed, self.credentials),
-            progress=report_transfer(self.emit, str(parsed), "pull"),
+            credential=find_credential(reference, self.credentials),
+            progress=report_transfer(self.emit, str(reference), "pull"),
         )
