@@ -38,7 +38,8 @@ def login(registry: str) -> Credential:
 
 @pytest.mark.parametrize(
     ("reference", "registry"),
-    [("busybox", "docker.io"), ("docker.io/a/b", "docker.io"), ("r:5000/a", "r:5000"), ("r/a", "docker.io"), ("r.io/a", None)],
+    [("busybox", "docker.io"), ("docker.io/a/b", "docker.io"), ("r:5000/a", "r:5000"), ("r/a", "docker.io"),
+     ("r.io/a", None)],
 )  # fmt: skip
 def test_the_login_is_that_of_the_references_registry(reference: str, registry: str | None) -> None:
     logins = [login("r:5000"), login("docker.io"), login("r")]
