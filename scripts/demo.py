@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 import lab  # noqa: E402
 import lab.engines  # noqa: E402
 import lab.paths  # noqa: E402
+from incubator.core.caching import CACHE_REPOSITORY  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +43,7 @@ BASE = "python:3.12-slim"
 REGISTRY_IMAGE = "registry:2"
 REGISTRY_PORT = "5000/tcp"
 PATIENCE_S = 30
+SHORT = len("sha256:") + 12
 NO_ENGINE = """\
 no engine answers at DOCKER_HOST or /var/run/docker.sock, and none can be started here: {reason}
 hint: start Docker or Podman and let DOCKER_HOST name its socket, or run the demo as root on Debian 12 (x86_64)"""
@@ -58,9 +61,10 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What a pipeline step left: its exit code and its outputs by name."""
+    """What a pipeline step left: its exit code, the layers its log tells of (`sha256:` and 12 digits), its outputs."""
 
     exit_code: int
+    layers: frozenset[str]
     outputs: Mapping[str, str]
 
 
@@ -100,7 +104,9 @@ def show(begin: float, tidy: ExitStack) -> int:
     heading(2, "A pipeline step builds the example and pushes it")
     show_step(tags)
     tidy.callback(remove_image, client, *tags)
+    kept = set(cached_images(client))
     result = run_step(engine, CHECKOUT_INPUTS | {"tags": "\n".join(tags)})
+    tidy.callback(forget_layers, client, result.layers, kept)
     if result.exit_code:
         say(f"\ndemo: the step failed with exit code {result.exit_code}")
         return result.exit_code
@@ -207,6 +213,22 @@ def remove_image(client: docker.DockerClient, *references: str) -> None:
             client.images.remove(reference)
 
 
+def cached_images(client: docker.DockerClient) -> dict[str, str]:
+    """The layer that each image of the builds' cache on the engine ends with, by the reference that keeps it."""
+    found: dict[str, str] = {}
+    for image in client.images.list(CACHE_REPOSITORY):
+        layers = image.attrs["RootFS"].get("Layers") or [""]
+        found |= {reference: layers[-1] for reference in image.tags if reference.startswith(CACHE_REPOSITORY)}
+    return found
+
+
+def forget_layers(client: docker.DockerClient, layers: frozenset[str], kept: set[str]) -> None:
+    """Remove what the cache on the engine keeps of this build; not what it had before, or others put there."""
+    for reference, layer in cached_images(client).items():
+        if reference not in kept and layer[:SHORT] in layers:
+            remove_image(client, reference)
+
+
 # -- the step -------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +245,7 @@ def run_step(engine: EngineHandle, inputs: Mapping[str, str]) -> StepResult:
     """Run what the action's container runs, with the environment of a GitHub runner; its log is shown meanwhile."""
     with tempfile.TemporaryDirectory(prefix="incubator-demo-") as folder:
         output, summary = Path(folder, "output"), Path(folder, "summary")
+        layers: set[str] = set()
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": folder,
@@ -239,12 +262,13 @@ def run_step(engine: EngineHandle, inputs: Mapping[str, str]) -> StepResult:
                 assert process.stdout is not None
                 for line in as_runner_shows(process.stdout):
                     say(f"  | {line}")
+                    layers.update(re.findall(r"\bsha256:[0-9a-f]{12}\b", line))
             except BaseException:
                 process.terminate()
                 process.communicate()  # it says how it ends, and removes its containers before it does
                 raise
         text = output.read_text(encoding="utf-8") if output.exists() else ""
-        return StepResult(exit_code=process.returncode, outputs=parse_outputs(text))
+        return StepResult(exit_code=process.returncode, layers=frozenset(layers), outputs=parse_outputs(text))
 
 
 def as_runner_shows(lines: Iterator[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ import lab
 import lab.apt
 import lab.engines
 import lab.registries
+from incubator.core.caching import CACHE_REPOSITORY
 from tests.conftest import need
 from tests.e2e.checkout import ROOT
 from tests.e2e.engine import docker, nothing_left
@@ -90,6 +92,17 @@ def assert_shown(output: str) -> None:
     assert "::" not in output.replace("::set", ""), "workflow commands are for runners, not for readers"
 
 
+def cached_layers(engine: EngineHandle) -> dict[str, str]:
+    """The newest layer, shortened, of each image that builds keep on the engine, by its reference."""
+    references = docker(engine, "images", "--format", "{{.Repository}}:{{.Tag}}", CACHE_REPOSITORY).split()
+    found = {}
+    for reference in references:
+        text = docker(engine, "inspect", "--format", "{{json .RootFS.Layers}}", reference, check=False)
+        if text.strip():  # others remove theirs meanwhile
+            found[reference] = (json.loads(text) or [""])[-1][:19]
+    return found
+
+
 def assert_nothing_runs(state: Path) -> None:
     """No process has the demo's state in its command line, and the state is gone."""
     name = f"{state.name}-demo"
@@ -111,6 +124,7 @@ def test_on_a_bare_machine(state: Path) -> None:
 
 def test_an_engine_that_is_there_is_used_and_left_as_it_was(engine: EngineHandle, state: Path) -> None:
     need("registry")
+    before = cached_layers(engine)
     with nothing_left(engine):
         done = run_demo({**os.environ, **engine.env, "INCUBATOR_LAB_STATE": str(state)})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -118,6 +132,10 @@ def test_an_engine_that_is_there_is_used_and_left_as_it_was(engine: EngineHandle
     assert f"this machine's own: {engine.host}" in done.stdout
     assert docker(engine, "images", "--all", "--quiet", *MADE) == ""
     assert docker(engine, "images", "--quiet", BASE)
+    new = {layer for reference, layer in cached_layers(engine).items() if reference not in before}
+    shown = set(re.findall(r"^  \| layer (sha256:[0-9a-f]{12}) ", done.stdout, re.MULTILINE))
+    assert shown
+    assert not new & shown
     assert_nothing_runs(state)
 
 
