@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,8 @@ def write_wrapper(
         lines.append(f'export PATH={shlex.quote(":".join(map(str, path)))}:"$PATH"')
     lines.append(f'exec {shlex.join(command)} "$@"')
     wrapper.parent.mkdir(parents=True, exist_ok=True)
-    partial = wrapper.with_name(f".{wrapper.name}.partial")
+    # A name of its own: a script that somebody still writes cannot be executed.
+    partial = wrapper.with_name(f".{wrapper.name}.{os.getpid()}")
     partial.write_text("\n".join(lines) + "\n")
     partial.chmod(0o755)
     partial.rename(wrapper)

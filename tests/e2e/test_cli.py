@@ -126,7 +126,7 @@ def tag(cli_engine: EngineHandle) -> Iterator[str]:
 
 
 def test_a_build(bench: Bench, tag: str) -> None:
-    done = bench.build("-t", tag, "--build-arg", "WORD=care", "--label", "a=b", ".")
+    done = bench.build("-t", tag, "--no-cache", "--build-arg", "WORD=care", "--label", "a=b", ".")
     assert done.stdout == ""
     assert "\x1b" not in done.stderr
     assert re.search(r"^\[.* \d/\d\] \| built with care$", done.stderr, re.MULTILINE)
@@ -166,7 +166,7 @@ def test_layers(bench: Bench, tag: str, arguments: list[str], layers: int) -> No
 
 
 def test_json_lines(bench: Bench) -> None:
-    done = bench.build("--progress", "rawjson", ".")
+    done = bench.build("--progress", "rawjson", "--no-cache", ".")
     records = [json.loads(line) for line in done.stderr.splitlines()]
     validator = jsonschema.Draft202012Validator(load_schema("events"))
     for record in records:
