@@ -55,16 +55,20 @@ class MountPoints:
             self._paths += PODMANS_OWN
         self._noted = not self._paths
 
-    def note(self, image: str) -> None:
-        """Look, once, which destinations an image does not have: the topmost missing path of each."""
+    def note(self, image: str, wanted: Iterable[str] = ()) -> None:
+        """Look, once, which destinations an image does not have: the topmost missing path of each.
+
+        `wanted` are folders that the stage makes itself, which stay even if they are empty.
+        """
         if self._noted:
             return
         self._noted = True
+        stay = tuple(f"{posixpath.normpath(path)}/" for path in wanted)
         container = self._probe(image)
         try:
             for path in self._paths:
                 missing = next((p for p in _from_top(path) if self._engine.stat(container, p) is None), None)
-                if missing:
+                if missing and not any(folder.startswith(f"{missing}/") for folder in stay):
                     self._missing[path] = missing
         finally:
             self._engine.remove_container(container)

@@ -10,7 +10,7 @@ from incubator.core.assemble import Clock, group_history
 from incubator.core.layer import LayerContainer, Surroundings
 from incubator.core.mountpoints import MountPoints
 from incubator.core.plan.keys import base_key, group_key
-from incubator.core.plan.model import BaseImage, CopyStep, RunStep
+from incubator.core.plan.model import BaseImage, CopyStep, RunStep, WorkdirStep
 from incubator.errors import EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
@@ -76,8 +76,13 @@ class StageExecutor:
             platform=None if result.platform == self.surroundings.engine.info().platform else result.platform,
         )
         mount_points = MountPoints(around)
+        wanted = [
+            step.path for group in stage.groups for step in group.steps if isinstance(step, WorkdirStep)
+        ]
         for group in stage.groups:
-            result = self._group(around, group, result, mount_points, done)
+            if any(isinstance(step, RunStep) for step in group.steps):
+                mount_points.note(result.image.id, wanted)
+            result = self._group(around, group, result, done)
         return self._tidy(result, mount_points)
 
     def _start(self, stage: StagePlan, platform: Platform, done: Mapping[int, StageResult]) -> StageResult:
@@ -114,7 +119,6 @@ class StageExecutor:
         around: Surroundings,
         group: Group,
         before: StageResult,
-        mount_points: MountPoints,
         done: Mapping[int, StageResult],
     ) -> StageResult:
         if not group.changes_files:
@@ -122,8 +126,6 @@ class StageExecutor:
             return replace(before, history=before.history + entries)
         begin = time.monotonic()
         runs = any(isinstance(step, RunStep) for step in group.steps)
-        if runs:
-            mount_points.note(before.image.id)
         key = self._key(group, before, done, runs=runs)
         found = self._find(key, before)
         if found:

@@ -50,6 +50,8 @@ def parse_reference(text: str) -> Reference:
     Raises InputError naming the part that is wrong.
     """
     rest, _, digest = text.partition("@")
+    if ":" in rest and "/" in digest:  # credentials in front of a host, which no message may show
+        raise InputError(f"invalid reference '***@{digest}': it cannot hold a user name and password")
     if "@" in text and not _DIGEST.fullmatch(digest):
         raise InputError(
             f"invalid reference {text!r}: {digest!r} is not a digest",

@@ -98,6 +98,16 @@ RUN test -e /mnt/deep/vol/output && mkdir -p /keep/also
         assert not (tmp_path / "missing").exists()
 
 
+def test_a_folder_that_the_file_makes_stays_though_a_volume_was_there(
+    docker28: Bench, tmp_path: Path
+) -> None:
+    dockerfile = "FROM busybox\nWORKDIR /x/y\nRUN true\n"
+    result = docker28.build(dockerfile, layers=[0], volumes=[f"{tmp_path}:/x/y", f"{tmp_path}:/other"])
+    files = docker28.snapshot(result.id).files
+    assert {"x", "x/y"} <= set(files)
+    assert "other" not in files
+
+
 def test_copy_into_a_volume_is_refused(docker28: Bench, tmp_path: Path) -> None:
     dockerfile = "FROM busybox\nCOPY file /vol/file\nRUN true\n"
     with pytest.raises(BuilderError, match="build-time volume"):

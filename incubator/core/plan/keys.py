@@ -11,7 +11,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
-from incubator.core.plan.scope import PROXY_ARGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,8 +47,7 @@ def group_key(
 def _step(step: Step, files: Mapping[StepRef, Sequence[str]]) -> dict[str, Any]:
     match step:
         case RunStep():
-            # Proxies are about the place of the build, not about its result.
-            env = {name: value for name, value in step.env if name not in PROXY_ARGS}
+            env = {name: value for name, value in step.env if name not in step.proxies}
             return {
                 "run": step.argv, "env": env, "user": step.user, "cwd": step.cwd, "files": step.files
             }  # fmt: skip

@@ -63,7 +63,8 @@ class WorkdirStep(Step):
 class RunStep(Step):
     """Runs `argv` in `cwd` as `user` with exactly `env` (and what the engine adds, such as HOME).
 
-    `files` are scripts for /dev/pipes, name to content: heredocs with a shebang.
+    `files` are scripts for /dev/pipes, name to content: heredocs with a shebang. `proxies` names the variables
+    that are about the place of the build, not about its result.
     """
 
     argv: tuple[str, ...]
@@ -71,6 +72,7 @@ class RunStep(Step):
     user: str
     cwd: str
     files: tuple[tuple[str, str], ...] = ()
+    proxies: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,6 +118,10 @@ class Scope:
 
         A proxy comes under its name in capitals and in small letters; an empty one counts as not given.
         """
-        proxies = {name: value for name, value in given.items() if name in PROXY_ARGS and value}
-        other_case = {name.swapcase(): value for name, value in proxies.items()}
-        return tuple((self.values | other_case | proxies).items())
+        return tuple((self.values | proxies(given)).items())
+
+
+def proxies(given: Mapping[str, str]) -> dict[str, str]:
+    """The proxies among `given` arguments, under both spellings of their names."""
+    named = {name: value for name, value in given.items() if name in PROXY_ARGS and value}
+    return {name.swapcase(): value for name, value in named.items()} | named

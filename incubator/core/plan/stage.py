@@ -19,7 +19,7 @@ from incubator.core.plan.model import (
     Step,
     WorkdirStep,
 )
-from incubator.core.plan.scope import BuildArgs, Scope
+from incubator.core.plan.scope import BuildArgs, Scope, proxies
 from incubator.dockerfile import instructions as ins
 from incubator.dockerfile import parse_trigger
 from incubator.dockerfile.heredoc import parse_heredoc_word
@@ -223,6 +223,7 @@ class _StageBuilder:
                 created_by=texts.run_created_by(self.scope.run_args(), argv),
                 argv=argv,
                 env=self.scope.run_env(self._context.build_args.given),
+                proxies=frozenset(proxies(self._context.build_args.given)),
                 user=self.config.user,
                 cwd=self.config.working_dir or "/",
                 files=files,

@@ -80,6 +80,11 @@ def test_arguments_count_where_they_are_seen_and_proxies_never() -> None:
     assert key(COPY, build_args={"A": "2"}) == key(COPY)
 
 
+def test_a_proxy_that_the_file_itself_sets_is_no_argument() -> None:
+    text = "FROM busybox\nENV HTTP_PROXY={}\nRUN make"
+    assert key(text.format("a")) != key(text.format("b"))
+
+
 @pytest.mark.parametrize(
     "other",
     [
