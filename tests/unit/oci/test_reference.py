@@ -75,7 +75,7 @@ def test_normal_forms(text: str, normal: str, familiar: str) -> None:
         ("host_x.io/a", "'host_x.io' is not a registry"), ("-h.io/a", "is not a registry"),
         ("h.io:/a", "is not a registry"),
         ("h:x/a", "'h:x' is not a registry"), ("[::1/a", "is not a registry"), ("h..io/a", "is not a registry"),
-        ("user:pass@h.io/a", "is not a digest"), ("https://h.io/a", "'https:' is not a registry"),
+        ("https://h.io/a", "'https:' is not a registry"),
         (f"h.io/{'a' * 251}", "the name is longer than 255 characters"),
         ("a" * 250, "longer than 255"),
     ],
@@ -85,6 +85,12 @@ def test_what_is_no_reference_is_named(text: str, message: str) -> None:
         parse_reference(text)
     assert caught.value.message.startswith(f"invalid reference {text!r}: ")
     assert message in caught.value.message
+
+
+def test_credentials_in_a_reference_are_shown_to_nobody() -> None:
+    with pytest.raises(InputError, match="cannot hold a user name and password") as caught:
+        parse_reference("user:pass@h.io/a")
+    assert "pass@" not in str(caught.value)
 
 
 def test_the_longest_name() -> None:
