@@ -1,1 +1,5 @@
 """Instructions to an image: planning (pure), then execution behind the engine client."""
+
+from incubator.core.volume import Volume
+
+__all__ = ["Volume"]
