@@ -32,6 +32,7 @@ def spawn(bench: Bench) -> subprocess.Popen[str]:
             "-m",
             "incubator",
             "build",
+            "--no-cache",
             "--progress",
             "plain",
             "--network",
