@@ -18,12 +18,23 @@ Data lives in attributes and the text is made from them. Secrets never enter a m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from incubator.dockerfile.source import Span
+
+LONGEST_FAULT: Final = 500
+"""Characters of a fault's message, which may quote words of the file."""
+
+
+def shortened(text: str, most: int = LONGEST_FAULT) -> str:
+    """`text`, with its middle left out where it has more than `most` characters."""
+    if len(text) <= most:
+        return text
+    tail = most // 3
+    return f"{text[: most - tail - 5]} ... {text[-tail:]}"
 
 
 class BuilderError(Exception):
@@ -65,7 +76,7 @@ class InputErrors(InputError):
 class DockerfileError(InputError):
     """A fault in a Dockerfile.
 
-    `rule` is its stable kebab-case name, as in `unknown-instruction`; `text` is the bare message.
+    `rule` is its stable kebab-case name, as in `unknown-instruction`; `text` is the bare message, shortened.
     """
 
     def __init__(
@@ -76,9 +87,9 @@ class DockerfileError(InputError):
         span: Span | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(f"error[{rule}]: {message}", span=span, hint=hint)
         self.rule = rule
-        self.text = message
+        self.text = shortened(message)
+        super().__init__(f"error[{rule}]: {self.text}", span=span, hint=hint and shortened(hint))
 
 
 class DockerfileErrors(DockerfileError):
@@ -93,15 +104,21 @@ class DockerfileErrors(DockerfileError):
 
 
 class ExpandError(DockerfileError):
-    """A word that cannot be expanded; `reason` says why. It is made without a span: `at` adds one."""
+    """A word that cannot be expanded; `reason` says why. It is made without a span: `at` adds one.
 
-    def __init__(self, reason: str, *, span: Span | None = None, hint: str | None = None) -> None:
+    `by_value`: other values of variables would do, the word itself is sound.
+    """
+
+    def __init__(
+        self, reason: str, *, by_value: bool = False, span: Span | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(reason, rule="expansion", span=span, hint=hint)
         self.reason = reason
+        self.by_value = by_value
 
     def at(self, span: Span) -> ExpandError:
         """The same error at a place."""
-        return ExpandError(self.reason, span=span, hint=self.hint)
+        return ExpandError(self.reason, by_value=self.by_value, span=span, hint=self.hint)
 
 
 class StepFailed(BuilderError):

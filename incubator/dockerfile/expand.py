@@ -77,14 +77,17 @@ def _expand(lexer: _Lexer) -> Expansion:
         text, words = lexer.until(None, keep_escapes=lexer.keep_escapes)
     except _Fault as fault:
         shown = lexer.text if len(lexer.text) <= 200 else lexer.text[:200] + "..."
-        raise ExpandError(f"cannot expand {shown!r}: {fault}", hint=fault.hint) from None
+        raise ExpandError(
+            f"cannot expand {shown!r}: {fault}", by_value=fault.by_value, hint=fault.hint
+        ) from None
     return Expansion(text=text, words=tuple(words), used=tuple(lexer.used), unset=tuple(lexer.unset))
 
 
 class _Fault(Exception):
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, *, by_value: bool = False) -> None:
         super().__init__(message)
         self.hint = hint
+        self.by_value = by_value
 
 
 class _Words:
@@ -297,7 +300,8 @@ class _Lexer:
             return "" if missing else word
         if missing:
             state = "unset" if value is None else "empty"
-            raise _Fault(f"{name}: {word or f'is not allowed to be {state}'}", f"give {name} a value")
+            reason = word or f"is not allowed to be {state}"
+            raise _Fault(f"{name}: {reason}", f"give {name} a value", by_value=True)
         return value or ""
 
     def replacement(self, name: str) -> str:
@@ -317,7 +321,7 @@ class _Lexer:
         try:
             return act()
         except glob.PatternError as error:
-            raise _Fault(f"invalid pattern {pattern[:200]!r}: {error}") from None
+            raise _Fault(f"invalid pattern {pattern[:200]!r}: {error}", by_value=True) from None
 
     def part(self, stop: str, *, keep_escapes: bool) -> str:
         """The text inside a substitution, up to `stop`."""

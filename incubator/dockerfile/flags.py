@@ -108,6 +108,7 @@ def read_flags(
     single: dict[str, str] = {}
     many: dict[str, list[str]] = {}
     faults: list[FlagFault] = []
+    again: set[str] = set()
     for index, flag in enumerate(flags):
         if len(faults) >= MAX_FAULTS:
             break
@@ -116,6 +117,9 @@ def read_flags(
         if kind is None:
             faults.append(_unknown(index, name, known))
         elif name in single and kind is not Kind.TEXTS:
+            if name in again:
+                continue
+            again.add(name)
             faults.append(
                 FlagFault(index=index, rule="duplicate-flag", message=f"the flag --{name} may be given once")
             )

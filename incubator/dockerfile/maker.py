@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from incubator.dockerfile.flags import Kind, read_flags
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
     from incubator.dockerfile.source import Span
 
 _NO_FLAGS: Final[Mapping[str, Kind]] = {}
+_EXAMPLES: Final = {
+    "argument": "CMD command, or NONE",
+    "user": "NAME, NAME:GROUP or UID:GID",
+    "port": "PORT or PORT/udp",
+    "signal": "SIGTERM, or another name or number",
+    "word": '["/bin/sh", "-c"]',
+}
+"""What to write where an argument is missing, if not its name in capitals."""
 _NOTHING: Final = Command(words=(), shell_form=True)
 
 
@@ -53,12 +63,14 @@ class Maker:
             "placed": self.placed,
         }
 
-    def note(self, message: str, *, rule: str, hint: str | None = None, word: str = "") -> None:
-        """Notes a fault, at `word` where that is found."""
+    def note(self, message: str, *, rule: str, hint: str | None = None, word: str = "", nth: int = 0) -> None:
+        """Notes a fault, where `word` begins a word of the line (the `nth` time, from 0), or at least stands in it."""
         span = self.span
         if word and self.placed:
-            offset = self.node.original.find(word, len(self.node.name))
-            if offset >= 0:
+            line, begin = self.node.original, len(self.node.name)
+            starts = (match.start() for match in re.finditer(rf"(?<=\s){re.escape(word)}", line[begin:]))
+            offset = next(islice(starts, nth, None), line.find(word, begin) - begin) + begin
+            if offset >= begin:
                 span = locate(self.span, self.node.pieces, offset)
         self.faults.append(DockerfileError(message, rule=rule, span=span, hint=hint))
 
@@ -73,8 +85,15 @@ class Maker:
             return {}, {}
         single, many, faults = read_flags(self.node.flags, known)
         for fault in faults:
-            word = self.node.flags[fault.index].partition("=")[0]
-            self.note(f"{self.name}: {fault.message}", rule=fault.rule, hint=fault.hint, word=word)
+            names = [flag.partition("=")[0] for flag in self.node.flags[: fault.index + 1]]
+            word = names.pop()
+            self.note(
+                f"{self.name}: {fault.message}",
+                rule=fault.rule,
+                hint=fault.hint,
+                word=word,
+                nth=names.count(word),
+            )
         return single, many
 
     def done(self) -> None:
@@ -88,14 +107,18 @@ class Maker:
             raise self.stop(
                 f"{self.name} needs a {what}",
                 rule="missing-argument",
-                hint=f"write {self.name} {what.upper()}",
+                hint=f"write {self.name} {_EXAMPLES.get(what, what.upper())}",
             )
         return self.node.args[0]
 
     def some_arguments(self, what: str) -> tuple[str, ...]:
         """The arguments. Raises `Stop` where there is none."""
         if not self.node.args:
-            raise self.stop(f"{self.name} needs at least one {what}", rule="missing-argument")
+            raise self.stop(
+                f"{self.name} needs at least one {what}",
+                rule="missing-argument",
+                hint=f"write {self.name} {_EXAMPLES.get(what, what.upper())}",
+            )
         return self.node.args
 
     def command(self, args: tuple[str, ...]) -> Command:

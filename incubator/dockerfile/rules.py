@@ -110,16 +110,37 @@ def _make_from(maker: Maker) -> FromInstruction:
                 word=alias,
             )
     elif len(args) != 1:
-        hint = "write FROM image, or FROM image AS name"
-        if len(args) == 3:
-            near = nearest(args[1], ("AS",), case_sensitive=False)
-            hint = f"did you mean {near}?" if near else hint
-        raise maker.stop("FROM takes an image, or an image, AS and a name", rule="from-arguments", hint=hint)
+        raise _from_arguments(maker)
     single, _ = maker.flags(_FROM_FLAGS)
     maker.done()
     return FromInstruction(
         **maker.common(), image=args[0], platform=single.get("platform") or None, alias=alias
     )
+
+
+def _from_arguments(maker: Maker) -> Stop:
+    """Notes what is wrong with the words of FROM, at the first that is."""
+    args, flags = maker.node.args, maker.node.flags
+    expected = "FROM takes an image, or an image, AS and a name"
+    message, hint, word = (
+        f"{expected}; found {len(args)} words",
+        "write FROM image, or FROM image AS name",
+        "",
+    )
+    if not args:
+        message = "FROM needs an image"
+    elif "--platform" in flags:
+        message, word = "FROM: the flag --platform needs a value", "--platform"
+        hint = f"write --platform={args[0]}, without blanks around the ="
+    elif lower(args[1]) != "as":
+        near = len(args) == 3 and nearest(args[1], ("AS",), case_sensitive=False)
+        message, word = f"{expected}; found {args[1]!r} behind the image", args[1]
+        hint = f"did you mean {near}?" if near else hint
+    elif len(args) == 2:
+        message, word = "FROM: the name of the stage is missing", args[1]
+    else:
+        message, word = f"FROM: {args[3]!r} is one word too many", args[3]
+    return maker.stop(message, rule="from-arguments", hint=hint, word=word)
 
 
 def _make_arg(maker: Maker) -> ArgInstruction:

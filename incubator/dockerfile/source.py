@@ -5,6 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from operator import itemgetter
+from typing import Final
+
+from incubator.dockerfile.text import visible
+
+SNIPPET_COLUMNS: Final = 120
+"""Longest piece of a line that a snippet shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +50,35 @@ class Span:
         return "\n".join(self.source.lines[self.first_line - 1 : self.last_line])
 
     def snippet(self, context: int = 1, most: int = 6) -> list[str]:
-        """The marked lines (at most `most`) with `context` lines around them, to put below a message."""
+        """The marked lines (at most `most`) with `context` lines around them, to put below a message.
+
+        They are safe to show. Of a long line only a piece is shown: of the first marked one that around the column,
+        with a line below that points to it.
+        """
         last = min(self.last_line, self.first_line + most - 1)
         first_shown = max(1, self.first_line - context)
         last_shown = min(len(self.source.lines), last + context)
         width = len(str(last_shown))
-        shown = range(first_shown, last_shown + 1)
-        return [
-            f"{'>>' if self.first_line <= n <= last else '  '} {n:>{width}} | {self.source.lines[n - 1]}"
-            for n in shown
-        ]
+        shown: list[str] = []
+        for number in range(first_shown, last_shown + 1):
+            mark = ">>" if self.first_line <= number <= last else "  "
+            column = self.column if number == self.first_line else 1
+            piece, at = _piece(self.source.lines[number - 1], column)
+            shown.append(f"{mark} {number:>{width}} | {piece}")
+            if at is not None and number == self.first_line:
+                shown.append(f"{' ' * (width + 3)} | {' ' * at}^")
+        return shown
+
+
+def _piece(line: str, column: int) -> tuple[str, int | None]:
+    """The piece of `line` around `column`, and where the column is in it, from 0; None where the line is whole."""
+    if len(line) <= SNIPPET_COLUMNS:
+        return visible(line), None
+    begin = max(0, min(column - 1 - SNIPPET_COLUMNS // 3, len(line) - SNIPPET_COLUMNS))
+    end = begin + SNIPPET_COLUMNS
+    before, after = "..." * (begin > 0), "..." * (end < len(line))
+    piece = visible(line[begin:end]).replace("\t", " ")
+    return f"{before}{piece}{after}", len(before) + column - 1 - begin
 
 
 Piece = tuple[int, int, int]

@@ -1,4 +1,4 @@
-"""Characters as the reference frontend sees them: blanks, case, near words. Pure.
+"""Characters as the reference frontend sees them: blanks, case, near words; and how they are shown. Pure.
 
 Go and Python differ on what is a blank (Python adds U+001C to U+001F) and on the case of a few letters;
 a Dockerfile must be cut at the same places whoever reads it.
@@ -24,6 +24,24 @@ SPACE_CLASS: Final = f"[{SPACES}]"
 """The same as a regular expression's character class."""
 
 _MAX_WORD: Final = 40
+
+_PICTURES: Final = {code: 0x2400 + code for code in range(0x20) if code != 0x09} | {0x7F: 0x2421}
+_INVISIBLE: Final = dict.fromkeys(
+    (
+        *range(0x80, 0xA0), 0x61C, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070),
+        0xFEFF, *range(0xD800, 0xE000), *range(0xE0000, 0xE0080),
+    ),
+    0xFFFD,
+)  # fmt: skip
+_SHOWN: Final = _PICTURES | _INVISIBLE
+
+
+def visible(text: str) -> str:
+    """`text` that is safe to show, as long as before: control characters but tabs as their pictures (U+241B for ESC).
+
+    What could reorder or hide text, and what is no character, becomes U+FFFD.
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(_SHOWN)
 
 
 def lower(text: str) -> str:

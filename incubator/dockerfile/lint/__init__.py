@@ -1,6 +1,7 @@
 """Build checks: what is allowed in a Dockerfile and still unwise. Pure.
 
-`lint` gives the warnings of a document, `FORMATS` the ways to write a report of them, `RULES` what is checked.
+`examine` gives the warnings of a document, and faults that its syntax does not show; `FORMATS` are the ways to write
+a report of them, `RULES` is what is checked.
 """
 
 from __future__ import annotations
@@ -8,18 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.instructions import Document, Warning_
+from incubator.dockerfile.lint.faults import find_faults
 from incubator.dockerfile.lint.formats import FORMATS, Report
 from incubator.dockerfile.lint.options import CheckOptions, parse_check_options, skipped_above
 from incubator.dockerfile.lint.rule import Finding, Rule
 from incubator.dockerfile.lint.rules import RULES
 from incubator.dockerfile.lint.subject import IgnoreMatcher, make_subject
 from incubator.dockerfile.source import Span
-from incubator.errors import DockerfileError, DockerfileErrors
+from incubator.errors import DockerfileError, DockerfileErrors, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "CHECK_ARG",
     "FORMATS",
     "RULES",
     "CheckOptions",
@@ -27,14 +30,19 @@ __all__ = [
     "Report",
     "Rule",
     "check_options",
+    "examine",
     "findings_as_errors",
+    "is_error",
     "lint",
 ]
 
 _OWN: Final = frozenset(rule.name for rule in RULES if rule.own)
+_STRICT: Final = "check=error=true makes warnings errors"
+CHECK_ARG: Final = "BUILDKIT_DOCKERFILE_CHECK"
+"""The build argument that replaces a file's `# check=`."""
 
 
-def lint(
+def examine(
     document: Document,
     *,
     build_args: Mapping[str, str] | None = None,
@@ -44,8 +52,8 @@ def lint(
     base_env: Mapping[str, Mapping[str, str]] | None = None,
     options: CheckOptions | None = None,
     own_rules: bool = True,
-) -> tuple[Warning_, ...]:
-    """The warnings of `document`, in order of their places.
+) -> Report:
+    """The warnings of `document`, and the faults that its syntax does not show; both in order of their places.
 
     `target`: name or number of a stage; what only other stages would do is not checked; None checks all.
     `ignore_matcher`: the context's ignore rules, None where there are none. `base_env`: environment of base images by
@@ -63,14 +71,42 @@ def lint(
         ignore_matcher=ignore_matcher,
     )
     warnings = [
-        Warning_(rule=rule.name, message=finding.message, span=finding.span or finding.instruction.span)
+        Warning_(
+            rule=rule.name,
+            message=shortened(finding.message),
+            span=finding.span or finding.instruction.span,
+        )
         for rule in RULES
         if chosen.wants(rule.name, experimental=rule.experimental) and (own_rules or not rule.own)
         for finding in rule.check(subject)
         if _wanted(rule, finding)
     ]
     warnings.sort(key=lambda warning: (warning.span.first_line, warning.span.column))
-    return tuple(warnings)
+    return Report(warnings=tuple(warnings), faults=find_faults(subject))
+
+
+def lint(
+    document: Document,
+    *,
+    build_args: Mapping[str, str] | None = None,
+    target: str | None = None,
+    ignore_matcher: IgnoreMatcher | None = None,
+    platform: str = "linux/amd64",
+    base_env: Mapping[str, Mapping[str, str]] | None = None,
+    options: CheckOptions | None = None,
+    own_rules: bool = True,
+) -> tuple[Warning_, ...]:
+    """The warnings alone that `examine` gives."""
+    return examine(
+        document,
+        build_args=build_args,
+        target=target,
+        ignore_matcher=ignore_matcher,
+        platform=platform,
+        base_env=base_env,
+        options=options,
+        own_rules=own_rules,
+    ).warnings
 
 
 def _wanted(rule: Rule, finding: Finding) -> bool:
@@ -78,8 +114,13 @@ def _wanted(rule: Rule, finding: Finding) -> bool:
     return not above.skip_all and rule.name not in above.skip
 
 
-def check_options(document: Document) -> CheckOptions:
-    """What the file's `# check=` asks for. Raises `DockerfileError` at its line if it is malformed."""
+def check_options(document: Document, given: str | None = None) -> CheckOptions:
+    """What the file's `# check=` asks for, or `given` in its place (the build argument BUILDKIT_DOCKERFILE_CHECK).
+
+    Raises `DockerfileError` if it is malformed, at its line if it is the file's.
+    """
+    if given is not None:
+        return parse_check_options(given)
     text = document.directives.check
     try:
         return parse_check_options(text)
@@ -90,21 +131,23 @@ def check_options(document: Document) -> CheckOptions:
         raise DockerfileError(error.text, rule=error.rule, span=span, hint=error.hint) from None
 
 
-def findings_as_errors(document: Document, warnings: Sequence[Warning_]) -> DockerfileErrors | None:
-    """The error that a build with these warnings ends in where the file says `# check=error=true`; else None.
+def is_error(warning: Warning_) -> bool:
+    """Whether `error=true` makes a finding an error. Not one of our own rules: the reference would build the file."""
+    return warning.rule not in _OWN
 
-    Rules of our own make no errors: the reference would build the file.
+
+def findings_as_errors(
+    document: Document, warnings: Sequence[Warning_], options: CheckOptions | None = None
+) -> DockerfileErrors | None:
+    """The error that a build with these warnings ends in where the file or `options` say `error=true`; else None.
+
+    Rules of our own make no errors.
     """
-    if not check_options(document).error:
+    if not (check_options(document) if options is None else options).error:
         return None
     errors = [
-        DockerfileError(
-            warning.message,
-            rule=warning.rule,
-            span=warning.span,
-            hint="the file's # check=error=true makes warnings errors",
-        )
+        DockerfileError(warning.message, rule=warning.rule, span=warning.span, hint=_STRICT)
         for warning in warnings
-        if warning.rule not in _OWN
+        if is_error(warning)
     ]
     return DockerfileErrors(errors) if errors else None

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from incubator.dockerfile.lint.rules import RULES
+from incubator.dockerfile.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +28,13 @@ _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was found in one or more files: warnings of checks, faults of syntax."""
+    """What was found in one or more files: warnings of checks, faults that stop a build.
+
+    `failures` are findings of checks that count as errors.
+    """
 
     warnings: tuple[Warning_, ...] = ()
+    failures: tuple[Warning_, ...] = ()
     faults: tuple[DockerfileError, ...] = ()
 
 
@@ -61,25 +66,32 @@ class _Row:
 
 
 def _rows(report: Report) -> list[_Row]:
+    """All findings, by file and place."""
     rows = [
         _Row(level="error", rule=fault.rule, message=fault.text, hint=fault.hint, span=fault.span)
         for fault in report.faults
     ]
+    levels: tuple[tuple[Literal["error", "warning"], tuple[Warning_, ...]], ...] = (
+        ("error", report.failures),
+        ("warning", report.warnings),
+    )
     rows += [
-        _Row(level="warning", rule=warning.rule, message=warning.message, hint=None, span=warning.span)
-        for warning in report.warnings
+        _Row(level=level, rule=found.rule, message=found.message, hint=None, span=found.span)
+        for level, findings in levels
+        for found in findings
     ]
-    return rows
+    return sorted(rows, key=lambda row: (row.path, row.first_line, row.column))
 
 
 def format_text(report: Report) -> str:
-    """For people: place, rule and message, the source lines, the hint."""
+    """For people: place, rule and message, the source lines, the hint. Safe to show."""
     parts: list[str] = []
     for row in _rows(report):
-        parts.append(f"{row.path}:{row.first_line}:{row.column}: {row.level}[{row.rule}]: {row.message}")
+        place = f"{row.path}:{row.first_line}:{row.column}"
+        parts.append(visible(f"{place}: {row.level}[{row.rule}]: {row.message}"))
         parts += row.span.snippet() if row.span else []
         hint = row.hint or _more(row.rule)
-        parts += [f"hint: {hint}"] if hint else []
+        parts += [visible(f"hint: {hint}")] if hint else []
     return "".join(f"{part}\n" for part in parts)
 
 
@@ -179,7 +191,9 @@ def format_github(report: Report) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    # `##[` begins a command of the runner's older form wherever it stands.
+    lines = [visible(line).replace("##[", "# #[").replace("%", "%25") for line in text.split("\n")]
+    return "%0A".join(lines)
 
 
 def _property(text: str) -> str:

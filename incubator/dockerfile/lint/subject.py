@@ -1,11 +1,12 @@
 """What rules look at: the stages of a document, and what every instruction sees of its variables. Pure.
 
 This follows what the reference does when it checks: it walks a stage as a build would, without running it.
-Expansion that fails ends the walk of a stage; the plan reports it.
+A word that cannot be expanded counts as empty; it is a fault if no value of a variable could mend it.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,11 +27,12 @@ from incubator.dockerfile.instructions import (
     VolumeInstruction,
     WorkdirInstruction,
 )
-from incubator.dockerfile.text import lower, nearest
-from incubator.errors import DockerfileError, ExpandError
+from incubator.dockerfile.lint.reach import find_reached
+from incubator.dockerfile.text import lower
+from incubator.errors import ExpandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from incubator.dockerfile.instructions import Document
 
@@ -38,6 +40,7 @@ WATCHED = ("PIP_NO_CACHE_DIR",)
 """Variables that rules ask for."""
 
 _MAX_KNOWN = 1000
+_MAX_FAULTS = 100
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -90,6 +93,7 @@ class Stage:
     steps: tuple[Step, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     declared: Mapping[str, None] = field(default_factory=dict)
+    faults: tuple[ExpandError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,8 @@ class Subject:
     global_names: tuple[str, ...]
     """Names that FROM lines may use: those declared before the first, and the platform's."""
     ignore_matcher: IgnoreMatcher | None
+    faults: tuple[ExpandError, ...]
+    """Words of the `reached` stages that cannot be expanded whatever the variables hold, at their places."""
 
 
 def make_subject(
@@ -152,13 +158,29 @@ def make_subject(
         stages.append(stage)
         if stage.name:
             by_name[stage.name] = stage
+    reached = find_reached(document, stages, target)
+    words: list[tuple[Instruction, str]] = [
+        (arg, default) for arg in head for name, default in arg.pairs if default and name not in build_args
+    ]
+    for stage in reached:
+        words += ((stage.start, word) for word in (stage.start.image, stage.start.platform) if word)
+    faults = [fault for instruction, word in words for fault in _unsound(instruction, word, escape)]
     return Subject(
         document=document,
         stages=tuple(stages),
-        reached=_reach(document, stages, target),
+        reached=reached,
         global_names=(*given, *declared),
         ignore_matcher=ignore_matcher,
+        faults=(*faults, *(fault for stage in reached for fault in stage.faults)),
     )
+
+
+def _unsound(instruction: Instruction, word: str, escape: str) -> Iterator[ExpandError]:
+    try:
+        expand(word, {}, escape=escape)
+    except ExpandError as error:
+        if not error.by_value:
+            yield error.at(instruction.place_of(word))
 
 
 def _split(
@@ -211,7 +233,11 @@ def _try_expand(word: str, env: Mapping[str, str], escape: str) -> Expansion | N
 
 @dataclass(slots=True, kw_only=True)
 class _Walk:
-    """Walks over one stage. `declared` are its ARGs, with or without a value, in order."""
+    """Walks over one stage. `declared` are its ARGs, with or without a value, in order.
+
+    `unset` and `is_broken` are about the instruction at hand: names that it missed, and whether a word of it could
+    not be expanded; that counts as empty then.
+    """
 
     env: dict[str, str]
     declared: dict[str, None]
@@ -219,16 +245,18 @@ class _Walk:
     build_args: Mapping[str, str]
     escape: str
     unset: dict[str, None] = field(default_factory=dict)
+    is_broken: bool = False
+    faults: list[ExpandError] = field(default_factory=list)
 
     def walked(self, stage: Stage) -> Stage:
         """`stage` with its steps, and what it leaves to a stage that stands on it."""
         steps: list[Step] = []
-        try:
-            for instruction in stage.instructions:
-                watched = {name: self.env[name] for name in WATCHED if name in self.env}
-                self.unset = {}
-                texts = self.texts(instruction)
-                known = (*self.env, *self.declared)[:_MAX_KNOWN] if self.unset else ()
+        for instruction in stage.instructions:
+            watched = {name: self.env[name] for name in WATCHED if name in self.env}
+            self.unset, self.is_broken = {}, False
+            texts = self.texts(instruction)
+            known = (*self.env, *self.declared)[:_MAX_KNOWN] if self.unset else ()
+            if not self.is_broken:  # else rules would speak of words that nobody has written
                 steps.append(
                     Step(
                         instruction=instruction,
@@ -238,23 +266,30 @@ class _Walk:
                         watched=watched,
                     )
                 )
-        except ExpandError:
-            pass  # the plan reports it
-        return replace(stage, steps=tuple(steps), env=self.env, declared=self.declared)
+        return replace(
+            stage, steps=tuple(steps), env=self.env, declared=self.declared, faults=tuple(self.faults)
+        )
 
-    def expanded(self, *words: str | None) -> tuple[str, ...]:
-        """The words expanded; None and what is missing are passed over or noted."""
-        texts = []
-        for word in words:
-            if word is not None:
-                expansion = expand(word, self.env, escape=self.escape)
-                self.miss(expansion)
-                texts.append(expansion.text)
-        return tuple(texts)
+    def expand(self, instruction: Instruction, word: str) -> Expansion:
+        """One word expanded; names it missed are noted. Empty for one that cannot be expanded."""
+        return self.attempt(instruction, word, lambda: expand(word, self.env, escape=self.escape))
 
-    def miss(self, expansion: Expansion) -> None:
-        """Notes the names that had no value and are not declared."""
+    def attempt(self, instruction: Instruction, word: str, act: Callable[[], Expansion]) -> Expansion:
+        """What `act` returns for `word`; empty where it fails, which is noted."""
+        try:
+            expansion = act()
+        except ExpandError as error:
+            self.is_broken = True
+            # What hangs on values is the plan's to report, which knows them.
+            if not error.by_value and len(self.faults) < _MAX_FAULTS:
+                self.faults.append(error.at(instruction.place_of(word)))
+            return Expansion(text="", words=(), used=(), unset=())
         self.unset.update((name, None) for name in expansion.unset if name not in self.declared)
+        return expansion
+
+    def expanded(self, instruction: Instruction, *words: str | None) -> tuple[str, ...]:
+        """The words expanded; None is passed over."""
+        return tuple(self.expand(instruction, word).text for word in words if word is not None)
 
     def texts(self, instruction: Instruction) -> tuple[str, ...]:
         """The expanded words of an instruction; keeps what ARG and ENV set."""
@@ -262,8 +297,8 @@ class _Walk:
             case ArgInstruction():
                 return self.arg(instruction)
             case EnvInstruction() | LabelInstruction():
-                names = self.expanded(*(name for name, _ in instruction.pairs))
-                values = self.expanded(*(value for _, value in instruction.pairs))
+                names = self.expanded(instruction, *(name for name, _ in instruction.pairs))
+                values = self.expanded(instruction, *(value for _, value in instruction.pairs))
                 if isinstance(instruction, EnvInstruction):
                     self.env.update(zip(names, values, strict=True))
                 return names
@@ -273,22 +308,20 @@ class _Walk:
                 values_of = (
                     value for mount in instruction.mounts for key, value in mount.options if key != "from"
                 )
-                return self.expanded(*values_of)
+                return self.expanded(instruction, *values_of)
             case ExposeInstruction():
-                # What is missing in EXPOSE goes unreported in the reference.
-                return tuple(
-                    word
-                    for port in instruction.ports
-                    for word in expand(port, self.env, escape=self.escape).words
-                )
+                words = (self.expand(instruction, port).words for port in instruction.ports)
+                ports = tuple(word for parts in words for word in parts)
+                self.unset = {}  # what is missing in EXPOSE goes unreported in the reference
+                return ports
             case WorkdirInstruction():
-                return self.expanded(instruction.path)
+                return self.expanded(instruction, instruction.path)
             case UserInstruction():
-                return self.expanded(instruction.user)
+                return self.expanded(instruction, instruction.user)
             case VolumeInstruction():
-                return self.expanded(*instruction.paths)
+                return self.expanded(instruction, *instruction.paths)
             case StopsignalInstruction():
-                return self.expanded(instruction.signal)
+                return self.expanded(instruction, instruction.signal)
             case _:
                 return ()
 
@@ -297,74 +330,20 @@ class _Walk:
             if name in self.build_args:
                 self.env[name] = self.build_args[name]
             elif default is not None:
-                (self.env[name],) = self.expanded(default)
+                (self.env[name],) = self.expanded(instruction, default)
             elif name in self.global_args:
                 self.env[name] = self.global_args[name]
             self.declared[name] = None
         return tuple(name for name, _ in instruction.pairs)
 
     def copy(self, instruction: CopyInstruction | AddInstruction) -> tuple[str, ...]:
-        self.expanded(instruction.chown, instruction.chmod)
+        self.expanded(instruction, instruction.chown, instruction.chmod)
         if isinstance(instruction, AddInstruction):
-            self.expanded(instruction.checksum)
-        sources = self.expanded(*instruction.sources)
-        self.expanded(instruction.destination)
+            self.expanded(instruction, instruction.checksum)
+        sources = self.expanded(instruction, *instruction.sources)
+        self.expanded(instruction, instruction.destination)
         for heredoc in instruction.heredocs:
             if heredoc.expand:
-                self.miss(expand_raw(heredoc.content, self.env))
+                body = heredoc.content
+                self.attempt(instruction, body, functools.partial(expand_raw, body, self.env))
         return sources
-
-
-def _reach(document: Document, stages: list[Stage], target: str | None) -> tuple[Stage, ...]:
-    """The stages that `target` needs, in order; all of them for None."""
-    if target is None:
-        return tuple(stages)
-    found = find_stage(stages, target)
-    if found is None:
-        names = [stage.name for stage in stages if stage.name]
-        near = nearest(lower(target), names)
-        last = document.instructions[-1].span
-        raise DockerfileError(
-            f"there is no stage {target!r}",
-            rule="unknown-stage",
-            span=last,
-            hint=f"did you mean {near}?" if near else f"stages are {', '.join(names) or 'unnamed'}",
-        )
-    by_name = {str(stage.index): stage for stage in stages} | {
-        stage.name: stage for stage in stages if stage.name
-    }
-    needed: set[int] = set()
-    waiting = [found]
-    while waiting:
-        stage = waiting.pop()
-        if stage.index not in needed:
-            needed.add(stage.index)
-            waiting += _needs(stage, by_name)
-    return tuple(stage for stage in stages if stage.index in needed)
-
-
-def _needs(stage: Stage, by_name: Mapping[str, Stage]) -> Iterator[Stage]:
-    if stage.parent:
-        yield stage.parent
-    for name in _sources(stage.instructions):
-        source = by_name.get(lower(name))
-        if source and source.index < stage.index:
-            yield source
-
-
-def _sources(instructions: Iterable[Instruction]) -> Iterator[str]:
-    for instruction in instructions:
-        if isinstance(instruction, CopyInstruction) and instruction.from_:
-            yield instruction.from_
-        elif isinstance(instruction, RunInstruction):
-            for mount in instruction.mounts:
-                yield from (value for key, value in mount.options if key == "from" and value)
-
-
-def find_stage(stages: Iterable[Stage], name: str) -> Stage | None:
-    """The last stage of that name, in any case, or the one of that number."""
-    found = None
-    for stage in stages:
-        if stage.name == lower(name) or str(stage.index) == name:
-            found = stage
-    return found

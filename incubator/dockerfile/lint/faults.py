@@ -1,0 +1,64 @@
+"""Faults that a build would meet only on its way, as far as no value of a variable could mend them. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from incubator.dockerfile.instructions import RunInstruction
+from incubator.dockerfile.text import nearest
+from incubator.errors import DockerfileError, InputError
+from incubator.oci.reference import parse_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from incubator.dockerfile.lint.subject import Stage, Subject
+
+MOUNT_TYPES: Final = ("bind", "cache", "tmpfs", "secret", "ssh")
+
+
+def find_faults(subject: Subject) -> tuple[DockerfileError, ...]:
+    """Faults of the stages that the target needs, in order of their places, each once."""
+    faults: list[DockerfileError] = list(subject.faults)
+    for stage in subject.reached:
+        faults += _base_faults(stage, subject)
+        faults += _mount_faults(stage)
+    unique = {(str(fault.span), fault.text): fault for fault in faults}
+    return tuple(sorted(unique.values(), key=_place))
+
+
+def _place(fault: DockerfileError) -> tuple[int, int]:
+    return (fault.span.first_line, fault.span.column) if fault.span else (0, 0)
+
+
+def _base_faults(stage: Stage, subject: Subject) -> Iterator[DockerfileError]:
+    """A name in FROM that no image can have; one with variables is the plan's to judge."""
+    image = stage.start.image
+    if stage.base is None or stage.parent or "$" in image or stage.base.text == "scratch":
+        return
+    try:
+        parse_reference(stage.base.text)
+    except InputError as error:
+        names = [other.name for other in subject.stages[: stage.index] if other.name]
+        same = next((name for name in names if name == stage.base.text.lower()), None)
+        near = same or nearest(stage.base.text, names)
+        yield DockerfileError(
+            error.message,
+            rule="invalid-base",
+            span=stage.start.place_of(image),
+            hint=f"did you mean the stage {near}?" if near else error.hint,
+        )
+
+
+def _mount_faults(stage: Stage) -> Iterator[DockerfileError]:
+    for instruction in stage.instructions:
+        for mount in instruction.mounts if isinstance(instruction, RunInstruction) else ():
+            for key, value in mount.options:
+                if key == "type" and value and "$" not in value and value not in MOUNT_TYPES:
+                    near = nearest(value, MOUNT_TYPES)
+                    yield DockerfileError(
+                        f"RUN: --mount: there is no type {value!r}",
+                        rule="invalid-flag-value",
+                        span=instruction.place_of(f"type={value}"),
+                        hint=f"did you mean {near}?" if near else f"types are {', '.join(MOUNT_TYPES)}",
+                    )

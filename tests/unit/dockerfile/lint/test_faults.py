@@ -1,0 +1,113 @@
+"""Faults that syntax does not show and a build would meet: all of a file at once, none that values could mend."""
+
+from __future__ import annotations
+
+import pytest
+
+from incubator.dockerfile import Source, parse
+from incubator.dockerfile.lint import examine
+from incubator.errors import DockerfileError
+from tests.unit.core.planning import plan
+
+
+def faults(text: str, **options: object) -> list[str]:
+    report = examine(parse(Source("Dockerfile", text)), **options)  # type: ignore[arg-type]
+    return [f"{fault.span}: {fault.text}" for fault in report.faults]
+
+
+def test_all_of_a_file_come_together() -> None:
+    text = (
+        "ARG G='\nFROM busybox\nENV X=${Y:} \\\n    Z='\nLABEL a=${b!c}\nWORKDIR ${X\nUSER $X\n"
+        "RUN --mount=type=chache,target=/c x\nFROM invalid:UPPER/x\n"
+    )
+    found = faults(text)
+    assert [line.split(": ")[0] for line in found] == [
+        "Dockerfile:1:7",
+        "Dockerfile:3:7",
+        "Dockerfile:4:7",
+        "Dockerfile:5:9",
+        "Dockerfile:6:9",
+        "Dockerfile:8:13",
+        "Dockerfile:9:6",
+    ]
+    assert "unsupported modifier ':}' in ${Y:}}" in found[1]
+    assert "there is no type 'chache'" in found[5]
+    assert "'UPPER/x' is not a repository name" in found[6]
+
+
+WORDS = {
+    "unclosed quote": "'a",
+    "unclosed double quote": '"a',
+    "missing brace": "${a",
+    "modifier": "${a!b}",
+    "nothing": "${}",
+}
+LINES = (
+    "ARG x={}", "ENV x={}", "ENV y=1 x={}", "LABEL x={}", "WORKDIR {}", "USER {}", "VOLUME {}", "STOPSIGNAL {}",
+    "EXPOSE {}", "COPY {} /", "COPY a {}", "COPY --chown={} a b", "ADD {} /", "ADD --chmod={} a b",
+    "COPY <<E /x\n{}\nE",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_nothing_is_a_fault_that_the_plan_takes(line: str) -> None:
+    met = 0
+    for word in (*WORDS.values(), "${a:?}", "$a", "a", "'a'", "${a:-b}", "${a#[}", "1"):
+        text = f"FROM busybox\nARG a=1\n{line.format(word)}\n"
+        try:
+            document = parse(Source("Dockerfile", text))
+        except DockerfileError:
+            continue
+        found = [fault for fault in examine(document).faults if fault.rule == "expansion"]
+        met += bool(found)
+        try:
+            plan(text)
+        except DockerfileError:
+            continue
+        assert not found, text
+    assert met
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ENV x=${a:?}", "ENV x=${a:?needed}", "ENV x=${b#[}", "RUN --mount=type=$t,target=/ x", "CMD ${x",
+        "RUN ${x", "HEALTHCHECK CMD ${x", "ONBUILD ENV x=${y", "COPY <<'E' /x\n${y\nE",
+    ],
+)  # fmt: skip
+def test_what_values_could_mend_is_none(line: str) -> None:
+    assert faults(f"FROM busybox\n{line}\n") == []
+
+
+def test_only_what_the_target_needs() -> None:
+    text = "FROM a AS one\nENV x=${y!}\nFROM b AS two\nENV x=${z!}\n"
+    assert len(faults(text)) == 2
+    assert faults(text, target="one")[0].startswith("Dockerfile:2:7: ")
+    assert faults(text, target="1")[0].startswith("Dockerfile:4:7: ")
+
+
+def test_a_default_that_is_not_used_is_not_expanded() -> None:
+    text = "ARG a=${b!}\nFROM x\nARG c=${d!}\n"
+    assert len(faults(text)) == 2
+    assert faults(text, build_args={"a": "1", "c": "2"}) == []
+
+
+def test_a_broken_word_makes_no_warnings() -> None:
+    document = parse(Source("Dockerfile", "FROM scratch\nENV x=${y!}\nWORKDIR $x/${z\nUSER $x\n"))
+    report = examine(document)
+    assert len(report.faults) == 2
+    assert report.warnings == ()
+
+
+def test_bases() -> None:
+    (found,) = faults("FROM busybox AS Build\nFROM Build\n")
+    assert found.startswith("Dockerfile:2:6: invalid reference 'Build'")
+    (fault,) = examine(parse(Source("D", "FROM a AS build\nFROM Build\n"))).faults
+    assert (fault.rule, fault.hint) == ("invalid-base", "did you mean the stage build?")
+    for good in ("scratch", "a:1", "a@sha256:" + "0" * 64, "localhost:5000/a/b:c", "$X", "${X}/y"):
+        assert faults(f"FROM {good}\n") == []
+
+
+def test_many_faults_take_little_time() -> None:
+    text = "FROM a\n" + "".join(f"ENV a{n}=${{b{n}!}}\n" for n in range(3000))
+    assert len(faults(text)) == 100
