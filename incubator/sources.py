@@ -99,6 +99,22 @@ def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> t
     return source, context
 
 
+def read_for_checks(place: Place) -> tuple[Source, PatternMatcher | None]:
+    """The Dockerfile of `place`, not parsed, and the ignore rules of its context folder, None where there are none.
+
+    Nothing else of the context is read. Raises InputError for what is not there or cannot be read.
+    """
+    root = None if place.path is None else _context_folder(place)
+    if place.dockerfile_stream is not None:
+        source, path = _read_stream(place.stream_name, place.dockerfile_stream), None
+    elif root is not None:
+        path = _find_dockerfile(place, root)
+        source = _read_file(path, _shown(place, path))
+    else:
+        raise InputError("neither a context nor a Dockerfile is given")
+    return source, None if root is None else load_ignore(root, path)
+
+
 def is_archive(head: bytes) -> bool:
     """Whether a stream that starts with `head` (512 bytes, fewer at its end) is a tar, compressed or not."""
     if head.startswith(_COMPRESSED):
@@ -140,6 +156,8 @@ class _StreamContext(TarContext):
 
 class EmptyContext:
     """The context of a Dockerfile that comes alone: a root folder with nothing in it."""
+
+    ignore = None
 
     def __str__(self) -> str:
         return "empty"

@@ -78,6 +78,11 @@ class DirectoryContext:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def ignore(self) -> PatternMatcher | None:
+        """The ignore rules; None where there are none."""
+        return self._ignore
+
     def close(self) -> None:
         """Give the descriptors back. Entries that are not read yet cannot be opened any more."""
         self._finalizer()

@@ -71,6 +71,11 @@ class TarContext:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def ignore(self) -> PatternMatcher | None:
+        """The ignore rules; None where there are none."""
+        return self._ignore
+
     def close(self) -> None:
         """Drop the content."""
         self._spool.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from incubator.core.assemble import Clock, assemble
 from incubator.core.caching import EngineCache
+from incubator.core.checks import BuildChecks
 from incubator.core.copying import Copier, SourceFiles
 from incubator.core.layer import Surroundings
 from incubator.core.leftovers import Workshop, sweep
@@ -71,13 +72,14 @@ class Builder:
         """What `build` would do. Base images the engine lacks are fetched, nothing else is changed."""
         request = self._request
         document = parse(request.dockerfile)
-        for warning in document.warnings:
-            self._emit(WarningRaised(message=warning.message, rule=warning.rule, span=warning.span))
+        engine_platform = self._engine.info().platform
+        checks = BuildChecks(document, request, platform=request.platform or engine_platform, emit=self._emit)
+        checks.before()
         lookup = ImageLookup(
             engine=self._engine, emit=self._emit, credentials=request.credentials, pull=request.pull
         )
         options = PlanOptions(
-            build_platform=self._engine.info().platform,
+            build_platform=engine_platform,
             target=request.target,
             platform=request.platform,
             build_args={name: value for name, value in request.build_args.items() if value is not None},
@@ -85,6 +87,7 @@ class Builder:
             layers=request.layers,
         )
         plan = make_plan(document, options, lookup)
+        checks.after(plan)
         for message, span in plan.warnings:
             self._emit(WarningRaised(message=message, span=span))
         return plan

@@ -10,11 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from incubator.context.entry import Entry
+    from incubator.context.patterns import PatternMatcher
     from incubator.context.source import Match
 
 
 class BuildContext(Source, Protocol):
     """Files that COPY and ADD may read, which somebody has to close."""
+
+    @property
+    def ignore(self) -> PatternMatcher | None:
+        """The ignore rules that leave files out of it; None where there are none."""
+        ...
 
     def resolve(self, pattern: str) -> Sequence[Match]:
         """See `Source.resolve`."""
