@@ -214,7 +214,9 @@ class Copier:
             self._write(container, [replace(entry, uid=uid, gid=gid) for entry in missing])
 
     def _write(self, container: str, entries: Iterable[Entry]) -> None:
-        self.engine.write_tar(container, "/", write_tar(entries, mtime_clamp=self.clock.epoch))
+        parts = _Parts(iter(entries))
+        while not parts.exhausted:
+            self.engine.write_tar(container, "/", write_tar(parts.part(), mtime_clamp=self.clock.epoch))
 
     def _owner(self, container: str, text: str, span: Span) -> tuple[int, int]:
         """The numbers of `user[:group]` in the image."""
@@ -242,6 +244,32 @@ class Copier:
 
     def _now_ns(self) -> int:
         return time.time_ns() if self.clock.epoch is None else self.clock.epoch * 10**9
+
+
+class _Parts:
+    """Entries cut into tars of which none replaces a folder of its own.
+
+    An archive may hold a folder and then something else of the same name. Engines set the times of all folders of a
+    tar at its end, and fail for one that is gone by then.
+    """
+
+    def __init__(self, entries: Iterator[Entry]) -> None:
+        self._entries = entries
+        self._held: Entry | None = None
+        self.exhausted = False
+
+    def part(self) -> Iterator[Entry]:
+        """The entries up to one that replaces a folder of this part; that begins the next part."""
+        folders = set()
+        while entry := self._held or next(self._entries, None):
+            self._held = entry
+            if entry.kind == "dir":
+                folders.add(entry.path)
+            elif entry.path in folders:
+                return
+            self._held = None
+            yield entry
+        self.exhausted = True
 
 
 def _bytes(text: str) -> bytes:
