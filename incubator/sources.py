@@ -15,8 +15,9 @@ from incubator.context.patterns import has_wildcard
 from incubator.context.source import Match, missing, source_path
 from incubator.context.tarcontext import DEFAULT_LIMIT, TarContext
 from incubator.core.trust import real_path
-from incubator.dockerfile import Source, parse
-from incubator.errors import InputError
+from incubator.dockerfile import Source
+from incubator.dockerfile.lint import faults_of
+from incubator.errors import DockerfileErrors, InputError
 from incubator.faults import did_you_mean
 
 if TYPE_CHECKING:
@@ -86,9 +87,8 @@ def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> t
             context = _FolderContext(root, load_ignore(root, path), name=_shown_path(place, root))
         else:
             context = EmptyContext()
-    if source is not None:
-        with faults.gather():
-            parse(source)
+    if source is not None and (wrong := faults_of(source)):
+        faults.errors.append(DockerfileErrors(wrong))
     if faults.errors and context is not None:
         context.close()
     if source is None and not faults.errors:

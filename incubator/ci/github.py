@@ -54,16 +54,19 @@ class GitHubLog(SectionLog):
         self._warnings: list[Annotation] = []
 
     def __call__(self, event: Event) -> None:
-        """Write what `event` has to say; warnings are annotated at the end."""
+        """Write what `event` has to say; warnings are annotated at the end, which writes them to the log too."""
         if isinstance(event, WarningRaised):
             title = event.rule or "build check"
             self._warnings.append(Annotation(title=title, message=event.message, span=event.span))
-        super().__call__(event)
+        else:
+            super().__call__(event)
 
     def close(self) -> None:
         """End what is open, and write the annotations that were kept for the end."""
         super().close()
         warnings, self._warnings = self._warnings, []
+        if len(warnings) > MOST_ANNOTATIONS:  # one annotation stands for many then, and may have to be cut
+            self.foreign_text(_line(entry) for entry in warnings[MOST_ANNOTATIONS - 1 :])
         self._annotate("warning", warnings)
 
     def mask(self, secret: str) -> None:
@@ -118,6 +121,8 @@ class GitHubLog(SectionLog):
                     "line": entry.span.first_line,
                     "endLine": entry.span.last_line,
                 }
+                if entry.span.first_line == entry.span.last_line:  # columns are of one line only
+                    properties["col"] = entry.span.column
             lines = [_harmless(clean_text(line)) for line in entry.message.splitlines()]
             self._command(kind, _cut("\n".join(lines)), properties)
 
@@ -137,9 +142,14 @@ def _cut(message: str) -> str:
     return f"{message[:half]}\n...\n{message[-half:]}"
 
 
+def _line(entry: Annotation) -> str:
+    """An annotation on one line, with its place."""
+    return f"{entry.span or ''} {' '.join(entry.message.splitlines())} [{entry.title}]".strip()
+
+
 def _rest(annotations: Sequence[Annotation]) -> Annotation:
     """One annotation for many."""
-    message = "\n".join(f"{entry.span or ''} {entry.message}".strip() for entry in annotations)
+    message = "\n".join(map(_line, annotations))
     return Annotation(title=f"{len(annotations)} more of this kind", message=message)
 
 

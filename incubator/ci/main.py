@@ -87,6 +87,7 @@ def main(
     except BuilderError as error:
         log.failed(error)
         _write_summary(around, log, failure_summary(error))
+        log.close()  # that may have warned
         return error.exit_code
     except Exception:  # noqa: BLE001 - a fault of ours: its text may hold foreign words, so it goes through the log
         log.foreign_text(["internal error, please report it:", *traceback.format_exc().splitlines()])

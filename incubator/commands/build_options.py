@@ -137,10 +137,7 @@ def read_values(arguments: argparse.Namespace, environ: Mapping[str, str], fault
         "cpusetcpus": arguments.cpuset_cpus,
     }
     values: dict[str, Any] = {
-        "buildargs": {
-            name: environ.get(name) if value is None else value
-            for name, value in _pairs("--build-arg", arguments.build_arg, faults)
-        },
+        "buildargs": read_build_args(arguments.build_arg, environ, faults),
         "container_limits": {key: value for key, value in limits.items() if value is not None},
         "forcerm": arguments.force_rm,
         "labels": {name: value or "" for name, value in _pairs("--label", arguments.label, faults)},
@@ -158,6 +155,16 @@ def read_values(arguments: argparse.Namespace, environ: Mapping[str, str], fault
         with faults.gather():
             values["context_file_limit"] = parse_size(arguments.context_file_limit)
     return {key: value for key, value in values.items() if value not in (None, {}, [])}
+
+
+def read_build_args(
+    texts: Sequence[str], environ: Mapping[str, str], faults: Faults
+) -> dict[str, str | None]:
+    """Build arguments out of `--build-arg`; None where the environment should have the value and has not."""
+    return {
+        name: environ.get(name) if value is None else value
+        for name, value in _pairs("--build-arg", texts, faults)
+    }
 
 
 def check_progress(arguments: argparse.Namespace, faults: Faults) -> None:

@@ -281,6 +281,8 @@ class _Lexer:
         if not operator:
             raise _Fault("a } is missing")
         if operator not in ("+", "-", "?", "#", "%") or (colon and operator in "#%"):
+            if operator == "}":
+                raise _Fault(f"a modifier is missing behind the colon in ${{{name}:}}", _MODIFIERS)
             shown = ":" * colon + operator
             raise _Fault(f"unsupported modifier {shown!r} in ${{{name}{shown}}}", _MODIFIERS)
         trims = operator in "#%"

@@ -28,6 +28,14 @@ def parse(source: Source) -> Document:
     Raises `DockerfileErrors` with all faults of the file, in order of their places (the first `MAX_FAULTS`, and
     one that says so, where there are more).
     """
+    document, faults = parse_faulty(source)
+    if faults:
+        raise DockerfileErrors(faults)
+    return document
+
+
+def parse_faulty(source: Source) -> tuple[Document, tuple[DockerfileError, ...]]:
+    """What `parse` gives and what it raises. With faults, the instructions are the sound ones, at times none."""
     reader = Reader(source)
     instructions: list[Instruction] = []
     heads: list[_Head] = []
@@ -50,14 +58,13 @@ def parse(source: Source) -> Document:
         faults.append(_foreign_frontend(source, syntax))
     if not reader.faults:
         faults += _order_faults(source, heads)
-    if faults:
-        raise DockerfileErrors(_in_order(faults))
-    return Document(
+    document = Document(
         source=source,
         directives=reader.directives,
         instructions=tuple(instructions),
         warnings=tuple(reader.warnings),
     )
+    return document, tuple(_in_order(faults))
 
 
 def parse_trigger(text: str, *, span: Span, number: int) -> Instruction:

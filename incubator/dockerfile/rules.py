@@ -89,6 +89,8 @@ def _note_unknown(maker: Maker) -> None:
     near = nearest(name, (known.upper() for known in MAKERS), case_sensitive=False)
     if near:
         hint = f"did you mean {near.lower() if name.islower() else near}?"
+    elif not name.isprintable():
+        hint = "its name holds characters that do not show: type it anew"
     elif not name[:1].isalpha():
         hint = "an instruction begins with its name; does the line above lack a \\ at its end?"
     else:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.instructions import Document, Warning_
-from incubator.dockerfile.lint.faults import find_faults
+from incubator.dockerfile.lint.faults import find_faults, place_of
 from incubator.dockerfile.lint.formats import FORMATS, Report
 from incubator.dockerfile.lint.options import CheckOptions, parse_check_options, skipped_above
 from incubator.dockerfile.lint.rule import Finding, Rule
 from incubator.dockerfile.lint.rules import RULES
 from incubator.dockerfile.lint.subject import IgnoreMatcher, make_subject
-from incubator.dockerfile.source import Span
+from incubator.dockerfile.parser import MAX_FAULTS, parse_faulty
+from incubator.dockerfile.source import Source, Span
 from incubator.errors import DockerfileError, DockerfileErrors, shortened
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "Rule",
     "check_options",
     "examine",
+    "faults_of",
     "findings_as_errors",
     "is_error",
     "lint",
@@ -83,6 +85,19 @@ def examine(
     ]
     warnings.sort(key=lambda warning: (warning.span.first_line, warning.span.column))
     return Report(warnings=tuple(warnings), faults=find_faults(subject))
+
+
+def faults_of(source: Source, options: CheckOptions | None = None) -> tuple[DockerfileError, ...]:
+    """All faults of a file that does not parse, with those that syntax does not show; empty for one that parses."""
+    document, faults = parse_faulty(source)
+    if not faults:
+        return ()
+    unseen: Sequence[DockerfileError]
+    try:
+        unseen = examine(document, options=options).faults
+    except DockerfileError as error:
+        unseen = [error]
+    return tuple(sorted((*faults, *unseen), key=place_of))[: MAX_FAULTS + 1]
 
 
 def lint(

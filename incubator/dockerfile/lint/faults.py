@@ -24,10 +24,11 @@ def find_faults(subject: Subject) -> tuple[DockerfileError, ...]:
         faults += _base_faults(stage, subject)
         faults += _mount_faults(stage)
     unique = {(str(fault.span), fault.text): fault for fault in faults}
-    return tuple(sorted(unique.values(), key=_place))
+    return tuple(sorted(unique.values(), key=place_of))
 
 
-def _place(fault: DockerfileError) -> tuple[int, int]:
+def place_of(fault: DockerfileError) -> tuple[int, int]:
+    """Line and column of a fault, to sort by."""
     return (fault.span.first_line, fault.span.column) if fault.span else (0, 0)
 
 

@@ -173,13 +173,33 @@ def test_all_faults_are_annotated_and_the_runners_limit_is_kept(source: Source) 
 
 def test_warnings_become_annotations_at_the_end(source: Source) -> None:
     commands, shown = github(
-        WarningRaised(message="use lower case", rule="StageNameCasing", span=Span(source, 1, 1)),
+        WarningRaised(message="use lower case", rule="StageNameCasing", span=Span(source, 1, 1, 6)),
         ImagePushed(reference="a/b:1", digest="sha256:" + "0" * 64, duration_s=1),
     )
-    assert [(c.name, c.message, c.properties["file"]) for c in commands] == [
-        ("warning", "use lower case", "docker/Dockerfile")
+    [command] = commands
+    assert (command.name, command.message) == ("warning", "use lower case")
+    assert command.properties == {
+        "title": "StageNameCasing",
+        "file": "docker/Dockerfile",
+        "line": "1",
+        "endLine": "1",
+        "col": "6",
+    }
+    # The runner writes an annotation to the log as well: it is not there twice.
+    assert not [line for line in shown if "use lower case" in line]
+
+
+def test_many_warnings_are_all_in_the_log(source: Source) -> None:
+    message = "m" * 600
+    warnings = [
+        WarningRaised(message=f"{message} {n}.", rule="Rule", span=Span(source, 1, 1)) for n in range(30)
     ]
-    assert any(line.startswith("warning: ") for line in shown)
+    commands, shown = github(*warnings)
+    assert [command.name for command in commands] == ["warning"] * 10
+    assert commands[-1].properties["title"] == "21 more of this kind"
+    assert len(commands[-1].message) <= LONGEST_MESSAGE
+    for n in range(9, 30):
+        assert sum(f"{message} {n}." in line for line in shown) == 1
 
 
 def test_long_messages_are_cut_in_the_middle() -> None:

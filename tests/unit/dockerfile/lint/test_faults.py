@@ -32,7 +32,7 @@ def test_all_of_a_file_come_together() -> None:
     ]
     assert "unsupported modifier ':}' in ${Y:}}" in found[1]
     assert "there is no type 'chache'" in found[5]
-    assert "'UPPER/x' is not a repository name" in found[6]
+    assert "invalid reference 'invalid:UPPER/x'" in found[6]
 
 
 WORDS = {
