@@ -97,7 +97,9 @@ def followed(
             raise docker_errors.DockerException(str(line["error"]).strip())
         detail = line.get("progressDetail") or {}
         if detail.get("total"):
-            layers[line.get("id", "")] = (int(detail.get("current") or 0), int(detail["total"]))
+            total = int(detail["total"])
+            # A push counts the headers of its tars, which are in no total.
+            layers[line.get("id", "")] = (min(int(detail.get("current") or 0), total), total)
             progress(sum(done for done, _ in layers.values()), sum(total for _, total in layers.values()))
         yield line
 
