@@ -14,11 +14,12 @@ from incubator.core.layer import Surroundings
 from incubator.core.leftovers import Workshop, sweep
 from incubator.core.lookup import ImageLookup
 from incubator.core.plan.make import PlanOptions, check_options, make_plan
+from incubator.core.plan.model import CopyStep
 from incubator.core.publish import log_in, publish
 from incubator.core.result import CommandLog, LayerResult, ResultImage
 from incubator.core.stages import StageExecutor, StageResult
 from incubator.dockerfile import parse
-from incubator.errors import BuilderError
+from incubator.errors import BuilderError, InputError, InputErrors
 from incubator.events import BuildFailed, BuildStarted, ImageBuilt, WarningRaised
 from incubator.oci.image_config import digest_of
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from incubator.core.caching import ImageCache
+    from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
     from incubator.core.plan.model import Plan
     from incubator.events import Event, Listener
@@ -99,6 +101,7 @@ class Builder:
             log_in(engine, credential)
         sweep(engine)
         plan = self.plan()
+        check_sources(plan, request.context)
         self._emit(self._started(plan))
         with (
             Workshop(engine, self._id) as workshop,
@@ -165,6 +168,22 @@ class Builder:
             steps=sum(step.changes_files for step in plan.steps),
             layers=sum(group.changes_files for stage in plan.stages for group in stage.groups),
         )
+
+
+def check_sources(plan: Plan, context: BuildContext) -> None:
+    """Raise InputErrors for all files that the plan wants of the context and that are not there."""
+    faults = []
+    for step in plan.steps:
+        if not isinstance(step, CopyStep) or step.origin is not None or step.parents:
+            continue
+        for source in step.sources:
+            try:
+                context.resolve(source)
+            except InputError as error:
+                error.span = error.span or step.span
+                faults.append(error)
+    if faults:
+        raise InputErrors(faults)
 
 
 def _layer_results(config: ImageConfig, final: StageResult, sizes: Sequence[int]) -> tuple[LayerResult, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from incubator.core.plan.runtime import DEFAULT_PATH
-from incubator.errors import BuilderError, DockerfileError, EngineError, StepFailed
+from incubator.errors import BuilderError, DockerfileError, EngineError, InputErrors, StepFailed
 from incubator.events import StepOutput
 
 if TYPE_CHECKING:
@@ -134,6 +134,18 @@ def test_faults_are_told_at_their_line(docker28: Bench, line: str, message: str)
     with pytest.raises(BuilderError, match=message) as raised:
         docker28.build(f"FROM busybox\nRUN true\n{line}\n", {"file": "x"})
     assert "Dockerfile:3:" in str(raised.value)
+
+
+def test_all_missing_files_are_told_before_anything_runs(docker28: Bench) -> None:
+    dockerfile = "FROM busybox\nRUN echo ran\nCOPY fil /x\nADD file other /y/\n"
+    with pytest.raises(InputErrors) as raised:
+        docker28.build(dockerfile, {"file": "x"})
+    assert [str(error).partition(" ")[0].rpartition("/")[2] for error in raised.value.errors] == [
+        "Dockerfile:3:1:",
+        "Dockerfile:4:1:",
+    ]
+    assert "did you mean file?" in str(raised.value)
+    assert docker28.events == [] or not any(isinstance(event, StepOutput) for event in docker28.events)
 
 
 def test_an_unknown_stage_is_suggested(docker28: Bench) -> None:
