@@ -30,7 +30,7 @@ def test_all_of_a_file_come_together() -> None:
         "Dockerfile:8:13",
         "Dockerfile:9:6",
     ]
-    assert "unsupported modifier ':}' in ${Y:}}" in found[1]
+    assert "a modifier is missing behind the colon in ${Y:}" in found[1]
     assert "there is no type 'chache'" in found[5]
     assert "invalid reference 'invalid:UPPER/x'" in found[6]
 
