@@ -157,7 +157,7 @@ class _StreamContext(TarContext):
 class EmptyContext:
     """The context of a Dockerfile that comes alone: a root folder with nothing in it."""
 
-    ignore = None
+    ignore: PatternMatcher | None = None
 
     def __str__(self) -> str:
         return "empty"

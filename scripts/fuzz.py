@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from incubator.dockerfile import Source, parse
 from incubator.dockerfile.expand import expand, expand_raw
-from incubator.dockerfile.lint import FORMATS, Report, lint
+from incubator.dockerfile.lint import FORMATS, Report, examine, faults_of
 from incubator.errors import DockerfileError, DockerfileErrors
 
 if TYPE_CHECKING:
@@ -113,19 +113,21 @@ class Fuzzer:
     def try_document(self, text: str, limit: float) -> None:
         """Parses and checks; raises where it fails in a way it must not."""
         source = Source("Dockerfile", text)
+        allowed = CHECKS_S if limit == LARGE_S else limit
         try:
             document = self.timed("parse", limit, text, lambda: parse(source))
         except DockerfileErrors as error:
             assert error.errors  # noqa: PT017
-            report = Report(faults=error.errors)
+            faults = self.timed("faults", allowed, text, lambda: faults_of(source))
+            assert {fault.text for fault in faults} >= {fault.text for fault in error.errors}
+            report = Report(faults=faults)
         else:
             self.counts["parsed"] += 1
             try:
-                allowed = CHECKS_S if limit == LARGE_S else limit
-                warnings = self.timed("lint", allowed, text, lambda: lint(document, base_env={"a": {}}))
+                found = self.timed("lint", allowed, text, lambda: examine(document, base_env={"a": {}}))
             except DockerfileError:
                 return
-            report = Report(warnings=warnings[:200])
+            report = Report(warnings=found.warnings[:200], faults=found.faults)
         if limit == SMALL_S:
             str(report.faults)
             for write in FORMATS.values():
