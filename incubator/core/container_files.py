@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from incubator.context.patterns import has_wildcard, match_glob
 from incubator.context.source import Match, missing, source_path
 from incubator.context.tarread import read_tar
+from incubator.core.script import SHELL
 from incubator.core.streams import ChunkReader
 
 if TYPE_CHECKING:
@@ -30,7 +31,11 @@ ENGINE_FILES = frozenset({
 """What engines make in a new container. Empty, and no older than the container, where it is theirs."""
 
 ENGINE_FOLDERS = frozenset({"dev", "etc"})
-"""Folders that engines make for the above; theirs if nothing else is inside."""
+"""Folders that engines make for the above; theirs if nothing else is inside.
+
+Distributions come with an empty `/dev`, which engines touch: it cannot be told from one they made. An image that
+has a shell is taken for one that has a `/dev`.
+"""
 
 
 @dataclass(slots=True)
@@ -61,16 +66,14 @@ class ContainerSource:
         folder = f"{match.path}/" if match.path else ""
         pruned = ""
         held: list[Entry] = []
+        # Asked now: an engine answers no question about a container while it reads from it.
+        suspects = ENGINE_FOLDERS - ({"dev"} if not folder and self._has_shell() else set())
         for entry in self._entries(match.path):
             if pruned and entry.path.startswith(pruned):
                 continue
             if self._is_engines(folder + entry.path, entry):
                 continue
-            if (
-                folder + entry.path in ENGINE_FOLDERS
-                and entry.path
-                and entry.mtime_ns >= self.created_s * 1e9
-            ):
+            if entry.path and folder + entry.path in suspects and self._is_new(entry):
                 held = [entry]
                 continue
             yield from held if held and entry.path.startswith(f"{held[0].path}/") else ()
@@ -88,7 +91,14 @@ class ContainerSource:
 
     def _is_engines(self, path: str, entry: Entry) -> bool:
         theirs = path in ENGINE_FILES and entry.size == 0
-        return theirs and entry.mtime_ns >= self.created_s * 1e9
+        return theirs and self._is_new(entry)
+
+    def _has_shell(self) -> bool:
+        return self.engine.stat(self.container, SHELL) is not None
+
+    def _is_new(self, entry: Entry) -> bool:
+        # Times of files are whole seconds, and an engine may write some before it notes when it made the container.
+        return entry.mtime_ns >= (self.created_s - 2) * 1e9
 
     def _match(self, path: str) -> Match:
         """Where a path leads. Raises ContextError."""

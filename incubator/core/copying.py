@@ -54,7 +54,7 @@ class SourceFiles:
         self._engine = engine
         self._context = context
         self._labels = labels
-        self._containers: dict[str, ContainerSource] = {}
+        self._containers: dict[tuple[str, bool], ContainerSource] = {}
         self.stages: dict[int, str] = {}
 
     def __enter__(self) -> Self:
@@ -106,9 +106,15 @@ class SourceFiles:
             )
         return digest.hexdigest()
 
-    def container(self, image: str, platform: Platform | None = None) -> ContainerSource:
-        """The files of an image; `platform` where it is not the engine's own."""
-        if image not in self._containers:
+    def container(
+        self, image: str, platform: Platform | None = None, *, twin: bool = False
+    ) -> ContainerSource:
+        """The files of an image; `platform` where it is not the engine's own.
+
+        The `twin` is another container of the image, to be asked while the first is read from.
+        """
+        key = (image, twin)
+        if key not in self._containers:
             container = self._engine.create(
                 ContainerSpec(
                     image=image,
@@ -119,10 +125,10 @@ class SourceFiles:
                     platform=platform,
                 )
             )
-            self._containers[image] = ContainerSource(
+            self._containers[key] = ContainerSource(
                 self._engine, container, self._engine.container_info(container).created_s
             )
-        return self._containers[image]
+        return self._containers[key]
 
 
 @dataclass(slots=True)
@@ -178,7 +184,7 @@ class Copier:
         # An engine answers no question about a container while it unpacks into it. So all is asked before, by
         # placing everything once in vain; or a twin is asked, where reading the sources twice would cost.
         read_twice = untouched is None or step.origin is None
-        asked = container if read_twice else self.sources.container(untouched or "").container
+        asked = container if read_twice else self.sources.container(untouched or "", twin=True).container
         exactly = bool(step.exclude or step.parents)
         root = EmptyRoot() if step.link else ContainerRoot(self.engine, asked, with_owners=exactly)
         sources = self.sources.of(step, options.made_at_ns)
@@ -260,11 +266,16 @@ class _Parts:
 
     def part(self) -> Iterator[Entry]:
         """The entries up to one that replaces a folder of this part; that begins the next part."""
-        folders = set()
+        folders: set[str] = set()
         while entry := self._held or next(self._entries, None):
             self._held = entry
             if entry.kind == "dir":
-                folders.add(entry.path)
+                path = entry.path
+                while (
+                    path and path not in folders
+                ):  # those above come along: one may be replaced with all in it
+                    folders.add(path)
+                    path = path.rpartition("/")[0]
             elif entry.path in folders:
                 return
             self._held = None

@@ -35,6 +35,7 @@ PODMANS_OWN = (
     "/dev",
     "/etc/hosts",
     "/etc/hostname",
+    "/etc/mtab",
     "/etc/resolv.conf",
     "/proc",
     "/run/.containerenv",
