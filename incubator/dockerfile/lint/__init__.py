@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _OWN: Final = frozenset(rule.name for rule in RULES if rule.own)
+_PLATFORM: Final = "linux/amd64"
 _STRICT: Final = "check=error=true makes warnings errors"
 CHECK_ARG: Final = "BUILDKIT_DOCKERFILE_CHECK"
 """The build argument that replaces a file's `# check=`."""
@@ -50,7 +51,7 @@ def examine(
     build_args: Mapping[str, str] | None = None,
     target: str | None = None,
     ignore_matcher: IgnoreMatcher | None = None,
-    platform: str = "linux/amd64",
+    platform: str = _PLATFORM,
     base_env: Mapping[str, Mapping[str, str]] | None = None,
     options: CheckOptions | None = None,
     own_rules: bool = True,
@@ -87,17 +88,23 @@ def examine(
     return Report(warnings=tuple(warnings), faults=find_faults(subject))
 
 
-def faults_of(source: Source, options: CheckOptions | None = None) -> tuple[DockerfileError, ...]:
+def faults_of(source: Source) -> tuple[DockerfileError, ...]:
     """All faults of a file that does not parse, with those that syntax does not show; empty for one that parses."""
     document, faults = parse_faulty(source)
     if not faults:
         return ()
-    unseen: Sequence[DockerfileError]
+    unseen = list(
+        find_faults(
+            make_subject(
+                document, build_args={}, target=None, platform=_PLATFORM, base_env={}, ignore_matcher=None
+            )
+        )
+    )[:MAX_FAULTS]
     try:
-        unseen = examine(document, options=options).faults
+        check_options(document)
     except DockerfileError as error:
-        unseen = [error]
-    return tuple(sorted((*faults, *unseen), key=place_of))[: MAX_FAULTS + 1]
+        unseen.append(error)
+    return tuple(sorted((*faults, *unseen), key=place_of))
 
 
 def lint(
@@ -106,7 +113,7 @@ def lint(
     build_args: Mapping[str, str] | None = None,
     target: str | None = None,
     ignore_matcher: IgnoreMatcher | None = None,
-    platform: str = "linux/amd64",
+    platform: str = _PLATFORM,
     base_env: Mapping[str, Mapping[str, str]] | None = None,
     options: CheckOptions | None = None,
     own_rules: bool = True,

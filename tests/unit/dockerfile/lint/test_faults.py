@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from incubator.dockerfile import Source, parse
-from incubator.dockerfile.lint import examine
-from incubator.errors import DockerfileError
+from incubator.dockerfile.lint import examine, faults_of
+from incubator.errors import DockerfileError, DockerfileErrors
 from tests.unit.core.planning import plan
 
 
@@ -106,6 +106,27 @@ def test_bases() -> None:
     assert (fault.rule, fault.hint) == ("invalid-base", "did you mean the stage build?")
     for good in ("scratch", "a:1", "a@sha256:" + "0" * 64, "localhost:5000/a/b:c", "$X", "${X}/y"):
         assert faults(f"FROM {good}\n") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["FORM a\n", "", "# check=x\nRUUN\n", 'FROM a\n"]\n', "COPY a\nRUN x \\\n\ny\n"]
+)
+def test_a_file_that_is_hardly_one(text: str) -> None:
+    source = Source("Dockerfile", text)
+    with pytest.raises(DockerfileErrors) as caught:
+        parse(source)
+    assert {*map(str, faults_of(source))} >= {*map(str, caught.value.errors)}
+
+
+def test_faults_of_syntax_come_with_the_others() -> None:
+    source = Source("Dockerfile", "# check=skp=x\nFROM A:b:c\nRUUN x\nENV a=${b!}\n")
+    assert [f"{fault.span} {fault.rule}" for fault in faults_of(source)] == [
+        "Dockerfile:1:9 invalid-check",
+        "Dockerfile:2:6 invalid-base",
+        "Dockerfile:3:1 unknown-instruction",
+        "Dockerfile:4:7 expansion",
+    ]
+    assert faults_of(Source("Dockerfile", "FROM a\nENV a=${b!}\n")) == ()
 
 
 def test_many_faults_take_little_time() -> None:
