@@ -35,7 +35,6 @@ PODMANS_OWN = (
     "/dev",
     "/etc/hosts",
     "/etc/hostname",
-    "/etc/mtab",
     "/etc/resolv.conf",
     "/proc",
     "/run/.containerenv",
