@@ -31,7 +31,7 @@ demo: venv ## build the example, push it, pull it and run it, all for real; leav
 	$(BIN)/python scripts/demo.py
 
 unit: venv ## pure logic: no network, no engine
-	$(BIN)/pytest tests/unit -n auto -q
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest tests/unit -n auto -q
 
 requirements: venv ## refresh the hash-pinned requirement files (needs network)
 	$(BIN)/python -m pip install --quiet uv

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from incubator.cli import main
 from incubator.commands.lint import make_parser
@@ -258,3 +259,17 @@ def test_the_how_to_shows_what_is_printed(lint: Any) -> None:
         assert part in outcome.out
     assert lint(".", Dockerfile=second).code == 0
     assert lint(".", Dockerfile=second.replace("JSONArgsRecommended,", "")).code == 1
+
+
+def test_the_commands_of_the_how_to_work(lint: Any, tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/lint.md").read_text()
+    commands = re.findall(r"(?:^|- run: |- )incubator lint (.+)$", page, re.MULTILINE)
+    assert len(commands) == 5
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker/worker.Dockerfile").write_text(CLEAN)
+    for command in commands:
+        assert lint(*command.split(), Dockerfile=CLEAN).code == 0
+    report = yaml.safe_load(re.findall(r"```yaml\n(lint:.*?)```", page, re.DOTALL)[0])["lint"]["artifacts"][
+        "reports"
+    ]
+    assert json.loads((tmp_path / report["codequality"]).read_text()) == []
