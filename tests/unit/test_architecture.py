@@ -13,14 +13,10 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from incubator.errors import BuilderError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "incubator"
@@ -70,10 +66,17 @@ def tree(name: str) -> ast.Module:
 
 
 @functools.cache
+def nodes(name: str) -> tuple[ast.AST, ...]:
+    """What the other questions look through."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Attribute, ast.Call)
+    return tuple(node for node in ast.walk(tree(name)) if isinstance(node, kinds))
+
+
+@functools.cache
 def imports(name: str) -> frozenset[str]:
     """Modules that a module imports, anywhere in it and for types too; of ours the very module a name is from."""
     found: set[str] = set()
-    for node in ast.walk(tree(name)):
+    for node in nodes(name):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -99,19 +102,22 @@ def room_of(name: str) -> str | None:
     return max(rooms, key=len) if rooms else None
 
 
-def attributes(name: str) -> Iterator[str]:
+@functools.cache
+def attributes(name: str) -> frozenset[str]:
     """`module.name` of every attribute that a module uses of a plain name, and `from` imports of the same."""
-    for node in ast.walk(tree(name)):
+    found: set[str] = set()
+    for node in nodes(name):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            yield f"{node.value.id}.{node.attr}"
+            found.add(f"{node.value.id}.{node.attr}")
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(found)
 
 
 @functools.cache
 def called(name: str) -> frozenset[str]:
     """Plain names that a module calls."""
-    calls = (node.func for node in ast.walk(tree(name)) if isinstance(node, ast.Call))
+    calls = (node.func for node in nodes(name) if isinstance(node, ast.Call))
     return frozenset(function.id for function in calls if isinstance(function, ast.Name))
 
 
@@ -180,7 +186,7 @@ def test_foreign_worlds_have_one_door(world: str, doors: tuple[str, ...]) -> Non
     ids=["terminal", "environment", "exit"],
 )
 def test_only_the_edges(names: set[str], edges: tuple[str, ...]) -> None:
-    users = {name for name in MODULES if set(attributes(name)) & names}
+    users = {name for name in MODULES if attributes(name) & names}
     assert {name for name in users if not in_room(name, *edges)} == set()
     assert users
 

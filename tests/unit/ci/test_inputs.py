@@ -275,7 +275,7 @@ texts = st.text(max_size=40)
 
 
 @given(st.dictionaries(st.sampled_from([spec.github_variable for spec in input_specs()]), texts))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_no_input_crashes_and_what_is_accepted_fits_the_schema(environ: dict[str, str]) -> None:
     try:
         inputs = read_environ(environ, "github")

@@ -51,7 +51,7 @@ entries = st.lists(
 
 
 @given(entries)
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_what_is_written_is_read_back(values: list[str]) -> None:
     assert list(parse_list(write_list(values), "lines")) == values
 

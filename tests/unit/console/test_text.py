@@ -83,7 +83,7 @@ _HOSTILE = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(_HOSTILE)
 def test_nothing_unsafe_comes_through(chunks: list[bytes]) -> None:
     for line in lines(*chunks):

@@ -145,7 +145,7 @@ def slow(pattern: str) -> re.Pattern[str]:
 
 
 @given(pattern=PATTERNS, path=NAMES)
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_agrees_with_backtracking(pattern: str, path: str) -> None:
     cleaned = clean_path(pattern)
     if not pattern.strip() or cleaned in {".", "..", "/"}:
@@ -166,7 +166,7 @@ def test_agrees_with_backtracking(pattern: str, path: str) -> None:
     pattern=st.lists(st.sampled_from(["a", "b", "/", "[^/]*", "(.*/)?", "[ab]", "[^a]*", "."]), max_size=8),
     text=NAMES,
 )
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_automaton_agrees_with_re(pattern: list[str], text: str) -> None:
     regexp = compile_regexp("".join(pattern))
     expected = re.compile("".join(pattern) + r"\Z").match(text) is not None
@@ -177,7 +177,7 @@ def test_automaton_agrees_with_re(pattern: list[str], text: str) -> None:
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_any_text_matches_or_is_refused(pattern: str, path: str) -> None:
     try:
         PatternMatcher([pattern]).matches_or_parent_matches(path)
@@ -196,7 +196,7 @@ def test_parsed_patterns_stay_the_same_when_parsed_again(text: str) -> None:
 
 
 @given(st.text(alphabet="\\[]^-:azAdDpLx019.*(?)/$", max_size=12))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_any_expression_compiles_or_is_refused(text: str) -> None:
     try:
         regexp = compile_regexp(text)
@@ -214,25 +214,25 @@ def test_any_expression_compiles_or_is_refused(text: str) -> None:
         ("*" * 2001, "a" * 4000),
         ("[^a-b]*" * 200, "c" * 4000),
         ("?*" * 1000, "a" * 4000),
-        ("x" * 500_000 + "*", "a" * 4000),
-        ("a*b", "a" * 1_000_000),
-        ("**/" * 150_000 + "*a*", "a" * 4000),
+        ("x" * 120_000 + "*", "a" * 4000),
+        ("a*b", "a" * 250_000),
+        ("**/" * 40_000 + "*a*", "a" * 4000),
         ("[*" * 2000 + "]" * 2000, "[" * 4000),
     ],
     ids=lambda text: f"{text[:6]}...{len(text)}",
 )
 def test_no_input_is_slow(pattern: str, path: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         PatternMatcher([pattern, "!" + pattern]).matches_or_parent_matches(path)
         match_glob(pattern, path)
     except PatternError:
         pass
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 0.7
 
 
 def test_a_large_ignore_file_is_read_quickly() -> None:
-    text = "some/folder/*.txt\n" * 60_000
-    start = time.perf_counter()
-    assert len(PatternMatcher(parse_ignore_file(text)).patterns) == 60_000
-    assert time.perf_counter() - start < 2
+    text = "some/folder/*.txt\n" * 20_000
+    start = time.process_time()
+    assert len(PatternMatcher(parse_ignore_file(text)).patterns) == 20_000
+    assert time.process_time() - start < 0.7

@@ -28,7 +28,7 @@ PIECES = st.sampled_from(
 FILES = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=40).map("".join))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(FILES)
 def test_every_text_parses_or_says_why(text: str) -> None:
     source = Source("Dockerfile", text)
@@ -120,9 +120,9 @@ def seconds(text: str) -> float:
     ],
 )
 def test_time_grows_with_the_text(head: str, piece: str, tail: str) -> None:
-    size = 100_000  # a tenth of what must take 2 s at most
+    size = 40_000  # a 25th of what must take 2 s at most; the rest is for slow machines
     text = head + piece * (size // len(piece)) + tail
-    assert seconds(text) < 0.8
+    assert seconds(text) < 0.32
 
 
 def test_an_ordinary_file_is_fast() -> None:
