@@ -421,6 +421,12 @@ class DockerClient:
             filters = {"label": label} if label else None
             return [entry["Id"] for entry in self._api.containers(all=label is not None, filters=filters)]
 
+    def labels(self, label: str) -> dict[str, dict[str, str]]:
+        """Ids of all containers that have a label, and all labels of each."""
+        with engine_errors("list containers"):
+            found = self._api.containers(all=True, filters={"label": label})
+        return {entry["Id"]: entry.get("Labels") or {} for entry in found}
+
     def container_info(self, container: str) -> ContainerInfo:
         """Identity and mounts."""
         with engine_errors("inspect a container"):

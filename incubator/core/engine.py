@@ -222,5 +222,8 @@ class Engine(Protocol):
     def containers(self, label: str | None = None) -> list[str]:
         """Ids of containers: the running ones, or with a `label` (`key` or `key=value`) all that have it."""
 
+    def labels(self, label: str) -> dict[str, dict[str, str]]:
+        """Ids of all containers that have a label, and all labels of each."""
+
     def container_info(self, container: str) -> ContainerInfo:
         """Identity and mounts."""

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
 from incubator.core.engine import ContainerSpec
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
-from incubator.core.script import SHELL, MarkFinder, fits_shell, quote, step_script, without_engine_variables
+from incubator.core.script import (
+    CANNOT_ENTER,
+    SHELL,
+    MarkFinder,
+    fits_shell,
+    quote,
+    step_script,
+    without_engine_variables,
+)
 from incubator.errors import BuilderError, Cancelled, EngineError, StepFailed
 from incubator.events import StepFinished, StepOutput, StepStarted
 
@@ -167,6 +175,8 @@ class LayerContainer:
             if (step.user or _ROOT) == self._user and fits_shell(names):
                 status = self._shell.run(step, output)
             else:
+                status = CANNOT_ENTER
+            if status == CANNOT_ENTER:  # an engine enters the folder before it becomes the user
                 status = self._run_beside(step, output)
         if status is None:
             self._raise_ended(step, log)

@@ -80,9 +80,9 @@ def sweep(engine: Engine) -> list[str]:
 
 def _sweep(engine: Engine, gone: list[str]) -> None:
     dead = set()
-    for container in engine.containers(LABEL_BUILD):
+    # Only the list is asked for: a single container may be busy with a long transfer and not answer.
+    for container, labels in engine.labels(LABEL_BUILD).items():
         with contextlib.suppress(EngineError):  # somebody else was faster
-            labels = engine.container_info(container).labels
             if _is_dead(labels.get(LABEL_OWNER, ""), labels.get(LABEL_STARTED, "")):
                 engine.remove_container(container)
                 gone.append(container)

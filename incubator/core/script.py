@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SHELL = "/bin/sh"
 
+CANNOT_ENTER = -1
+"""Status that the mark bears when the shell's user may not enter the folder, and nothing ran."""
+
 _ENGINE_VARIABLES = ("HOSTNAME", "container", "TERM", "SHLVL", "OLDPWD", "PWD")
 """What engines or the outer shell put into the environment and a build does not have.
 
@@ -52,8 +55,10 @@ def step_script(argv: Iterable[str], *, env: Iterable[tuple[str, str]], cwd: str
     export = f"export{exports} && " if exports else ""
     command = " ".join(quote(word) for word in argv)
     text = (
-        f"(cd {quote(cwd)} && unset {unset} && {export}exec {command}) </dev/null\n"
-        f"set -- $?; kill -9 -1 2>/dev/null; echo {quote(mark)}$1; echo {quote(mark)}$1 >&2\n"
+        f"if cd {quote(cwd)} 2>/dev/null\n"
+        f"then (unset {unset} && {export}exec {command}) </dev/null; set -- $?\n"
+        f"else set -- {CANNOT_ENTER}; fi\n"
+        f"cd /; kill -9 -1 2>/dev/null; echo {quote(mark)}$1; echo {quote(mark)}$1 >&2\n"
     )
     return text.encode(errors="surrogateescape")
 

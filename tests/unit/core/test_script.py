@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incubator.core.script import MarkFinder, fits_shell, quote, step_script, without_engine_variables
+from incubator.core.script import (
+    CANNOT_ENTER,
+    MarkFinder,
+    fits_shell,
+    quote,
+    step_script,
+    without_engine_variables,
+)
 
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
 KILL = b"kill -9 -1 2>/dev/null; "
@@ -163,13 +170,12 @@ def test_a_folder_behind_a_link_is_where_it_leads(shell: str, tmp_path: Path) ->
     assert out == own == f"{tmp_path.resolve() / 'real'}\n".encode()
 
 
-def test_a_missing_folder_fails_the_step(shell: str, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_entered_has_a_status_of_its_own(shell: str, tmp_path: Path) -> None:
     [(out, status), (after, _)], err = run(
         shell, script("/bin/echo", "not run", cwd=str(tmp_path / "none")), script("/bin/echo", "next")
     )
-    assert status != 0
-    assert (out, after) == (b"", b"next\n")
-    assert b"none" in err
+    assert status == CANNOT_ENTER
+    assert (out, after, err) == (b"", b"next\n", b"")
 
 
 @pytest.mark.parametrize("status", [0, 1, 2, 42, 126, 127, 137, 255])
