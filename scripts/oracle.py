@@ -40,7 +40,9 @@ def comparable(text: str) -> bool:
         return False
     for node in lex(Source("Dockerfile", text)).nodes:
         words = (node.child or node).args
-        if any(_has_tail(part) for part in (*words, " ".join(words), " ".join(words[1:]))):
+        if any("\0" in word for word in words) or any(
+            _has_tail(part) for part in (*words, " ".join(words), " ".join(words[1:]))
+        ):
             return False
     try:
         theirs(text)
