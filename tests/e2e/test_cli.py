@@ -209,7 +209,7 @@ def test_on_a_terminal(bench: Bench) -> None:
         "Dockerfile",
         "FROM busybox\nRUN echo working; sleep 1; printf '\\033[2Jno\\033]0;x\\007'; echo done\n",
     )
-    code, text = run_on_terminal(bench, "build", "--network=none", ".")
+    code, text = run_on_terminal(bench, "build", "--no-cache", "--network=none", ".")
     assert code == 0, text
     assert "[+] Building" in text
     assert " => => # working" in text
@@ -347,7 +347,7 @@ def test_limits(bench: Bench) -> None:
         "FROM busybox\n"
         "RUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true\n",
     )
-    done = bench.build("-m", "64m", ".")
+    done = bench.build("--no-cache", "-m", "64m", ".")
     assert f"| {64 << 20}" in done.stderr
 
 
@@ -432,7 +432,7 @@ def test_python_front_door(bench: Bench, tag: str) -> None:
     """The same build through `incubator.api.build`, with every kind of context."""
     code = (
         "import io, sys; from incubator.api import build\n"
-        f"first = build('.', tag='{tag}', network='none', layers=[0])\n"
+        f"first = build('.', tag='{tag}', network='none', no_cache=True, layers=[0])\n"
         "print(first.id, len(first.logs), first.tags[0])\n"
         "print([log.logs for log in first.logs if log.command.startswith('RUN echo \"built')][0], end='')\n"
         "second = build(fileobj=io.BytesIO(b'FROM busybox\\nRUN true\\n'), network='none')\n"
