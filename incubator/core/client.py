@@ -53,7 +53,7 @@ TIMEOUT_S = 600
 """How long one call may stay silent: commits and loads of large layers take their time."""
 
 _LOWEST_API = (1, 40)
-_REMOVE_ATTEMPTS = 5
+_ATTEMPTS = 5
 
 
 class DockerClient:
@@ -248,8 +248,17 @@ class DockerClient:
 
     def references(self, repository: str) -> list[str]:
         """All `repository:tag` of a repository."""
-        with engine_errors("list images"):
-            images = self._api.images(filters={"reference": repository})
+        images: list[dict[str, Any]] = []
+        for attempt in range(_ATTEMPTS):
+            try:
+                with engine_errors("list images"):
+                    images = self._api.images(filters={"reference": repository})
+                break
+            except EngineError as error:
+                # Podman fails where an image goes while it lists them.
+                if error.status != 500 or attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * 2**attempt)
         tags = [tag for image in images for tag in image.get("RepoTags") or ()]
         # Podman writes names in full: with `docker.io/library/`, or `localhost/` if it made them itself.
         names = [str(parse_reference(tag.removeprefix("localhost/"))) for tag in tags if "<none>" not in tag]
@@ -401,7 +410,7 @@ class DockerClient:
 
     def remove_container(self, container: str) -> None:
         """Kill and remove a container with its anonymous volumes; a missing one is fine."""
-        for attempt in range(_REMOVE_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             try:
                 with engine_errors("remove a build container"):
                     self._api.remove_container(container, v=True, force=True)
@@ -409,7 +418,7 @@ class DockerClient:
                 if error.status in (404, 409):  # 409: its removal is already under way
                     return
                 # Podman refuses to kill a container that ends at this very moment.
-                if error.status != 500 or attempt == _REMOVE_ATTEMPTS - 1:
+                if error.status != 500 or attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(0.05 * 2**attempt)
             else:

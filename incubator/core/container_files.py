@@ -38,6 +38,10 @@ has a shell is taken for one that has a `/dev`.
 """
 
 
+_PREPARATION_S = 10
+"""A busy engine may take seconds between making these files and noting when it made the container."""
+
+
 @dataclass(slots=True)
 class ContainerSource:
     """A `Source` over the file system of a container that was made at `created_s` and never started."""
@@ -98,7 +102,7 @@ class ContainerSource:
 
     def _is_new(self, entry: Entry) -> bool:
         # Times of files are whole seconds, and an engine may write some before it notes when it made the container.
-        return entry.mtime_ns >= (self.created_s - 2) * 1e9
+        return entry.mtime_ns >= (self.created_s - _PREPARATION_S) * 1e9
 
     def _match(self, path: str) -> Match:
         """Where a path leads. Raises ContextError."""

@@ -16,8 +16,6 @@ from incubator.core.leftovers import LABEL_OWNER, WORK_REPOSITORY, sweep
 from incubator.errors import StepFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.engine.conftest import Bench
 
 SLOW = "FROM busybox\nRUN echo first > /first\nCOPY file /file\nRUN echo started; sleep 60\n"
@@ -53,22 +51,10 @@ def spawn(bench: Bench) -> subprocess.Popen[str]:
 
 def owned_by(bench: Bench, pid: int) -> list[str]:
     """Containers whose label names a process."""
-    owned = []
-    for container in bench.client.containers(LABEL_BUILD):
-        owner = bench.client.container_info(container).labels.get(LABEL_OWNER, "").split()
-        if owner[2:3] == [str(pid)]:
-            owned.append(container)
-    return owned
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition came true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
+    found = bench.client.labels(LABEL_BUILD).items()
+    return [
+        container for container, labels in found if labels.get(LABEL_OWNER, "").split()[2:3] == [str(pid)]
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -88,7 +74,7 @@ def test_a_killed_build_is_swept_by_the_next(bench: Bench) -> None:
     process = spawn(bench)
     left = owned_by(bench, process.pid)
     assert left
-    build_id = bench.client.container_info(left[0]).labels[LABEL_BUILD]
+    build_id = bench.client.labels(LABEL_BUILD)[left[0]][LABEL_BUILD]
     process.kill()
     process.communicate()
     assert [name for name in bench.client.references(WORK_REPOSITORY) if build_id in name]
