@@ -61,7 +61,8 @@ mount -t overlay -o "lowerdir=$0:/usr" overlay /usr
 mount --bind "$1" /var/lib/containers
 mount --bind "$2" /run/containers
 ! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified
-shift 2
+mount -t overlay -o "lowerdir=$3:/etc" overlay /etc
+shift 3
 exec "$@"
 """
 FIXED_PLACES = (Path("/var/lib/containers"), Path("/run/containers"))
@@ -91,6 +92,7 @@ def up() -> None:
                     *("unshare", "--mount", "--propagation", "slave", "sh", "-ec", APART),
                     f"{root / 'usr'}:{runtime / 'usr'}",
                     *_folders_for_fixed_places(folder),
+                    str(folder / "etc"),
                     *("podman", "system", "service", "--time=0", f"unix://{socket_of()}"),
                 ],
                 ready=lambda: engine_api.answers(socket_of()),
@@ -154,7 +156,9 @@ def _configure(folder: Path, root: Path, runtime: Path) -> dict[str, str]:
         ("registries.conf", REGISTRIES_CONF),
     ):
         (settings / name).write_text(text.format(**values))
-    shutil.copy2(root / "etc/containers/policy.json", settings)
+    # A commit looks for it in /etc alone.
+    (folder / "etc/containers").mkdir(parents=True, exist_ok=True)
+    shutil.copy2(root / "etc/containers/policy.json", folder / "etc/containers")
     return {
         "HOME": str(folder / "home"),
         "TMPDIR": "/tmp",
