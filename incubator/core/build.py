@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import Clock, assemble
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
     from incubator.core.plan.model import Plan
+    from incubator.dockerfile.instructions import Document
     from incubator.events import Event, Listener
     from incubator.oci.image_config import ImageConfig
     from incubator.request import BuildRequest
@@ -70,10 +72,14 @@ class Builder:
             self._emit(BuildFailed(error=error))
             raise
 
+    @cached_property
+    def _document(self) -> Document:
+        return parse(self._request.dockerfile)
+
     def plan(self) -> Plan:
         """What `build` would do. Base images the engine lacks are fetched, nothing else is changed."""
         request = self._request
-        document = parse(request.dockerfile)
+        document = self._document
         engine_platform = self._engine.info().platform
         checks = BuildChecks(document, request, platform=request.platform or engine_platform, emit=self._emit)
         checks.before()
@@ -96,7 +102,7 @@ class Builder:
 
     def _build(self, begin: float) -> ResultImage:
         request, engine = self._request, self._engine
-        check_options(parse(request.dockerfile), target=request.target, layers=request.layers)
+        check_options(self._document, target=request.target, layers=request.layers)
         for credential in request.credentials:
             log_in(engine, credential)
         sweep(engine)

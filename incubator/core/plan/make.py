@@ -145,7 +145,7 @@ class _Planner:
         if earlier is not None:
             start = stage_plan.from_stage(self._stage(earlier.index), earlier.index)
         elif name == "scratch":
-            start = stage_plan.from_scratch(platform)
+            start = stage_plan.from_scratch()
         else:
             start = stage_plan.from_image(self._find_image(name, stage.index, platform, stage.head.span))
         return stage_plan.plan_stage(

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from incubator.dockerfile.source import Span
-    from incubator.oci.platform import Platform
     from incubator.request import LayerSplits
 
 
@@ -67,7 +66,7 @@ class Surroundings:
     find_source: Callable[[str, Span], StageSource | ImageSource]
 
 
-def from_scratch(_platform: Platform) -> Start:
+def from_scratch() -> Start:
     """An empty start; BuildKit gives it a PATH and the root as working directory."""
     return Start(base=None, config=runtime.with_path(RuntimeConfig(working_dir="/")))
 
