@@ -12,7 +12,7 @@ from incubator.core.plan.model import ImageSource, Plan, StageSource
 from incubator.core.plan.runtime import with_labels
 from incubator.core.plan.scope import BuildArgs, Scope, platform_args
 from incubator.dockerfile import instructions as ins
-from incubator.errors import BuilderError, DockerfileError, InputError
+from incubator.errors import BuilderError, DockerfileError, DockerfileErrors, InputError
 from incubator.oci.platform import Platform, parse_platform
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class Stage:
 def make_plan(document: ins.Document, options: PlanOptions, lookup: Lookup) -> Plan:
     """The plan of a build: the stages that the target needs, in an order that works.
 
-    Raises InputError for options that do not fit the file, DockerfileError for faults at a line.
+    Raises InputError for options that do not fit the file, DockerfileError for a fault at a line, and
+    DockerfileErrors where there are several.
     """
     check_options(document, target=options.target, layers=options.layers)
     return _Planner(document, options, lookup).plan()
@@ -80,13 +81,21 @@ class _Planner:
         self._document = document
         self._stages = split_stages(document)
         self._planned: dict[int, stage_plan.Planned] = {}
+        self._faults: list[DockerfileError] = []
         self._build_args = BuildArgs(given=options.build_args)
         self._target = find_target(self._stages, options.target)
         self._platform = options.platform or options.build_platform
         self._globals = self._make_globals()
 
     def plan(self) -> Plan:
-        self._stage(self._target.index)
+        try:
+            self._stage(self._target.index)
+        except DockerfileError as error:  # of a FROM: what comes after it cannot be looked at
+            self._faults.append(error)
+        except BuilderError:
+            self._check()  # what is wrong with the file comes before what a registry lacks
+            raise
+        self._check()
         stages = [planned.plan for planned in self._planned.values()]
         target = stages[-1]
         stages[-1] = replace(target, config=with_labels(target.config, self._options.labels.items()))
@@ -98,6 +107,14 @@ class _Planner:
                 for name in self._build_args.unused()
             ),
         )
+
+    def _check(self) -> None:
+        """Raise what was noted, in order of the lines."""
+        if not self._faults:
+            return
+        unique = {str(fault): fault for fault in self._faults}
+        faults = sorted(unique.values(), key=lambda fault: fault.span.first_line if fault.span else 0)
+        raise DockerfileErrors(faults) if len(faults) > 1 else faults[0]
 
     def _make_globals(self) -> Scope:
         """ARGs before the first FROM, on top of the platform arguments."""
@@ -160,6 +177,7 @@ class _Planner:
                 build_args=self._build_args,
                 splits=self._options.layers,
                 find_source=lambda text, span: self._find_source(text, stage.index, span),
+                faults=self._faults,
             ),
         )
 

@@ -23,7 +23,7 @@ from incubator.core.plan.scope import BuildArgs, Scope, proxies
 from incubator.dockerfile import instructions as ins
 from incubator.dockerfile import parse_trigger
 from incubator.dockerfile.heredoc import parse_heredoc_word
-from incubator.errors import DockerfileError
+from incubator.errors import DockerfileError, ExpandError
 from incubator.events import StepRef
 from incubator.oci.image_config import RuntimeConfig
 
@@ -64,6 +64,7 @@ class Surroundings:
     build_args: BuildArgs
     splits: LayerSplits
     find_source: Callable[[str, Span], StageSource | ImageSource]
+    faults: list[DockerfileError]
 
 
 def from_scratch() -> Start:
@@ -90,13 +91,16 @@ def plan_stage(
     start: Start,
     context: Surroundings,
 ) -> Planned:
-    """Steps and groups of one stage. Raises DockerfileError at the line that is wrong."""
+    """Steps and groups of one stage; `context.faults` gets what is wrong, each at its line.
+
+    Raises EngineError and RegistryError of sources that cannot be looked up.
+    """
     triggers = tuple(
         parse_trigger(text, span=head.span, number=head.number) for text in start.config.on_build
     )
     builder = _StageBuilder(name, start, context, triggers + body)
     for instruction in triggers + body:
-        builder.add(instruction)
+        builder.add_checked(instruction)
     plan = StagePlan(
         index=index,
         name=name,
@@ -120,6 +124,7 @@ class _StageBuilder:
         file_steps = (ins.RunInstruction, ins.CopyInstruction, ins.AddInstruction, ins.WorkdirInstruction)
         self._total = 1 + sum(isinstance(instruction, file_steps) for instruction in instructions)
         self._cmd_set = False
+        self._values_lack = False
         self.steps: list[Step] = []
         self.config = replace(start.config, on_build=())
         self.author = start.author
@@ -130,8 +135,19 @@ class _StageBuilder:
             declared=list(inherited.declared),
         )
 
+    def add_checked(self, instruction: ins.Instruction) -> None:
+        """Append the step of one instruction, or note why it has none."""
+        try:
+            self.add(instruction)
+        except DockerfileError as error:
+            # A variable that could not be set is missing later on: that is no fault of its own.
+            follows = self._values_lack and isinstance(error, ExpandError) and error.by_value
+            if not follows:
+                self._context.faults.append(error)
+            self._values_lack |= isinstance(instruction, ins.EnvInstruction | ins.ArgInstruction)
+
     def add(self, instruction: ins.Instruction) -> None:
-        """Append the step of one instruction."""
+        """Append the step of one instruction. Raises DockerfileError at the line that is wrong."""
         match instruction:
             case ins.RunInstruction():
                 self._run(instruction)

@@ -160,7 +160,7 @@ NAME = st.sampled_from(["a", "b", "c", ".x"])
         st.lists(NAME, min_size=1, max_size=3).map("/".join), st.binary(max_size=3), max_size=6
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_folder_and_its_tar_are_the_same_context(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
 ) -> None:

@@ -146,7 +146,7 @@ def flat(stage: StagePlan) -> list[Any]:
     return [s for group in stage.groups for s in group.steps]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(INSTRUCTIONS, st.data())
 def test_groups_are_the_steps_cut_where_asked(lines: list[str], data: st.DataObject) -> None:
     text = "\n".join(["FROM busybox", *lines])

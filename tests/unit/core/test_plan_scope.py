@@ -205,7 +205,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LINES, st.dictionaries(NAMES, st.sampled_from(["g", ""])))
 def test_any_sequence_is_last_one_wins(lines: list[tuple[str, str, str]], given_args: dict[str, str]) -> None:
     values: dict[str, str] = {}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from incubator.core.plan.make import find_target, split_stages
 from incubator.core.plan.model import CopyStep, ImageSource, StageSource
 from incubator.dockerfile import Source, parse
-from incubator.errors import BuilderError, DockerfileError, InputError, RegistryError
+from incubator.errors import BuilderError, DockerfileError, DockerfileErrors, InputError, RegistryError
 from tests.unit.core.planning import AMD64, ARM64, BUSYBOX, Images, base, plan, step
+
+if TYPE_CHECKING:
+    from incubator.core.plan.model import BaseImage
 
 CHAIN = """\
 ARG TAG=1
@@ -144,6 +147,34 @@ def test_a_fault_in_a_variable_is_told_once_at_its_line() -> None:
     assert text.startswith("Dockerfile:2:1: error[expansion]: cannot expand '${B:?wanted}'")
     assert text.count("error[") == 1
     assert ">> 2 | ENV A=${B:?wanted}" in text
+
+
+def faults(text: str, *bases: BaseImage) -> list[str]:
+    """`LINE: RULE` of all faults that planning finds."""
+    with pytest.raises(DockerfileErrors) as caught:
+        plan(text, *bases)
+    return [f"{error.span and error.span.first_line}: {error.rule}" for error in caught.value.errors]
+
+
+def test_faults_that_depend_on_values_are_told_together() -> None:
+    assert faults(
+        "FROM busybox AS a\nENV P=99999\nEXPOSE $P\nSTOPSIGNAL $P\nCOPY --from=b / /\n"
+        "FROM a AS b\nRUN true\nCOPY ${X:?wanted} /\n"
+        "FROM ${Y:+z}\nCOPY --from=a / /\n"
+        "FROM b\nVOLUME $NONE\n"
+    ) == ["3: expose-port", "4: stop-signal", "5: unknown-stage", "8: expansion", "12: volume"]
+
+
+def test_a_variable_that_could_not_be_set_is_one_fault() -> None:
+    assert faults("FROM busybox\nENV A=${B:?no}\nENV C=${A:?lost}\nWORKDIR $C\nEXPOSE x\n") == [
+        "2: expansion",
+        "5: expose-port",
+    ]
+
+
+def test_faults_come_before_what_a_registry_lacks() -> None:
+    with pytest.raises(DockerfileError, match="expose-port"):
+        plan("FROM busybox AS a\nEXPOSE x\nFROM nowhere AS c\nFROM a\nCOPY --from=c / /\n")
 
 
 def test_a_name_nearly_that_of_a_stage_is_told() -> None:

@@ -73,7 +73,7 @@ raw = st.binary(max_size=12).map(lambda data: data.replace(b"\0", b"").decode(er
 # -- quote ------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(words | raw | st.text("'\"\\$`!\n\t #~*", max_size=8), max_size=30))
 def test_a_shell_gets_back_what_was_quoted(texts: list[str]) -> None:
     line = " ".join(["printf", "'%s\\0'", *map(quote, texts)])
@@ -293,7 +293,7 @@ teasing = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(teasing.filter(lambda data: MARK_BYTES not in data), st.lists(st.integers(0, 200), max_size=20))
 def test_output_without_a_mark_is_kept_byte_for_byte(data: bytes, places: list[int]) -> None:
     finder = MarkFinder(MARK_BYTES)
@@ -303,7 +303,7 @@ def test_output_without_a_mark_is_kept_byte_for_byte(data: bytes, places: list[i
     assert finder.rest() == b""
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     teasing.filter(lambda data: (data + MARK_BYTES).index(MARK_BYTES) == len(data)),
     st.integers(0, 255),

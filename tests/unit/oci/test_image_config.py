@@ -169,7 +169,7 @@ CONFIGS = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(CONFIGS)
 def test_any_config_there_and_back(config: RuntimeConfig) -> None:
     image = ImageConfig(platform=Platform(os="linux", architecture="amd64"), config=config)

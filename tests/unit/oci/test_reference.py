@@ -133,7 +133,7 @@ TAG = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 DIGESTS = st.binary(min_size=32, max_size=32).map(lambda data: f"sha256:{data.hex()}")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.none() | DOMAIN, PATH, st.none() | TAG, st.none() | DIGESTS)
 def test_text_and_back(domain: str | None, path: str, tag: str | None, digest: str | None) -> None:
     if not domain and "/" in path:  # its beginning must not look like a registry
@@ -152,7 +152,7 @@ def test_text_and_back(domain: str | None, path: str, tag: str | None, digest: s
     assert parse_reference(full(reference)) == reference
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text("aA0.:/@_-[] \n", max_size=16))
 def test_any_text_is_a_reference_or_bad_input(text: str) -> None:
     try:
