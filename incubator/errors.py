@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from incubator.dockerfile.source import Span
 
+DOCS_URL: Final = "https://github.com/org/incubator/blob/v1/docs"
+"""Where the pages of `docs/` are read; a fork that moves the project changes it here."""
+
 LONGEST_FAULT: Final = 500
 """Characters of a fault's message, which may quote words of the file."""
 
@@ -48,15 +51,24 @@ class BuilderError(Exception):
         self.span = span
         self.hint = hint
 
+    @property
+    def docs(self) -> str | None:
+        """Address of a page about errors of this kind; None where there is none."""
+        return None
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """Lines that go below the message: the hint, and where to read more."""
+        lines = (("hint", self.hint), ("docs", self.docs))
+        return tuple(f"{name}: {text}" for name, text in lines if text)
+
     def __str__(self) -> str:
-        """`file:line:column: message`, the source lines where known, and the hint."""
+        """`file:line:column: message`, the source lines where known, the hint and a link."""
         place = f"{self.span}: " if self.span else ""
         lines = [f"{place}{self.message}"]
         if self.span:
             lines += self.span.snippet()
-        if self.hint:
-            lines.append(f"hint: {self.hint}")
-        return "\n".join(lines)
+        return "\n".join((*lines, *self.advice))
 
 
 class InputError(BuilderError):
@@ -90,6 +102,11 @@ class DockerfileError(InputError):
         self.rule = rule
         self.text = shortened(message)
         super().__init__(f"error[{rule}]: {self.text}", span=span, hint=hint and shortened(hint))
+
+    @property
+    def docs(self) -> str | None:
+        """The rule's section of the page on faults; build checks name their own page in the hint."""
+        return f"{DOCS_URL}/rules/faults.md#{self.rule}" if self.rule.islower() else None
 
 
 class DockerfileErrors(DockerfileError):

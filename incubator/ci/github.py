@@ -159,8 +159,7 @@ def _annotations(error: BuilderError) -> list[Annotation]:
     lines = [error.message]
     if isinstance(error, StepFailed):
         lines += error.log_tail
-    if error.hint:
-        lines.append(f"hint: {error.hint}")
+    lines += error.advice
     return [Annotation(title=_title(error), message="\n".join(lines), span=error.span)]
 
 

@@ -11,6 +11,7 @@ import pytest
 from incubator import errors, events
 from incubator.dockerfile import Source, Span
 from incubator.errors import (
+    DOCS_URL,
     BuilderError,
     Cancelled,
     DockerfileError,
@@ -79,6 +80,7 @@ def test_place_cause_and_hint() -> None:
         ">> 3 |   c",
         "   4 | RUN d",
         "hint: did you mean RUN?",
+        f"docs: {DOCS_URL}/rules/faults.md#unknown",
     ]
     assert (error.text, error.rule, error.message) == (
         "RUNX is no instruction",

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from incubator.dockerfile.instructions import Warning_
-    from incubator.dockerfile.lint.rule import Rule
     from incubator.dockerfile.source import Span
     from incubator.errors import DockerfileError
 
@@ -46,6 +45,7 @@ class _Row:
     rule: str
     message: str
     hint: str | None
+    url: str | None
     span: Span | None
 
     @property
@@ -68,7 +68,14 @@ class _Row:
 def _rows(report: Report) -> list[_Row]:
     """All findings, by file and place."""
     rows = [
-        _Row(level="error", rule=fault.rule, message=fault.text, hint=fault.hint, span=fault.span)
+        _Row(
+            level="error",
+            rule=fault.rule,
+            message=fault.text,
+            hint=fault.hint,
+            url=fault.docs,
+            span=fault.span,
+        )
         for fault in report.faults
     ]
     levels: tuple[tuple[Literal["error", "warning"], tuple[Warning_, ...]], ...] = (
@@ -76,7 +83,14 @@ def _rows(report: Report) -> list[_Row]:
         ("warning", report.warnings),
     )
     rows += [
-        _Row(level=level, rule=found.rule, message=found.message, hint=None, span=found.span)
+        _Row(
+            level=level,
+            rule=found.rule,
+            message=found.message,
+            hint=None,
+            url=_RULES[found.rule].url if found.rule in _RULES else None,
+            span=found.span,
+        )
         for level, findings in levels
         for found in findings
     ]
@@ -90,14 +104,9 @@ def format_text(report: Report) -> str:
         place = f"{row.path}:{row.first_line}:{row.column}"
         parts.append(visible(f"{place}: {row.level}[{row.rule}]: {row.message}"))
         parts += row.span.snippet() if row.span else []
-        hint = row.hint or _more(row.rule)
-        parts += [visible(f"hint: {hint}")] if hint else []
+        parts += [visible(f"hint: {row.hint}")] if row.hint else []
+        parts += [f"docs: {row.url}"] if row.url else []
     return "".join(f"{part}\n" for part in parts)
-
-
-def _more(name: str) -> str | None:
-    rule = _RULES.get(name)
-    return f"see {rule.url}" if rule and rule.url else None
 
 
 def format_json(report: Report) -> str:
@@ -112,23 +121,19 @@ def format_json(report: Report) -> str:
             "line": row.first_line,
             "end_line": row.last_line,
             "column": row.column,
-            "url": _url(row.rule),
+            "url": row.url,
         }
         for row in _rows(report)
     ]
     return _dump({"version": 1, "findings": findings})
 
 
-def _url(name: str) -> str | None:
-    rule = _RULES.get(name)
-    return rule.url if rule else None
-
-
 def format_sarif(report: Report) -> str:
     """SARIF 2.1.0, as code scanning takes it."""
     rows = _rows(report)
-    names = sorted({row.rule for row in rows})
-    rules = [_sarif_rule(name, _RULES.get(name)) for name in names]
+    urls = {row.rule: row.url for row in rows}
+    names = sorted(urls)
+    rules = [_sarif_rule(name, urls[name]) for name in names]
     results = [
         {
             "ruleId": row.rule,
@@ -156,12 +161,12 @@ def format_sarif(report: Report) -> str:
     return _dump({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
-def _sarif_rule(name: str, rule: Rule | None) -> dict[str, Any]:
+def _sarif_rule(name: str, url: str | None) -> dict[str, Any]:
     described: dict[str, Any] = {"id": name}
-    if rule:
-        described["shortDescription"] = {"text": rule.summary}
-        if rule.url:
-            described["helpUri"] = rule.url
+    if name in _RULES:
+        described["shortDescription"] = {"text": _RULES[name].summary}
+    if url:
+        described["helpUri"] = url
     return described
 
 

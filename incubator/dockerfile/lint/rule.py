@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from incubator.errors import DOCS_URL
+
 if TYPE_CHECKING:
     from incubator.dockerfile.instructions import Instruction
     from incubator.dockerfile.lint.subject import Subject
@@ -46,6 +48,8 @@ class Rule:
         return _WORD.sub("-", self.name).lower()
 
     @property
-    def url(self) -> str | None:
-        """The reference's page on this check; None for a rule of our own."""
-        return None if self.own else f"https://docs.docker.com/go/dockerfile/rule/{self.slug}/"
+    def url(self) -> str:
+        """The reference's page on this check, or this project's for a rule of its own."""
+        if self.own:
+            return f"{DOCS_URL}/rules/{self.slug}.md"
+        return f"https://docs.docker.com/go/dockerfile/rule/{self.slug}/"

@@ -70,7 +70,7 @@ def test_warnings(lint: Any) -> None:
     assert outcome.err == "1 Dockerfile: 2 warnings\n"
     assert outcome.out.startswith(
         "Dockerfile:1:14: warning[FromAsCasing]: 'as' and 'FROM' keywords' casing do not match\n"
-        ">> 1 | FROM scratch as a\n   2 | COPY .env /\nhint: see https://"
+        ">> 1 | FROM scratch as a\n   2 | COPY .env /\ndocs: https://"
     )
     assert "Dockerfile:2:6: warning[SecretFileCopied]: " in outcome.out
 

@@ -39,11 +39,12 @@ def test_text() -> None:
     assert FORMATS["text"](warnings_of("FROM a as b\n")) == (
         "Dockerfile:1:8: warning[FromAsCasing]: 'as' and 'FROM' keywords' casing do not match\n"
         ">> 1 | FROM a as b\n"
-        "hint: see https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n"
+        "docs: https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n"
     )
     assert FORMATS["text"](faults_of("FROM a\nRUUN b\n")) == (
         "Dockerfile:2:1: error[unknown-instruction]: 'RUUN' is not a Dockerfile instruction\n"
         "   1 | FROM a\n>> 2 | RUUN b\nhint: did you mean RUN?\n"
+        "docs: https://github.com/org/incubator/blob/v1/docs/rules/faults.md#unknown-instruction\n"
     )
 
 
