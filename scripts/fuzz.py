@@ -1,4 +1,4 @@
-"""Throws texts at the parser, the checks and word expansion, and looks for crashes, hangs and blow-ups.
+"""Throws texts at the parser, the checks, word expansion and ignore rules; looks for crashes, hangs and blow-ups.
 
     python scripts/fuzz.py [--minutes N] [--seed N]
 
@@ -20,6 +20,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from incubator.context.patterns import PatternError, PatternMatcher, match_glob, parse_ignore_file
 from incubator.dockerfile import Source, parse
 from incubator.dockerfile.expand import expand, expand_raw
 from incubator.dockerfile.lint import FORMATS, Report, examine, faults_of
@@ -36,6 +37,7 @@ TOKENS = (
     "FROM a\n", "RUN ", "COPY ", "ADD ", "ENV ", "LABEL ", "ARG ", "ONBUILD ", "HEALTHCHECK ", "EXPOSE ",
     "SHELL ", "CMD ", "<<E", "<<-'E'", "\nE\n", "\\\n", "`\n", "# escape=`\n", "# check=", "--from=",
     "--mount=", '["a", ', '"]\n', "${", "}", "${a:-", "${a#", "${a//", "$", "*", "?", "\\", "'", '"',
+    "**/", "/**", "!", "[^a-z]", "*a*a*a", "../", "/",
     "=", " ", "\t", "\r\n", "\n", "\x00", "\ufeff", "\xa0", "\u2028", "\x1c", "\x85", "\ud800", "\udcff",
     "\U0001f600", "1s", "65536", "[", "{", ",", "null",
 )  # fmt: skip
@@ -57,7 +59,7 @@ class Fuzzer:
         self.random = random.Random(seed)
         self.oracle = importlib.import_module("oracle")
         self.corpus = [path.read_bytes().decode() for path in CORPUS]
-        self.counts = {"small": 0, "large": 0, "parsed": 0, "words": 0}
+        self.counts = {"small": 0, "large": 0, "parsed": 0, "words": 0, "ignore": 0}
         self.slowest: dict[str, tuple[float, str]] = {}
 
     def text(self) -> str:
@@ -142,6 +144,25 @@ class Fuzzer:
             except DockerfileError as error:
                 assert error.text  # noqa: PT017
 
+    def try_ignore_rules(self, text: str, limit: float) -> None:
+        """Reads the text as an ignore file, asks it about paths, and takes its first line as a glob."""
+        self.counts["ignore"] += 1
+        patterns = self.timed("ignore file", limit, text, lambda: parse_ignore_file(text))
+        paths = ["a", "a/b/c.txt"]
+        if limit == SMALL_S:  # many rules times long paths is much work, however it is done
+            paths += ["aaaaaaaa/" * 400 + "a", text[:4000].replace("\n", "/")]
+        try:
+            rules = self.timed("ignore rules", limit, text, lambda: PatternMatcher(patterns))
+            for path in paths:
+                self.timed("ignored", limit, text, lambda: rules.matches_or_parent_matches(path))  # noqa: B023
+        except PatternError as error:
+            assert error.reason  # noqa: PT017
+        for path in paths:
+            try:
+                self.timed("glob", limit, text, lambda: match_glob(text.partition("\n")[0][:4000], path))  # noqa: B023
+            except PatternError as error:
+                assert error.reason  # noqa: PT017
+
     def timed(self, name: str, limit: float, text: str, act: Callable[[], T]) -> T:
         """The result of `act`; fails where it took longer than `limit`."""
         start = time.process_time()
@@ -164,6 +185,7 @@ class Fuzzer:
         try:
             self.try_document(text, limit)
             self.try_words(text, limit)
+            self.try_ignore_rules(text, limit)
         except Exception:  # noqa: BLE001 - to find any is what this is for
             traceback.print_exc()
             print(repr(text[:2000]))
