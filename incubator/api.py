@@ -52,6 +52,12 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     target: str | None = None,
     platform: str | None = None,
     network: str | None = None,
+    add_hosts: str | Sequence[str] | None = None,
+    cgroup_parent: str | None = None,
+    security_opts: str | Sequence[str] | None = None,
+    shm_size: int | str | None = None,
+    ulimits: str | Sequence[str] | None = None,
+    no_cache_filters: str | Sequence[str] | None = None,
     push: bool = False,
     load: bool = True,
     no_cache: bool = False,
@@ -72,7 +78,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         forcerm: the same after a failure.
         dockerfile: path in the context, or an absolute path anywhere; `Dockerfile` by default.
         buildargs: build arguments.
-        container_limits: `memory`, `memswap` (-1: unlimited), `cpushares`, `cpusetcpus`; sizes in bytes or as `2g`.
+        container_limits: `memory`, `memswap` (-1: unlimited), `cpushares`, `cpuperiod`, `cpuquota`, `cpusetcpus`,
+            `cpusetmems`; sizes in bytes or as `2g`.
         volumes: mounts that are there while building: `source:destination[:mode]` or `Volume`.
         layers: instructions after which a layer ends; `[0]` one layer a stage, `"auto"`, None as `docker build`.
         labels: labels of the image.
@@ -83,6 +90,12 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         target: stage to build; the last one by default.
         platform: platform of the image, as in `linux/arm64`.
         network: network of build steps.
+        add_hosts: names that build steps find in `/etc/hosts`, `name=address` or `name:address`.
+        cgroup_parent: cgroup above those of the build's containers.
+        security_opts: security options of the build's containers.
+        shm_size: size of `/dev/shm`, in bytes or as `128m`.
+        ulimits: limits of each process, as `nofile=1024:2048`.
+        no_cache_filters: stages for which no earlier results are used.
         push: push all tags.
         load: keep the image on the engine when it is pushed.
         no_cache: use no earlier results.
@@ -97,7 +110,9 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     faults = Faults()
     place = _place(path, fileobj, dockerfile, custom_context=custom_context, faults=faults)
     values: dict[str, Any] = {
+        "add_hosts": add_hosts,
         "buildargs": buildargs,
+        "cgroup_parent": cgroup_parent,
         "container_limits": {
             key: value for key, value in (container_limits or {}).items() if value is not None
         },
@@ -107,11 +122,15 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         "layers": layers,
         "network": network,
         "no_cache": no_cache or None,
+        "no_cache_filters": no_cache_filters,
         "platform": platform,
         "pull": pull or None,
         "rm": rm or None,
+        "security_opts": security_opts,
+        "shm_size": shm_size,
         "tags": tag,
         "target": target,
+        "ulimits": ulimits,
         "volumes": volumes,
     }
     try:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from incubator.core.config import ConfigSource, ImageConfig
+from incubator.core.container_options import (
+    parse_cgroup_parent,
+    parse_filter,
+    parse_host,
+    parse_security_opt,
+    parse_shm_size,
+    parse_ulimit,
+)
 from incubator.core.limits import check_limits, parse_layer_splits
 from incubator.core.trust import ARGUMENTS, find_escapes
 from incubator.errors import InputError
@@ -16,15 +24,17 @@ from incubator.request import BuildRequest, Limits
 from incubator.sources import open_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from incubator.core.config import ConfigLike, Entry
     from incubator.core.trust import Origin
     from incubator.core.volume import Volume
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
-    from incubator.request import Credential, LayerSplits
+    from incubator.request import Credential, ExtraHost, LayerSplits
     from incubator.sources import Place
+
+T = TypeVar("T")
 
 _EPOCH = "SOURCE_DATE_EPOCH"
 _LATEST_EPOCH = 253402300799  # the end of the year 9999
@@ -43,8 +53,11 @@ class Settings:
     volumes: tuple[Volume, ...] = ()
     limits: Limits = field(default_factory=Limits)
     network: str | None = None
+    add_hosts: tuple[ExtraHost, ...] = ()
+    security_opts: tuple[str, ...] = ()
     pull: bool = False
     no_cache: bool = False
+    no_cache_filters: tuple[str, ...] = ()
     rm: bool = True
     force_rm: bool = True
 
@@ -79,16 +92,21 @@ def read_settings(config: ImageConfig, *, faults: Faults) -> Settings:
     """The settings that a configuration means; faults are noted in `faults`, at their places."""
     return Settings(
         target=config.target,
-        platform=_platform(config, faults),
+        platform=_one(config.scalar("platform"), _platform, faults),
         build_args=_build_args(config, faults),
         labels=config.labels,
-        tags=_tags(config, faults),
+        tags=tuple(dict.fromkeys(_each(config.items("tags"), _tag, faults))),
         layers=parse_layer_splits(config.layers),
         volumes=_volumes(config, faults),
         limits=_limits(config, faults),
         network=config.network,
+        add_hosts=tuple(_each(config.items("add_hosts"), parse_host, faults)),
+        security_opts=tuple(_each(config.items("security_opts"), parse_security_opt, faults)),
         pull=config.pull,
         no_cache=config.no_cache,
+        no_cache_filters=tuple(
+            name for names in _each(config.items("no_cache_filters"), parse_filter, faults) for name in names
+        ),
         rm=config.rm,
         force_rm=config.forcerm,
     )
@@ -139,8 +157,11 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         volumes=settings.volumes,
         limits=settings.limits,
         network=settings.network,
+        add_hosts=settings.add_hosts,
+        security_opts=settings.security_opts,
         pull=settings.pull,
         no_cache=settings.no_cache,
+        no_cache_filters=settings.no_cache_filters,
         push=push,
         load=load,
         rm=settings.rm,
@@ -150,15 +171,29 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     )
 
 
-def _platform(config: ImageConfig, faults: Faults) -> Platform | None:
-    entry = config.scalar("platform")
-    if entry is None:
-        return None
-    try:
-        return parse_platform(entry.value)
-    except InputError as error:
-        faults.errors.append(entry.locate(error))
-        return None
+def _each(entries: Iterable[Entry], parse: Callable[[Any], T], faults: Faults) -> list[T]:
+    """What `parse` makes of each entry; what it refuses is noted in `faults`, at its place."""
+    values = []
+    for entry in entries:
+        try:
+            values.append(parse(entry.value))
+        except InputError as error:
+            faults.errors.append(entry.locate(error))
+    return values
+
+
+def _one(entry: Entry | None, parse: Callable[[Any], T], faults: Faults) -> T | None:
+    return next(iter(_each([entry] if entry else [], parse, faults)), None)
+
+
+def _platform(text: str) -> Platform:
+    several = [part for part in text.split(",") if part.strip()]
+    if len(several) > 1:
+        raise InputError(
+            f"{len(several)} platforms are given, and a build is for one: {text}",
+            hint="build each in a job of its own, as a matrix of the pipeline does",
+        )
+    return parse_platform(text.strip())
 
 
 def _build_args(config: ImageConfig, faults: Faults) -> dict[str, str | None]:
@@ -167,16 +202,6 @@ def _build_args(config: ImageConfig, faults: Faults) -> dict[str, str | None]:
             fault = InputError(f"build argument {name!r}: a name has no blank and no =")
             faults.errors.append(entry.locate(fault))
     return config.buildargs
-
-
-def _tags(config: ImageConfig, faults: Faults) -> tuple[Reference, ...]:
-    references = []
-    for entry in config.items("tags"):
-        try:
-            references.append(_tag(entry.value))
-        except InputError as error:
-            faults.errors.append(entry.locate(error))
-    return tuple(dict.fromkeys(references))
 
 
 def _tag(text: str) -> Reference:
@@ -193,7 +218,13 @@ def _limits(config: ImageConfig, faults: Faults) -> Limits:
     entries = config.pairs("container_limits")
     limits, wrong = check_limits(config.container_limits)
     faults.errors += [entries[key].locate(error) for key, error in wrong.items()]
-    return limits
+    ulimits = _each(config.items("ulimits"), parse_ulimit, faults)
+    return replace(
+        limits,
+        shm_size_bytes=_one(config.scalar("shm_size"), parse_shm_size, faults),
+        ulimits=tuple({limit.name: limit for limit in ulimits}.values()),
+        cgroup_parent=_one(config.scalar("cgroup_parent"), parse_cgroup_parent, faults),
+    )
 
 
 def _volumes(config: ImageConfig, faults: Faults) -> tuple[Volume, ...]:

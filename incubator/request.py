@@ -20,13 +20,45 @@ before an instruction that reads the context or another stage; else after each o
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ulimit:
+    """A limit that the kernel keeps for each process, such as `nofile`; -1: unlimited."""
+
+    name: str
+    soft: int
+    hard: int
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.soft}:{self.hard}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraHost:
+    """A name that build steps find in `/etc/hosts`; the address may be `host-gateway`, which the engine knows."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.address}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of each container of a build. `memswap_bytes` is memory and swap together, -1: unlimited."""
+    """Limits of each container of a build: what it may use, not what it makes.
+
+    `memswap_bytes` is memory and swap together, -1: unlimited. `cpu_period` and `cpu_quota` are microseconds.
+    """
 
     memory_bytes: int | None = None
     memswap_bytes: int | None = None
     cpu_shares: int | None = None
+    cpu_period: int | None = None
+    cpu_quota: int | None = None
     cpuset_cpus: str | None = None
+    cpuset_mems: str | None = None
+    shm_size_bytes: int | None = None
+    ulimits: tuple[Ulimit, ...] = ()
+    cgroup_parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +77,8 @@ class BuildRequest:
     `build_args` maps to None where the value comes from nowhere (`--build-arg NAME` without one in the
     environment): such an argument counts as not given. `rm`: remove intermediate containers after success,
     `force_rm`: after failure too. `load` only matters with `push`: False takes the local tags away again once
-    all are in the registry. `target` None: the last stage. `platform` None: the engine's own.
+    all are in the registry. `no_cache_filters` are stages for which no earlier results are used. `target` None:
+    the last stage. `platform` None: the engine's own.
     """
 
     dockerfile: Source
@@ -59,8 +92,11 @@ class BuildRequest:
     volumes: Sequence[Volume] = ()
     limits: Limits = field(default_factory=Limits)
     network: str | None = None
+    add_hosts: Sequence[ExtraHost] = ()
+    security_opts: Sequence[str] = ()
     pull: bool = False
     no_cache: bool = False
+    no_cache_filters: Sequence[str] = ()
     push: bool = False
     load: bool = True
     rm: bool = True

@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 NOT_YET = (
-    "--add-host", "--allow", "--annotation", "--attest", "--build-context", "--builder", "--cache-from",
-    "--cache-to", "--call", "--cgroup-parent", "--cpu-period", "--cpu-quota", "--cpuset-mems", "--isolation",
-    "--no-cache-filter", "--output", "--policy", "--resource", "--secret", "--security-opt", "--shm-size", "--ssh",
-    "--ulimit",
+    "--allow", "--annotation", "--attest", "--build-context", "--builder", "--cache-from", "--cache-to", "--call",
+    "--isolation", "--output", "--policy", "--resource", "--secret", "--ssh",
 )  # fmt: skip
 """Options of `docker build` that take a value and are refused."""
 
@@ -72,12 +70,29 @@ def make_parser() -> ArgumentParser:
     steps.add_argument(
         "--network", metavar="MODE", help="network of build steps: default, none, host, or a name"
     )
+    _add_list(
+        steps,
+        "--add-host",
+        metavar="NAME=ADDRESS",
+        help="name that build steps find in /etc/hosts; host-gateway is the engine's machine",
+    )
     steps.add_argument("-m", "--memory", metavar="SIZE", help="memory limit, as in 512m")
     steps.add_argument(
         "--memory-swap", metavar="SIZE", help="limit of memory and swap together, -1: unlimited swap"
     )
     steps.add_argument("-c", "--cpu-shares", metavar="N", help="CPU shares, a relative weight")
+    steps.add_argument("--cpu-period", metavar="N", help="length of a CPU period in microseconds")
+    steps.add_argument("--cpu-quota", metavar="N", help="CPU time in a period, in microseconds")
     steps.add_argument("--cpuset-cpus", metavar="CPUS", help="CPUs to run on, as in 0-3 or 0,1")
+    steps.add_argument("--cpuset-mems", metavar="NODES", help="memory nodes to use, as in 0-1")
+    steps.add_argument("--shm-size", metavar="SIZE", help="size of /dev/shm, as in 128m")
+    _add_list(
+        steps, "--ulimit", metavar="NAME=SOFT[:HARD]", help="limit of each process, as in nofile=1024:2048"
+    )
+    steps.add_argument(
+        "--cgroup-parent", metavar="CGROUP", help="cgroup above those of the build's containers"
+    )
+    _add_list(steps, "--security-opt", metavar="OPTION", help="security option, as in seccomp=unconfined")
     parser.add_switch(steps, "--rm", help="remove intermediate containers after success (default)")
     parser.add_switch(
         steps, "--force-rm", help="remove intermediate containers after a failure too (default)"
@@ -86,6 +101,7 @@ def make_parser() -> ArgumentParser:
     reuse = parser.add_argument_group("base images and cache")
     parser.add_switch(reuse, "--pull", help="always ask the registry for newer base images")
     parser.add_switch(reuse, "--no-cache", help="use no earlier results")
+    _add_list(reuse, "--no-cache-filter", metavar="STAGE", help="use no earlier results for a stage")
 
     result = parser.add_argument_group("result")
     parser.add_switch(result, "--push", help="push all tags")
@@ -134,21 +150,30 @@ def read_values(arguments: argparse.Namespace, environ: Mapping[str, str], fault
         "memory": arguments.memory,
         "memswap": arguments.memory_swap,
         "cpushares": arguments.cpu_shares,
+        "cpuperiod": arguments.cpu_period,
+        "cpuquota": arguments.cpu_quota,
         "cpusetcpus": arguments.cpuset_cpus,
+        "cpusetmems": arguments.cpuset_mems,
     }
     values: dict[str, Any] = {
+        "add_hosts": arguments.add_host,
         "buildargs": read_build_args(arguments.build_arg, environ, faults),
+        "cgroup_parent": arguments.cgroup_parent,
         "container_limits": {key: value for key, value in limits.items() if value is not None},
         "forcerm": arguments.force_rm,
         "labels": {name: value or "" for name, value in _pairs("--label", arguments.label, faults)},
         "layers": _layers(arguments, faults),
         "network": arguments.network,
         "no_cache": arguments.no_cache,
+        "no_cache_filters": arguments.no_cache_filter,
         "platform": arguments.platform,
         "pull": arguments.pull,
         "rm": arguments.rm,
+        "security_opts": arguments.security_opt,
+        "shm_size": arguments.shm_size,
         "tags": arguments.tag,
         "target": arguments.target,
+        "ulimits": arguments.ulimit,
         "volumes": arguments.volume,
     }
     if arguments.context_file_limit is not None:

@@ -14,7 +14,7 @@ from incubator.core.copying import Copier, SourceFiles
 from incubator.core.layer import Surroundings
 from incubator.core.leftovers import Workshop, sweep
 from incubator.core.lookup import ImageLookup
-from incubator.core.plan.make import PlanOptions, check_options, make_plan
+from incubator.core.plan.make import PlanOptions, check_options, find_filtered, make_plan, split_stages
 from incubator.core.plan.model import CopyStep
 from incubator.core.publish import log_in, publish
 from incubator.core.result import CommandLog, LayerResult, ResultImage
@@ -102,7 +102,12 @@ class Builder:
 
     def _build(self, begin: float) -> ResultImage:
         request, engine = self._request, self._engine
-        check_options(self._document, target=request.target, layers=request.layers)
+        check_options(
+            self._document,
+            target=request.target,
+            layers=request.layers,
+            no_cache_filters=request.no_cache_filters,
+        )
         for credential in request.credentials:
             log_in(engine, credential)
         sweep(engine)
@@ -121,6 +126,8 @@ class Builder:
                 network=request.network,
                 volumes=request.volumes,
                 limits=request.limits,
+                add_hosts=request.add_hosts,
+                security_opts=request.security_opts,
                 platform=None,
                 discard=workshop.discard,
                 keep_containers=not request.rm,
@@ -133,6 +140,7 @@ class Builder:
                 clock=self._clock,
                 cache=self._cache,
                 look_up=not request.no_cache,
+                anew=find_filtered(split_stages(self._document), request.no_cache_filters),
             )
             results: dict[int, StageResult] = {}
             for stage in plan.stages:

@@ -24,6 +24,7 @@ from incubator.core.docker_types import (
     find_config,
     find_manifest,
     followed,
+    host_options,
     image_info,
     innermost,
     make_mount,
@@ -295,15 +296,11 @@ class DockerClient:
 
     def create(self, spec: ContainerSpec) -> str:
         """Make a container; its id."""
-        limits = spec.limits
         host = self._api.create_host_config(
             network_mode=spec.network,
             mounts=[make_mount(volume) for volume in spec.volumes if not relabels(volume)],
             binds=[str(volume) for volume in spec.volumes if relabels(volume)],
-            mem_limit=limits.memory_bytes if limits else None,
-            memswap_limit=limits.memswap_bytes if limits else None,
-            cpu_shares=limits.cpu_shares if limits else None,
-            cpuset_cpus=limits.cpuset_cpus if limits else None,
+            **host_options(spec),
         )
         config = {
             "Image": spec.image,

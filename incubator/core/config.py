@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from incubator.dockerfile.source import Span
 
 DICTS = ("buildargs", "container_limits", "labels")
-LISTS = ("layers", "tags", "volumes")
+LISTS = ("add_hosts", "layers", "no_cache_filters", "security_opts", "tags", "ulimits", "volumes")
+_TEXTS = tuple(key for key in LISTS if key != "layers")
 _LAYOUTS: tuple[list[Any], ...] = (["auto"], [], [0])
 
 _DROPPED = {
@@ -204,6 +205,17 @@ class ImageConfig:
         return self._text("network")
 
     @property
+    def cgroup_parent(self) -> str | None:
+        """Cgroup above those of the build's containers."""
+        return self._text("cgroup_parent")
+
+    @property
+    def shm_size(self) -> int | str | None:
+        """Size of `/dev/shm`, as given."""
+        value: int | str | None = self._value("shm_size")
+        return value
+
+    @property
     def no_cache(self) -> bool:
         """Whether earlier results are left unused."""
         return self._flag("no_cache", default=False)
@@ -303,16 +315,28 @@ class ImageConfig:
                 volumes.append(Entry(value=volume, origin=entry.origin, span=entry.span))
         if "volumes" in self._lists:
             self._lists["volumes"] = volumes
-        network = self._scalars.get("network")
-        if network and not network.origin.trusted and network.value not in OPEN_NETWORKS:
+        for key, entry in self._out_of_reach():
+            option = key.replace("_", "-").removesuffix("s")
+            allowed = f"only choose {', '.join(OPEN_NETWORKS)}" if key == "network" else "not set it"
             fault = InputError(
-                f"network {network.value!r} of {network.origin.name}: a file in the workspace may only choose "
-                + ", ".join(OPEN_NETWORKS),
-                hint="give it as an option (--network) or a pipeline input",
+                f"{key} {entry.value!r} of {entry.origin.name}: a file in the workspace may {allowed}",
+                hint=f"give it as an option (--{option}) or a pipeline input",
             )
-            faults.append(network.locate(fault))
-            del self._scalars["network"]
+            faults.append(entry.locate(fault))
+            self.clear(key)
         return faults
+
+    def _out_of_reach(self) -> list[tuple[str, Entry]]:
+        """What would widen the containers of a build, from origins that may not."""
+        entries: list[tuple[str, Entry]] = [
+            (key, self._scalars[key]) for key in ("cgroup_parent", "network") if key in self._scalars
+        ]
+        entries += [("security_opts", entry) for entry in self._lists.get("security_opts", ())]
+        return [
+            (key, entry)
+            for key, entry in entries
+            if not entry.origin.trusted and not (key == "network" and entry.value in OPEN_NETWORKS)
+        ]
 
 
 ConfigLike = Mapping[str, Any] | ConfigSource | ImageConfig
@@ -337,7 +361,7 @@ def _normalise(source: ConfigSource) -> dict[str, Any]:
             value = dict(value)  # noqa: PLW2901
         elif isinstance(value, tuple | set | frozenset):
             value = list(value)  # noqa: PLW2901
-        elif key in {"tags", "volumes"} and source.text is None and isinstance(value, str | Volume):
+        elif key in _TEXTS and source.text is None and isinstance(value, str | Volume):
             value = [value]  # noqa: PLW2901
         values[key] = value
     return values

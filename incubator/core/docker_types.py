@@ -19,10 +19,12 @@ from incubator.core.engine import ImageInfo, PathStat
 from incubator.errors import EngineError, EngineUnreachable, RegistryError
 from incubator.oci.image_config import ImageConfig, runtime_config_from_json
 from incubator.oci.platform import make_platform
+from incubator.request import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from incubator.core.engine import ContainerSpec
     from incubator.core.volume import Volume
     from incubator.request import Credential
 
@@ -166,6 +168,29 @@ def make_mount(volume: Volume) -> docker.types.Mount:
         read_only="ro" in words,
         propagation=propagation[0] if propagation and volume.is_path else None,
     )
+
+
+def host_options(spec: ContainerSpec) -> dict[str, Any]:
+    """What docker-py's `create_host_config` takes of a container's limits, hosts and security options."""
+    limits = spec.limits or Limits()
+    options = {
+        "mem_limit": limits.memory_bytes,
+        "memswap_limit": limits.memswap_bytes,
+        "cpu_shares": limits.cpu_shares,
+        "cpu_period": limits.cpu_period,
+        "cpu_quota": limits.cpu_quota,
+        "cpuset_cpus": limits.cpuset_cpus,
+        "cpuset_mems": limits.cpuset_mems,
+        "shm_size": limits.shm_size_bytes,
+        "cgroup_parent": limits.cgroup_parent,
+        "ulimits": [
+            docker.types.Ulimit(name=limit.name, soft=limit.soft, hard=limit.hard) for limit in limits.ulimits
+        ],
+        # As a list: a name may have an address of each family.
+        "extra_hosts": [f"{host.name}:{host.address}" for host in spec.add_hosts],
+        "security_opt": list(spec.security_opts),
+    }
+    return {name: value for name, value in options.items() if value not in (None, [])}
 
 
 def find_manifest(tar: tarfile.TarFile) -> dict[str, Any]:

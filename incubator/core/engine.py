@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from incubator.core.volume import Volume
     from incubator.oci.image_config import HistoryEntry, ImageConfig
     from incubator.oci.platform import Platform
-    from incubator.request import Credential, Limits
+    from incubator.request import Credential, ExtraHost, Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,8 @@ class ContainerSpec:
     network: str | None = None
     volumes: Sequence[Volume] = ()
     limits: Limits | None = None
+    add_hosts: Sequence[ExtraHost] = ()
+    security_opts: Sequence[str] = ()
     platform: Platform | None = None
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from incubator.core.volume import Volume
     from incubator.events import Listener, StepRef
     from incubator.oci.platform import Platform
-    from incubator.request import Limits
+    from incubator.request import ExtraHost, Limits
 
     Output = Callable[[Literal["stdout", "stderr"], bytes], None]
 
@@ -54,6 +54,8 @@ class Surroundings:
     limits: Limits
     platform: Platform | None
     discard: Callable[[str], None]
+    add_hosts: Sequence[ExtraHost] = ()
+    security_opts: Sequence[str] = ()
     keep_containers: bool = False
     keep_after_failure: bool = False
 
@@ -151,6 +153,8 @@ class LayerContainer:
                 network=self._around.network,
                 volumes=self._around.volumes if self._runs else (),
                 limits=self._around.limits,
+                add_hosts=self._around.add_hosts,
+                security_opts=self._around.security_opts,
                 platform=self._around.platform,
             )
         )

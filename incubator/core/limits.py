@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
     from incubator.request import LayerSplits
 
-LIMIT_KEYS = ("memory", "memswap", "cpushares", "cpusetcpus")
+LIMIT_KEYS = ("memory", "memswap", "cpushares", "cpuperiod", "cpuquota", "cpusetcpus", "cpusetmems")
 
 SMALLEST_MEMORY = 6 * 1024**2
 """The engine refuses less."""
 
 MOST_CPU_SHARES = 262144
 MOST_CPU = 8191
+CPU_PERIODS = (1_000, 1_000_000)
+"""Microseconds, least and most."""
+
+LEAST_CPU_QUOTA = 1_000
+"""Microseconds in a period; engines refuse less."""
 
 _SIZE = re.compile(r"(\d+\.?\d*|\.\d+) ?(?:([kmgtp])(?:i?b)?|b)?", re.ASCII | re.IGNORECASE)
 _UNITS = {unit: 1024**power for power, unit in enumerate("kmgtp", start=1)}
@@ -60,9 +65,9 @@ def parse_size(value: str | int) -> int:
 
 
 def make_limits(values: Mapping[str, Any] | None) -> Limits:
-    """Limits from `memory`, `memswap`, `cpushares`, `cpusetcpus`; None or an absent key: no limit.
+    """Limits from the keys of `LIMIT_KEYS`; None or an absent key: no limit.
 
-    Zero means no limit for the sizes and the engine's default for `cpushares`, as docker has it. `memswap` is
+    Zero means no limit for the sizes and the engine's default for the others, as docker has it. `memswap` is
     memory and swap together, -1: unlimited swap. Raises InputErrors with a fault for each wrong value, naming key,
     value and what is allowed.
     """
@@ -83,16 +88,31 @@ def check_limits(values: Mapping[str, Any]) -> tuple[Limits, dict[str, InputErro
         for key in values
         if key not in LIMIT_KEYS
     }
-    memory = memswap = shares = cpus = None
+    memory = memswap = shares = period = quota = cpus = mems = None
     with _keeping("memory", faults):
         memory = _memory(values.get("memory"))
     with _keeping("memswap", faults):
         memswap = _memswap(values.get("memswap"), memory, memory_is_faulty="memory" in faults)
     with _keeping("cpushares", faults):
         shares = _cpu_shares(values.get("cpushares"))
+    with _keeping("cpuperiod", faults):
+        period = _microseconds("cpuperiod", values.get("cpuperiod"), *CPU_PERIODS)
+    with _keeping("cpuquota", faults):
+        quota = _microseconds("cpuquota", values.get("cpuquota"), LEAST_CPU_QUOTA, _LARGEST)
     with _keeping("cpusetcpus", faults):
-        cpus = _cpuset(values.get("cpusetcpus"))
-    return Limits(memory_bytes=memory, memswap_bytes=memswap, cpu_shares=shares, cpuset_cpus=cpus), faults
+        cpus = _cpuset("cpusetcpus", values.get("cpusetcpus"))
+    with _keeping("cpusetmems", faults):
+        mems = _cpuset("cpusetmems", values.get("cpusetmems"))
+    limits = Limits(
+        memory_bytes=memory,
+        memswap_bytes=memswap,
+        cpu_shares=shares,
+        cpu_period=period,
+        cpu_quota=quota,
+        cpuset_cpus=cpus,
+        cpuset_mems=mems,
+    )
+    return limits, faults
 
 
 @contextmanager
@@ -158,13 +178,28 @@ def _cpu_shares(value: Any) -> int | None:
     return number or None
 
 
-def _cpuset(value: Any) -> str | None:
+def _microseconds(key: str, value: Any, least: int, most: int) -> int | None:
+    """A time; None for nothing and for what engines call their default: 0, and -1 of a quota."""
+    if value is None or (key == "cpuquota" and str(value).strip() == "-1"):
+        return None
+    number = _whole_number(value)
+    if number is None or (number and not least <= number <= most):
+        allowed = f"from {least} to {most}" if most < _LARGEST else f"of at least {least}"
+        raise InputError(
+            f"invalid container limit {key} {value!r}",
+            hint=f"it is a whole number of microseconds {allowed}; 50000 in a period of 100000 are half a CPU",
+        )
+    return number or None
+
+
+def _cpuset(key: str, value: Any) -> str | None:
+    hint = _CPUSET_HINT if key == "cpusetcpus" else _CPUSET_HINT.replace("CPUs", "memory nodes")
     if value is None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise InputError(f"invalid container limit cpusetcpus {value!r}", hint=_CPUSET_HINT)
+        raise InputError(f"invalid container limit {key} {value!r}", hint=hint)
     if not value.strip():
         return None
     parts = [part.strip() for part in value.split(",")]
@@ -172,19 +207,19 @@ def _cpuset(value: Any) -> str | None:
         match = _CPU_RANGE.fullmatch(part)
         if match is None:
             raise InputError(
-                f"invalid container limit cpusetcpus {value!r}: {part!r} is no CPU or range",
-                hint=_CPUSET_HINT,
+                f"invalid container limit {key} {value!r}: {part!r} is no number or range",
+                hint=hint,
             )
         first, last = int(match[1]), int(match[2] or match[1])
         if first > last:
             raise InputError(
-                f"invalid container limit cpusetcpus {value!r}: the range {part!r} runs backwards",
+                f"invalid container limit {key} {value!r}: the range {part!r} runs backwards",
                 hint=f"write {last}-{first}",
             )
         if last > MOST_CPU:
             raise InputError(
-                f"invalid container limit cpusetcpus {value!r}: CPU numbers go up to {MOST_CPU}",
-                hint=_CPUSET_HINT,
+                f"invalid container limit {key} {value!r}: numbers go up to {MOST_CPU}",
+                hint=hint,
             )
     return ",".join(parts)
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from incubator.core.assemble import Clock, group_history
 from incubator.core.layer import LayerContainer, Surroundings
 from incubator.core.mountpoints import MountPoints
 from incubator.core.plan.keys import base_key, group_key
-from incubator.core.plan.model import BaseImage, CopyStep, RunStep, WorkdirStep
+from incubator.core.plan.model import BaseImage, CopyStep, RunStep, StageSource, WorkdirStep
+from incubator.core.refusals import naming_options
 from incubator.errors import EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from incubator.core.caching import ImageCache
     from incubator.core.copying import SourceFiles
@@ -47,6 +48,7 @@ class StageResult:
 
     `history` covers all layers of `image`; `layers` are those made since the base image, this stage's and
     those of stages below it. `logs`: output of each RUN. `key`: cache key of the files, None where unknown.
+    `fresh`: made anew on demand, so that earlier results which read it are out of date, whatever their key.
     """
 
     image: ImageInfo
@@ -55,11 +57,12 @@ class StageResult:
     history: tuple[HistoryEntry, ...]
     layers: tuple[BuiltLayer, ...]
     logs: tuple[tuple[Step, str], ...]
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageExecutor:
-    """Executes planned stages one by one."""
+    """Executes planned stages one by one. `anew`: stages that use no earlier results."""
 
     surroundings: Surroundings
     workshop: Workshop
@@ -67,10 +70,13 @@ class StageExecutor:
     clock: Clock
     cache: ImageCache
     look_up: bool = True
+    anew: frozenset[int] = frozenset()
 
     def execute(self, stage: StagePlan, platform: Platform, done: Mapping[int, StageResult]) -> StageResult:
         """Make a stage's layers. `done` holds the stages it builds on."""
         result = self._start(stage, platform, done)
+        if stage.index in self.anew:
+            result = replace(result, fresh=True)
         around = replace(
             self.surroundings,
             platform=None if result.platform == self.surroundings.engine.info().platform else result.platform,
@@ -127,6 +133,9 @@ class StageExecutor:
         begin = time.monotonic()
         runs = any(isinstance(step, RunStep) for step in group.steps)
         key = self._key(group, before, done, runs=runs)
+        before = replace(
+            before, fresh=before.fresh or any(done[index].fresh for index in _stages_read(group))
+        )
         found = self._find(key, before)
         if found:
             image, logs = found, before.logs
@@ -169,7 +178,10 @@ class StageExecutor:
         self, around: Surroundings, group: Group, before: StageResult
     ) -> tuple[ImageInfo, tuple[tuple[Step, str], ...]]:
         """Execute a group; its image and the output of its RUNs."""
-        with LayerContainer(around, before.image.id, group) as container:
+        with (
+            naming_options(around.limits, around.add_hosts, around.security_opts),
+            LayerContainer(around, before.image.id, group) as container,
+        ):
             container.execute()
             image = container.commit(self.workshop.reference())
             ran = [step for step in group.steps if step.ref in container.logs]
@@ -189,15 +201,12 @@ class StageExecutor:
                 if digests is None:
                     return None
                 files[step.ref] = digests
-        around = self.surroundings
-        seen = (
-            {"network": around.network, "volumes": [str(volume) for volume in around.volumes]} if runs else {}
-        )
+        seen = _seen_by_runs(self.surroundings) if runs else {}
         return group_key(before.key, group, files=files, surroundings=seen | {"epoch": self.clock.epoch})
 
     def _find(self, key: str | None, before: StageResult) -> ImageInfo | None:
         """An earlier result for a key, if it really continues what is below."""
-        reference = self.cache.find(key) if key and self.look_up else None
+        reference = self.cache.find(key) if key and self.look_up and not before.fresh else None
         image = self.surroundings.engine.image(reference) if reference else None
         below = before.image.config.diff_ids
         return image if image and image.config.diff_ids[: len(below)] == below else None
@@ -221,3 +230,21 @@ class StageExecutor:
             raise EngineError(f"the image {image_id} is gone")
         layer = BuiltLayer(diff_id=tidy.diff_id, steps=(), duration_s=0.0)
         return replace(result, image=image, history=config.history, layers=(*result.layers, layer))
+
+
+def _stages_read(group: Group) -> Iterator[int]:
+    """Stages that a group copies from."""
+    for step in group.steps:
+        if isinstance(step, CopyStep) and isinstance(step.origin, StageSource):
+            yield step.origin.index
+
+
+def _seen_by_runs(around: Surroundings) -> dict[str, Any]:
+    """What RUNs may notice of their container and a key therefore covers; limits are not in it."""
+    seen: dict[str, Any] = {
+        "network": around.network,
+        "volumes": [str(volume) for volume in around.volumes],
+        "add_hosts": sorted(map(str, around.add_hosts)),
+        "security_opts": sorted(around.security_opts),
+    }
+    return {name: value for name, value in seen.items() if value or name in ("network", "volumes")}

@@ -16,7 +16,7 @@ from incubator.errors import BuilderError, DockerfileError, DockerfileErrors, In
 from incubator.oci.platform import Platform, parse_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from incubator.core.plan.model import BaseImage
     from incubator.dockerfile.source import Span
@@ -66,10 +66,14 @@ def make_plan(document: ins.Document, options: PlanOptions, lookup: Lookup) -> P
     return _Planner(document, options, lookup).plan()
 
 
-def check_options(document: ins.Document, *, target: str | None, layers: LayerSplits) -> None:
+def check_options(
+    document: ins.Document, *, target: str | None, layers: LayerSplits, no_cache_filters: Sequence[str] = ()
+) -> None:
     """Raise InputError for options that do not fit the file; asks nobody."""
+    stages = split_stages(document)
     check_splits(layers, len(document.instructions))
-    find_target(split_stages(document), target)
+    find_target(stages, target)
+    find_filtered(stages, no_cache_filters)
 
 
 class _Planner:
@@ -282,6 +286,17 @@ def find_target(stages: tuple[Stage, ...], target: str | None) -> Stage:
     if target.isascii() and target.isdigit() and int(target) < len(stages):
         return stages[int(target)]
     raise InputError(f"there is no stage {target!r} in the Dockerfile", hint=_stage_hint(target, stages))
+
+
+def find_filtered(stages: tuple[Stage, ...], filters: Sequence[str]) -> frozenset[int]:
+    """Indexes of the stages that `filters` name, each by name or number. Raises InputError."""
+    found = set()
+    for name in filters:
+        try:
+            found.add(find_target(stages, name).index)
+        except InputError as error:
+            raise InputError(f"no-cache-filter: {error.message}", hint=error.hint) from None
+    return frozenset(found)
 
 
 def _stage_hint(name: str, stages: tuple[Stage, ...]) -> str:

@@ -83,7 +83,7 @@ def test_unlimited_swap_needs_no_memory(swap: str | int) -> None:
         ({"cpusetcpus": True}, ["cpusetcpus True"]),
         ({"cpusetcpus": [0]}, ["cpusetcpus [0]"]),
         ({"memoryy": "1g"}, ["'memoryy'", "did you mean memory?"]),
-        ({"disk": "1g"}, ["'disk'", "memory, memswap, cpushares, cpusetcpus"]),
+        ({"disk": "1g"}, ["'disk'", "memory, memswap, cpushares, cpuperiod, cpuquota, cpusetcpus"]),
     ],
 )
 def test_bad_limits_name_key_value_and_what_is_allowed(values: dict[str, Any], words: list[str]) -> None:
