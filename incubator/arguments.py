@@ -16,13 +16,15 @@ from incubator.faults import Faults, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from incubator.neighbours import Refused
+
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 """Go's spellings of booleans, which docker's flags take."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """Parser of one command. `not_yet` are options of docker's that are known but not supported."""
+    """Parser of one command."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, add_help=False, **options)
@@ -37,15 +39,15 @@ class ArgumentParser(argparse.ArgumentParser):
             spelt = [f"{long}={word}" for word in words]
             group.add_argument(*spelt, dest=dest, action="store_const", const=value, help=argparse.SUPPRESS)
 
-    def add_unsupported(self, name: str, *aliases: str, takes_value: bool = True, harmless: str = "") -> None:
-        """An option of `docker build` that is refused; the value `harmless` asks for nothing and is fine."""
+    def add_refused(self, name: str, *aliases: str, refused: Refused, takes_value: bool = True) -> None:
+        """An option of `docker build` that is refused, but for values that ask for nothing."""
         self.add_argument(
             name,
             *aliases,
-            action=_Unsupported,
+            action=_Refuse,
             nargs=None if takes_value else 0,
-            const=harmless,
-            dest="unsupported",
+            const=refused,
+            dest="refused",
             default=[],
             help=argparse.SUPPRESS,
         )
@@ -62,8 +64,8 @@ class ArgumentParser(argparse.ArgumentParser):
             faults.add(f"unknown option {name}", hint=near or f"see {self.prog} --help")
         for text in extra if not unknown else ():
             faults.add(f"unexpected argument {text!r}", hint=f"see {self.prog} --help")
-        for name in dict.fromkeys(getattr(values, "unsupported", ())):
-            faults.add(f"{name} is not supported yet")
+        for name, refused in dict(getattr(values, "refused", ())).items():
+            faults.add(f"{name} is not supported yet", hint=refused.instead)
         faults.check()
         return values
 
@@ -76,7 +78,7 @@ class ArgumentParser(argparse.ArgumentParser):
         raise InputError(message, hint=f"see {self.prog} --help")
 
 
-class _Unsupported(argparse.Action):
+class _Refuse(argparse.Action):
     def __call__(
         self,
         parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
@@ -84,5 +86,6 @@ class _Unsupported(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
-        if not (self.const and values == self.const):
-            namespace.unsupported = [*namespace.unsupported, option_string]
+        refused: Refused = self.const
+        if not (values and values in refused.harmless):
+            namespace.refused = [*namespace.refused, (option_string, refused)]

@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 from incubator.ci.outputs import DOTENV_FILE, JSON_FILE  # noqa: E402
 from incubator.ci.raw import COMPONENT_MARK  # noqa: E402
 from incubator.ci.spec import InputSpec, input_specs  # noqa: E402
+from incubator.neighbours import BUILD_PUSH_ACTION, DIFFERENT, INPUTS  # noqa: E402
 from incubator.schema import load_schema  # noqa: E402
 
 SUMMARY = "Build container images from standard Dockerfiles, with your choice of layers, in one step."
@@ -154,6 +155,15 @@ the job's variables, entry by entry and once; `$$` is a `$` |
 
 The component has three more: `job-name` (`build-image`), `stage` (`build`) and `image` (what the job runs in).
 
+## Coming from docker/build-push-action
+
+A workflow moves over by changing its `uses:` line. Every input of docker/build-push-action is taken, or refused by name
+with what to use instead:
+
+{neighbour}
+
+Inputs above that are not in this table are this project's own.
+
 ## Outputs
 
 As outputs of a step all are texts: a list has one entry a line, `labels` one `key=value` a line (quoted as in CSV
@@ -174,6 +184,7 @@ def reference_page() -> str:
         json=JSON_FILE,
         inputs="\n".join(input_table()),
         outputs="\n".join(output_table()),
+        neighbour="\n".join(neighbour_table()),
     )
 
 
@@ -188,6 +199,21 @@ def input_table() -> list[str]:
         examples = ", ".join(f"`{cell(example(value))}`" for value in spec.examples)
         meaning = cell(spec.description) + (f" Examples: {examples}." if examples else "")
         rows.append(f"| `{spec.name}` | {kind} | {default} | {meaning} |")
+    return rows
+
+
+def neighbour_table() -> list[str]:
+    """Markdown table of docker/build-push-action's inputs and what becomes of them."""
+    own = {spec.name for spec in input_specs()}
+    rows = ["| input | here |", "| --- | --- |"]
+    for name in BUILD_PUSH_ACTION:
+        if name in own:
+            text = f"taken; {DIFFERENT[name]}" if name in DIFFERENT else "taken"
+        else:
+            refused = INPUTS[name]
+            harmless = f" (but for `{refused.harmless[0]}`)" if refused.harmless else ""
+            text = f"refused{harmless}: {refused.instead}"
+        rows.append(f"| `{name}` | {cell(text)} |")
     return rows
 
 

@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from incubator.ci.raw import RawValue, read_raw
 from incubator.ci.spec import InputSpec, input_specs
+from incubator.core.container_options import (
+    parse_cgroup_parent,
+    parse_host,
+    parse_security_opt,
+    parse_shm_size,
+    parse_ulimit,
+)
 from incubator.core.limits import make_limits, parse_layer_splits
 from incubator.core.trust import Origin, make_volume
 from incubator.errors import BuilderError, InputError, InputErrors
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_reference
-from incubator.request import Credential
+from incubator.request import Credential, ExtraHost, Ulimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +35,10 @@ _LIMIT_KEYS = {
     "memory": "memory",
     "memory-swap": "memswap",
     "cpu-shares": "cpushares",
+    "cpu-period": "cpuperiod",
+    "cpu-quota": "cpuquota",
     "cpuset-cpus": "cpusetcpus",
+    "cpuset-mems": "cpusetmems",
 }
 _DOCKER_HUB = {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 
@@ -52,13 +62,24 @@ class PipelineInputs:
     load: bool | None = None
     pull: bool | None = None
     no_cache: bool | None = None
+    no_cache_filters: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
     layers: LayerSplits | None = None
     squash: bool | None = None
     volumes: tuple[Volume, ...] = ()
+    network: str | None = None
+    add_hosts: tuple[ExtraHost, ...] = ()
     memory: str | None = None
     memory_swap: str | None = None
     cpu_shares: int | None = None
+    cpu_period: str | None = None
+    cpu_quota: str | None = None
     cpuset_cpus: str | None = None
+    cpuset_mems: str | None = None
+    shm_size: str | None = None
+    ulimit: tuple[Ulimit, ...] = ()
+    cgroup_parent: str | None = None
+    security_opt: tuple[str, ...] = ()
     config: str | None = None
     registry: str | None = None
     username: str | None = None
@@ -101,13 +122,24 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         load=reader.boolean("load"),
         pull=reader.boolean("pull"),
         no_cache=reader.boolean("no-cache"),
+        no_cache_filters=reader.entries("no-cache-filters"),
+        platforms=reader.entries("platforms"),
         layers=reader.parsed("layers", parse_layer_splits),
         squash=reader.boolean("squash"),
         volumes=tuple(reader.each("volumes", lambda text: make_volume(text, origin_of(around)))),
+        network=reader.text("network"),
+        add_hosts=tuple(reader.each("add-hosts", parse_host)),
         memory=reader.limit("memory"),
         memory_swap=reader.limit("memory-swap"),
         cpu_shares=reader.integer("cpu-shares"),
+        cpu_period=reader.limit("cpu-period"),
+        cpu_quota=reader.limit("cpu-quota"),
         cpuset_cpus=reader.limit("cpuset-cpus"),
+        cpuset_mems=reader.limit("cpuset-mems"),
+        shm_size=reader.parsed("shm-size", lambda text: text if parse_shm_size(text) else None),
+        ulimit=tuple(reader.each("ulimit", parse_ulimit)),
+        cgroup_parent=reader.parsed("cgroup-parent", parse_cgroup_parent),
+        security_opt=tuple(reader.each("security-opt", parse_security_opt)),
         config=reader.text("config"),
         registry=reader.parsed("registry", _registry),
         username=reader.text("username"),

@@ -17,6 +17,7 @@ from incubator.ci.lists import parse_list
 from incubator.ci.spec import InputSpec, input_specs
 from incubator.errors import InputError
 from incubator.faults import Faults, did_you_mean
+from incubator.neighbours import INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,13 +28,6 @@ COMPONENT_MARK = "component:"
 
 RawValue = str | tuple[str, ...]
 """A tuple for lists, a text for all else; never empty."""
-
-# Inputs of docker/build-push-action that a workflow may bring along, and that mean nothing here yet.
-_NEIGHBOURS_INPUTS = {
-    "add-hosts", "allow", "annotations", "attests", "build-contexts", "builder", "cache-from", "cache-to", "call",
-    "cgroup-parent", "github-token", "network", "no-cache-filters", "outputs", "platforms", "provenance", "sbom",
-    "secret-envs", "secret-files", "secrets", "shm-size", "ssh", "ulimit",
-}  # fmt: skip
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -75,11 +69,12 @@ def _check_names(environ: Mapping[str, str], ci: Ci, faults: Faults) -> None:
             continue
         name = variable.removeprefix(prefix).lower().replace("_", "-")
         shown = f"input {name}" if ci == "github" else f"variable {variable}"
-        if name in _NEIGHBOURS_INPUTS:
-            faults.add(
-                f"{shown}: docker/build-push-action has it, but it is not supported here yet",
-                hint="remove it, or stay with docker/build-push-action where the build needs it",
-            )
+        if refused := INPUTS.get(name):
+            if environ[variable].strip() not in refused.harmless:
+                faults.add(
+                    f"{shown}: docker/build-push-action has it, but it is not supported here yet",
+                    hint=refused.instead,
+                )
             continue
         meant = did_you_mean(name, known.values())
         if meant and ci != "github":

@@ -62,7 +62,10 @@ def _values(inputs: PipelineInputs) -> Mapping[str, Any]:
         "memory": inputs.memory,
         "memswap": inputs.memory_swap,
         "cpushares": inputs.cpu_shares,
+        "cpuperiod": inputs.cpu_period,
+        "cpuquota": inputs.cpu_quota,
         "cpusetcpus": inputs.cpuset_cpus,
+        "cpusetmems": inputs.cpuset_mems,
     }
     splits = inputs.layer_splits
     return {
@@ -75,4 +78,12 @@ def _values(inputs: PipelineInputs) -> Mapping[str, Any]:
         "container_limits": {key: value for key, value in limits.items() if value is not None} or None,
         "pull": inputs.pull,
         "no_cache": inputs.no_cache,
+        "no_cache_filters": inputs.no_cache_filters or None,
+        "platform": ",".join(inputs.platforms) or None,
+        "network": inputs.network,
+        "add_hosts": [str(host) for host in inputs.add_hosts] or None,
+        "shm_size": inputs.shm_size,
+        "ulimits": [str(limit) for limit in inputs.ulimit] or None,
+        "cgroup_parent": inputs.cgroup_parent,
+        "security_opts": list(inputs.security_opt) or None,
     }

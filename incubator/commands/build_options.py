@@ -8,18 +8,11 @@ from incubator.arguments import ArgumentParser
 from incubator.console import PROGRESS_MODES
 from incubator.core.limits import parse_size
 from incubator.faults import Faults, did_you_mean
+from incubator.neighbours import OPTIONS, SWITCHES
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
-
-NOT_YET = (
-    "--allow", "--annotation", "--attest", "--build-context", "--builder", "--cache-from", "--cache-to", "--call",
-    "--isolation", "--output", "--policy", "--resource", "--secret", "--ssh",
-)  # fmt: skip
-"""Options of `docker build` that take a value and are refused."""
-
-NOT_YET_SWITCHES = ("--check", "--compress", "--disable-content-trust", "--stream")
 
 
 def make_parser() -> ArgumentParser:
@@ -131,12 +124,10 @@ def make_parser() -> ArgumentParser:
     )
     parser.add_switch(config, "-D", "--debug", help="show tracebacks and diagnostics")
 
-    for name in NOT_YET:
-        parser.add_unsupported(name, *(["-o"] if name == "--output" else []))
-    for name in NOT_YET_SWITCHES:
-        parser.add_unsupported(name, takes_value=False)
-    for name in ("--provenance", "--sbom"):
-        parser.add_unsupported(name, harmless="false")
+    for name, refused in OPTIONS.items():
+        parser.add_refused(name, *(["-o"] if name == "--output" else []), refused=refused)
+    for name, refused in SWITCHES.items():
+        parser.add_refused(name, refused=refused, takes_value=False)
     return parser
 
 

@@ -168,6 +168,11 @@ class ImageConfig:
         return self._text("config_name")
 
     @property
+    def add_hosts(self) -> list[str]:
+        """Entries of `/etc/hosts` in build steps, as given."""
+        return self._texts("add_hosts")
+
+    @property
     def buildargs(self) -> dict[str, str | None]:
         """Build arguments; None: known, but without a value."""
         return {name: entry.value for name, entry in self.pairs("buildargs").items()}
@@ -221,6 +226,11 @@ class ImageConfig:
         return self._flag("no_cache", default=False)
 
     @property
+    def no_cache_filters(self) -> list[str]:
+        """Stages without earlier results."""
+        return self._texts("no_cache_filters")
+
+    @property
     def platform(self) -> str | None:
         """Platform of the image."""
         return self._text("platform")
@@ -236,14 +246,24 @@ class ImageConfig:
         return self._flag("rm", default=True)
 
     @property
+    def security_opts(self) -> list[str]:
+        """Security options of the build's containers, as given."""
+        return self._texts("security_opts")
+
+    @property
     def tags(self) -> list[str]:
         """References that the image gets."""
-        return [entry.value for entry in self.items("tags")]
+        return self._texts("tags")
 
     @property
     def target(self) -> str | None:
         """Stage to build."""
         return self._text("target")
+
+    @property
+    def ulimits(self) -> list[str]:
+        """Limits of each process, as given."""
+        return self._texts("ulimits")
 
     @property
     def volumes(self) -> list[Volume]:
@@ -253,6 +273,9 @@ class ImageConfig:
     def _value(self, key: str, default: Any = None) -> Any:
         entry = self._scalars.get(key)
         return default if entry is None else entry.value
+
+    def _texts(self, key: str) -> list[str]:
+        return [entry.value for entry in self.items(key)]
 
     def _text(self, key: str) -> str | None:
         value: str | None = self._value(key)

@@ -186,7 +186,7 @@ def _microseconds(key: str, value: Any, least: int, most: int) -> int | None:
     if number is None or (number and not least <= number <= most):
         allowed = f"from {least} to {most}" if most < _LARGEST else f"of at least {least}"
         raise InputError(
-            f"invalid container limit {key} {value!r}",
+            f"invalid container limit {key} {value!r}: {'no whole number' if number is None else 'out of range'}",
             hint=f"it is a whole number of microseconds {allowed}; 50000 in a period of 100000 are half a CPU",
         )
     return number or None

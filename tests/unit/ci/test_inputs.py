@@ -16,6 +16,7 @@ from incubator.ci.surroundings import Surroundings
 from incubator.core.volume import Volume
 from incubator.errors import InputErrors
 from incubator.faults import Faults
+from incubator.neighbours import BUILD_PUSH_ACTION, DIFFERENT, INPUTS
 from incubator.oci.reference import parse_reference
 from incubator.schema import load_schema
 
@@ -150,7 +151,7 @@ def test_all_faults_come_together_with_name_value_and_what_is_allowed() -> None:
         cpu_shares="-3",
         labels="=x",
         username="bot",
-        platforms="linux/arm64",
+        outputs="type=tar,dest=x",
     )
     text = "\n".join(found)
     for expected in (
@@ -163,7 +164,7 @@ def test_all_faults_come_together_with_name_value_and_what_is_allowed() -> None:
         "input cpu-shares: '-3' is not a whole number\nhint: expected a whole number from 0 to 262144",
         "input labels: '=x' has no name before the =",
         "input password: it is missing, but username is given",
-        "input platforms: docker/build-push-action has it, but it is not supported here yet",
+        "input outputs: docker/build-push-action has it, but it is not supported here yet",
     ):
         assert expected in text
     assert len(found) == 10
@@ -289,3 +290,43 @@ def test_no_input_crashes_and_what_is_accepted_fits_the_schema(environ: dict[str
         "registry": inputs.registry or "",
     }
     Draft202012Validator(load_schema("inputs")).validate(typed)
+
+
+def test_every_input_of_the_neighbour_is_taken_or_refused_by_name() -> None:
+    own = {spec.name for spec in input_specs()}
+    assert len(BUILD_PUSH_ACTION) == 33
+    assert own.isdisjoint(INPUTS)
+    assert set(BUILD_PUSH_ACTION) <= own | set(INPUTS)
+    assert set(INPUTS) | set(DIFFERENT) <= set(BUILD_PUSH_ACTION)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("ci", ["github", "plain"])
+def test_refused_inputs_say_what_to_use_instead(ci: Ci, name: str) -> None:
+    [fault] = faults(ci, **{name.replace("-", "_"): "something"})
+    assert fault.endswith(f"not supported here yet\nhint: {INPUTS[name].instead}")
+    for harmless in INPUTS[name].harmless:
+        assert read(ci, **{name.replace("-", "_"): harmless}) == PipelineInputs()
+
+
+def test_options_of_containers() -> None:
+    inputs = read(
+        add_hosts="a=10.0.0.1, b:[::1]\nc=host-gateway",
+        ulimit="nofile=1:2\nnproc=3",
+        security_opt="seccomp:unconfined",
+        no_cache_filters="deps, 1",
+        platforms="linux/arm64",
+        cpu_quota="50000",
+    )
+    assert [str(host) for host in inputs.add_hosts] == ["a=10.0.0.1", "b=::1", "c=host-gateway"]
+    assert [str(limit) for limit in inputs.ulimit] == ["nofile=1:2", "nproc=3:3"]
+    assert inputs.security_opt == ("seccomp=unconfined",)
+    assert (inputs.no_cache_filters, inputs.platforms) == (("deps", "1"), ("linux/arm64",))
+    [hosts, quota, shm, limit, cgroup] = faults(
+        add_hosts="a", shm_size="x", ulimit="nofile", cgroup_parent="..", cpu_quota="1"
+    )
+    assert "input add-hosts: invalid host 'a': it has no address" in hosts
+    assert "input shm-size: shm size: invalid size 'x'" in shm
+    assert "input ulimit: invalid ulimit 'nofile'" in limit
+    assert "input cgroup-parent: invalid cgroup parent '..'" in cgroup
+    assert "input cpu-quota: '1': out of range\nhint: it is a whole number of microseconds" in quota

@@ -12,7 +12,7 @@ from incubator.ci.surroundings import Surroundings
 from incubator.core.volume import Volume
 from incubator.errors import InputErrors
 from incubator.faults import Faults
-from incubator.request import Limits
+from incubator.request import ExtraHost, Limits, Ulimit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,17 @@ def test_inputs_become_the_request(workspace: Path) -> None:
         memory_swap="-1",
         cpu_shares="512",
         cpuset_cpus="0",
+        cpuset_mems="0",
+        cpu_period="100000",
+        cpu_quota="50000",
+        shm_size="1m",
+        ulimit="nofile=1:2",
+        cgroup_parent="/ci",
+        security_opt="label=disable",
+        add_hosts="a=::1",
+        network="none",
+        no_cache_filters="app",
+        platforms="linux/arm64",
         registry="localhost:5000",
         username="bot",
         password="x",
@@ -93,8 +104,20 @@ def test_inputs_become_the_request(workspace: Path) -> None:
         Volume("maven", "/m2"),
     ]
     assert request.limits == Limits(
-        memory_bytes=512 * 1024**2, memswap_bytes=-1, cpu_shares=512, cpuset_cpus="0"
+        memory_bytes=512 * 1024**2,
+        memswap_bytes=-1,
+        cpu_shares=512,
+        cpu_period=100000,
+        cpu_quota=50000,
+        cpuset_cpus="0",
+        cpuset_mems="0",
+        shm_size_bytes=1 << 20,
+        ulimits=(Ulimit(name="nofile", soft=1, hard=2),),
+        cgroup_parent="/ci",
     )
+    assert (request.network, request.add_hosts) == ("none", (ExtraHost(name="a", address="::1"),))
+    assert (request.security_opts, request.no_cache_filters) == (("label=disable",), ("app",))
+    assert str(request.platform) == "linux/arm64"
     assert [login.registry for login in request.credentials] == ["localhost:5000"]
     assert request.source_date_epoch == 1700000000
 
@@ -186,3 +209,16 @@ def test_links_lead_not_out_of_the_workspace(workspace: Path, what: str) -> None
         text = faults_of(workspace)
     assert "hidden" not in text
     assert "workspace" in text
+
+
+def test_a_checkout_may_not_choose_cgroups_and_security_options(workspace: Path) -> None:
+    (workspace / ".incubator").write_text("cgroup_parent: /\nsecurity_opts: [seccomp=unconfined]\n")
+    found = faults_of(workspace)
+    assert "cgroup_parent '/' of ./.incubator: a file in the workspace may not set it" in found
+    assert "security_opts 'seccomp=unconfined' of ./.incubator" in found
+    assert "--security-opt" in found
+
+
+def test_one_platform_only(workspace: Path) -> None:
+    found = faults_of(workspace, platforms="linux/amd64,linux/arm64")
+    assert "2 platforms are given, and a build is for one" in found

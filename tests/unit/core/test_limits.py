@@ -83,6 +83,9 @@ def test_unlimited_swap_needs_no_memory(swap: str | int) -> None:
         ({"cpusetcpus": True}, ["cpusetcpus True"]),
         ({"cpusetcpus": [0]}, ["cpusetcpus [0]"]),
         ({"memoryy": "1g"}, ["'memoryy'", "did you mean memory?"]),
+        ({"cpuperiod": 999}, ["cpuperiod 999: out of range", "from 1000 to 1000000"]),
+        ({"cpuquota": "half"}, ["cpuquota 'half': no whole number", "of at least 1000"]),
+        ({"cpusetmems": "x"}, ["cpusetmems 'x'", "list memory nodes"]),
         ({"disk": "1g"}, ["'disk'", "memory, memswap, cpushares, cpuperiod, cpuquota, cpusetcpus"]),
     ],
 )

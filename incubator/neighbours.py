@@ -1,0 +1,107 @@
+"""What `docker build` and docker/build-push-action have and incubator has not: refused by name, with a way out. Pure.
+
+A value that asks for nothing (`provenance: false`) is no reason to refuse. Options that merely have other names on
+the two sides (`--annotation`, `annotations`) share what is said about them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Something that is refused: `instead` is the way out, `harmless` are values that ask for nothing."""
+
+    instead: str
+    harmless: tuple[str, ...] = ()
+
+
+_ALLOW = Refused(
+    instead="leave it out: a network is chosen by network, and nothing else needs an entitlement"
+)
+_ANNOTATIONS = Refused(instead="put the same keys into labels, which registries show as well")
+_ATTESTATION = Refused(
+    instead="attest the digest in a step behind the build, as actions/attest-build-provenance does",
+    harmless=("false", "False", "FALSE"),
+)
+_BUILDER = Refused(
+    instead="leave it out: the engine that DOCKER_HOST names does the work, no builder is set up"
+)
+_CACHE = Refused(
+    instead="leave it out: results are kept on the engine and found by themselves; volumes keep folders between jobs"
+)
+_CONTEXTS = Refused(instead="copy the folder into the context, or an image's files with COPY --from=IMAGE")
+_OUTPUT = Refused(
+    instead="push sends the image to a registry, and docker save or docker cp take it from the engine"
+)
+_SECRETS = Refused(
+    instead="mount a file while building, in no layer: a volume such as ./token:/run/secrets/token:ro"
+)
+_SSH = Refused(
+    instead="mount the agent's socket while building, with a volume such as $SSH_AUTH_SOCK:/ssh-agent"
+)
+
+OPTIONS = {
+    "--allow": _ALLOW,
+    "--annotation": _ANNOTATIONS,
+    "--attest": _ATTESTATION,
+    "--build-context": _CONTEXTS,
+    "--builder": _BUILDER,
+    "--cache-from": _CACHE,
+    "--cache-to": _CACHE,
+    "--isolation": Refused(instead="leave it out: it is about containers of Windows", harmless=("default",)),
+    "--output": _OUTPUT,
+    "--policy": Refused(instead="check Dockerfiles with incubator lint, before the build"),
+    "--provenance": _ATTESTATION,
+    "--resource": Refused(instead="limit build steps with --memory, --cpu-quota and --ulimit"),
+    "--sbom": _ATTESTATION,
+    "--secret": _SECRETS,
+    "--ssh": _SSH,
+}
+"""Options of `docker build` that take a value."""
+
+SWITCHES = {
+    "--compress": Refused(
+        instead="leave it out: the context is not sent as a whole, so it need not be small"
+    ),
+    "--disable-content-trust": Refused(instead="leave it out: pin base images, as in FROM image@sha256:..."),
+    "--stream": Refused(instead="leave it out: only files that COPY and ADD name are read anyway"),
+}
+"""Options of `docker build` that take none."""
+
+INPUTS = {
+    "allow": _ALLOW,
+    "annotations": _ANNOTATIONS,
+    "attests": _ATTESTATION,
+    "build-contexts": _CONTEXTS,
+    "builder": _BUILDER,
+    "cache-from": _CACHE,
+    "cache-to": _CACHE,
+    "call": Refused(
+        instead="use incubator lint, or incubator build --call, in a step of its own", harmless=("build",)
+    ),
+    "github-token": Refused(instead="give it to actions/checkout as its token: the checkout is the context"),
+    "outputs": _OUTPUT,
+    "provenance": _ATTESTATION,
+    "sbom": _ATTESTATION,
+    "secret-envs": _SECRETS,
+    "secret-files": _SECRETS,
+    "secrets": _SECRETS,
+    "ssh": _SSH,
+}
+"""Inputs of docker/build-push-action that a workflow may bring along."""
+
+BUILD_PUSH_ACTION = (
+    "add-hosts", "allow", "annotations", "attests", "build-args", "build-contexts", "builder", "cache-from",
+    "cache-to", "call", "cgroup-parent", "context", "file", "github-token", "labels", "load", "network", "no-cache",
+    "no-cache-filters", "outputs", "platforms", "provenance", "pull", "push", "sbom", "secret-envs", "secret-files",
+    "secrets", "shm-size", "ssh", "tags", "target", "ulimit",
+)  # fmt: skip
+"""All inputs of docker/build-push-action."""
+
+DIFFERENT = {
+    "context": "the checkout where it is left out, and not the repository's URL; no URL is taken yet",
+    "platforms": "one only",
+}
+"""Inputs of docker/build-push-action that are taken and mean something else here."""
