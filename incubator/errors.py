@@ -7,6 +7,7 @@ BuilderError                       exit code 1: the build failed
 │       ├── DockerfileErrors       2: several of them, reported together
 │       └── ExpandError            2: a word that cannot be expanded
 ├── StepFailed                     1: a step exited non-zero
+├── TimedOut                       1: the build took longer than it may
 ├── EngineError                    1: the engine refused a call
 │   └── EngineUnreachable          3: no engine answers
 ├── RegistryError                  4: a registry refused
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from incubator.dockerfile.source import Span
+    from incubator.events import StepRef
 
 DOCS_URL: Final = "https://github.com/org/incubator/blob/v1/docs"
 """Where the pages of `docs/` are read; a fork that moves the project changes it here."""
@@ -44,6 +46,8 @@ class BuilderError(Exception):
     """Root: `except BuilderError` catches all that is raised on purpose."""
 
     exit_code = 1
+    step: StepRef | None = None
+    """The step that failed, once it is known that one did."""
 
     def __init__(self, message: str, *, span: Span | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -157,6 +161,17 @@ class StepFailed(BuilderError):
     def __str__(self) -> str:
         tail = "".join(f"\n   | {line}" for line in self.log_tail)
         return super().__str__() + (f"\nlast lines of output:{tail}" if tail else "")
+
+
+class TimedOut(BuilderError):
+    """The build took longer than `timeout_s`; everything it had made is removed."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(
+            f"the build took longer than its timeout of {timeout_s:g} s",
+            hint="the steps that were running are above: find what hangs, or give the build more time",
+        )
+        self.timeout_s = timeout_s
 
 
 class EngineError(BuilderError):

@@ -1,10 +1,13 @@
 """Everything that happens in a build, as values. Logic emits events, listeners draw them.
 
-A listener is any callable that takes an event; it must not raise. Durations are seconds of a monotonic clock.
+A listener is any callable that takes an event; it must not raise. It is called by several threads, but by one at a
+time. Steps of different stages run at the same time, so their events are mixed; each names its step. Durations are
+seconds of a monotonic clock.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -152,6 +155,17 @@ def broadcast(*listeners: Listener) -> Listener:
 
     def emit(event: Event) -> None:
         for listener in listeners:
+            listener(event)
+
+    return emit
+
+
+def one_at_a_time(listener: Listener) -> Listener:
+    """A listener that hands events on to `listener` one by one, whichever threads they come from."""
+    lock = threading.RLock()
+
+    def emit(event: Event) -> None:
+        with lock:
             listener(event)
 
     return emit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 LayerSplits = Literal["auto"] | tuple[int, ...]
 """`()`: a boundary after every instruction that changes files; `(0,)`: one layer a stage; `"auto"`: only
 before an instruction that reads the context or another stage; else after each of these instructions."""
+
+
+DEFAULT_PARALLELISM: Final = 4
+"""Layers that are made at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,8 @@ class BuildRequest:
     environment): such an argument counts as not given. `rm`: remove intermediate containers after success,
     `force_rm`: after failure too. `load` only matters with `push`: False takes the local tags away again once
     all are in the registry. `no_cache_filters` are stages for which no earlier results are used. `target` None:
-    the last stage. `platform` None: the engine's own.
+    the last stage. `platform` None: the engine's own. `max_parallelism`: how many layers may be
+    made at the same time. `timeout_s`: of everything up to the last layer.
     """
 
     dockerfile: Source
@@ -101,5 +106,7 @@ class BuildRequest:
     load: bool = True
     rm: bool = True
     force_rm: bool = True
+    max_parallelism: int = DEFAULT_PARALLELISM
+    timeout_s: float | None = None
     credentials: Sequence[Credential] = ()
     source_date_epoch: int | None = None

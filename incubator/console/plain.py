@@ -78,10 +78,10 @@ class PlainConsole:
             case Transfer():
                 self._transfer(event)
             case BuildFailed():
-                word = "cancelled" if isinstance(event.error, Cancelled) else "FAILED"
                 for step, begin in list(self._started.items()):
                     self._end(step)
-                    self._line(f"{self._mark(step)} {word} after {show_duration(self._clock() - begin)}")
+                    took = show_duration(self._clock() - begin)
+                    self._line(f"{self._mark(step)} {how_it_ended(step, event)} after {took}")
             case _:
                 if text := describe(event):
                     self._line(clean_text(text))
@@ -126,6 +126,13 @@ class PlainConsole:
 
     def _line(self, text: str) -> None:
         self._out.write(f"{text}\n")
+
+
+def how_it_ended(step: StepRef, failure: BuildFailed) -> str:
+    """A word for a step that was running when the build failed."""
+    if isinstance(failure.error, Cancelled):
+        return "cancelled"
+    return "FAILED" if failure.step in (None, step) else "stopped"
 
 
 def describe(event: Event) -> str | None:

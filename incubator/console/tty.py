@@ -12,11 +12,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from incubator.console.plain import describe
+from incubator.console.plain import describe, how_it_ended
 from incubator.console.stream import SafeStream
 from incubator.console.text import LineBuffer, clean_text, fit, text_width
 from incubator.console.words import show_duration, show_size
-from incubator.errors import Cancelled
 from incubator.events import (
     BaseResolved,
     BuildFailed,
@@ -130,9 +129,9 @@ class TtyConsole:
                 _, begin = self._transfers.get(key, (event, self._clock()))
                 self._transfers[key] = event, begin
             case BuildFailed():
-                word = "CANCELLED " if isinstance(event.error, Cancelled) else "ERROR "
                 for step, running in self._steps.items():
-                    yield self._step_line(step, word, self._clock() - running.begin, _RED)
+                    word = how_it_ended(step, event).upper()
+                    yield self._step_line(step, f"{word} ", self._clock() - running.begin, _RED)
                 self._steps.clear()
                 self._transfers.clear()
             case BaseResolved() | ImagePushed():

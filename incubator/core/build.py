@@ -11,26 +11,30 @@ from incubator.core.assemble import Clock, assemble
 from incubator.core.caching import EngineCache
 from incubator.core.checks import BuildChecks
 from incubator.core.copying import Copier, SourceFiles
+from incubator.core.halt import Halt
 from incubator.core.layer import Surroundings
 from incubator.core.leftovers import Workshop, sweep
 from incubator.core.lookup import ImageLookup
+from incubator.core.plan.graph import dependencies
 from incubator.core.plan.make import PlanOptions, check_options, find_filtered, make_plan, split_stages
 from incubator.core.plan.model import CopyStep
 from incubator.core.publish import log_in, publish
 from incubator.core.result import CommandLog, LayerResult, ResultImage
-from incubator.core.stages import StageExecutor, StageResult
+from incubator.core.schedule import Schedule
+from incubator.core.stages import StageExecutor
 from incubator.dockerfile import parse
 from incubator.errors import BuilderError, InputError, InputErrors
-from incubator.events import BuildFailed, BuildStarted, ImageBuilt, WarningRaised
+from incubator.events import BuildFailed, BuildStarted, ImageBuilt, WarningRaised, one_at_a_time
 from incubator.oci.image_config import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from incubator.core.caching import ImageCache
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
     from incubator.core.plan.model import Plan
+    from incubator.core.stages import StageResult
     from incubator.dockerfile.instructions import Document
     from incubator.events import Event, Listener
     from incubator.oci.image_config import ImageConfig
@@ -55,7 +59,7 @@ class Builder:
         self._request = request
         self._engine = client
         self._cache = cache or EngineCache(client)
-        self._emit = emit or _ignore
+        self._emit = one_at_a_time(emit) if emit else _ignore
         self._id = secrets.token_hex(8)
         self._clock = Clock(request.source_date_epoch)
 
@@ -63,13 +67,13 @@ class Builder:
         """Plan, execute, tag, push.
 
         Raises DockerfileError and InputError before anything is changed, StepFailed, EngineError,
-        RegistryError, PushFailed. Whatever happens, nothing of the build is left on the engine but the image.
+        RegistryError, PushFailed, TimedOut. Whatever happens, nothing of the build is left on the engine but the image.
         """
         begin = time.monotonic()
         try:
             return self._build(begin)
         except BuilderError as error:
-            self._emit(BuildFailed(error=error))
+            self._emit(BuildFailed(error=error, step=error.step))
             raise
 
     @cached_property
@@ -114,14 +118,29 @@ class Builder:
         plan = self.plan()
         check_sources(plan, request.context)
         self._emit(self._started(plan))
-        with (
-            Workshop(engine, self._id) as workshop,
-            SourceFiles(engine, request.context, workshop.labels) as sources,
-        ):
-            surroundings = Surroundings(
+        with Workshop(engine, self._id) as workshop:
+            halt = Halt(workshop.discard)
+            with SourceFiles(engine, request.context, workshop.labels) as sources:
+                executor = self._executor(plan, workshop, halt, sources)
+                schedule = Schedule(
+                    dependencies(plan), executor.execute, parallelism=request.max_parallelism, halt=halt
+                )
+                schedule.run(begin=begin, timeout_s=request.timeout_s)
+            return self._finish(plan, executor.results, begin)
+
+    def _executor(self, plan: Plan, workshop: Workshop, halt: Halt, sources: SourceFiles) -> StageExecutor:
+        request, engine = self._request, self._engine
+
+        def emit(event: Event) -> None:
+            if not halt.requested:  # what else runs then is of no interest, and may be late
+                self._emit(event)
+
+        return StageExecutor(
+            plan,
+            surroundings=Surroundings(
                 engine=engine,
-                copier=Copier(engine=engine, sources=sources, emit=self._emit, clock=self._clock),
-                emit=self._emit,
+                copier=Copier(engine=engine, sources=sources, emit=emit, clock=self._clock, halt=halt),
+                emit=emit,
                 labels=workshop.labels,
                 network=request.network,
                 volumes=request.volumes,
@@ -130,35 +149,34 @@ class Builder:
                 security_opts=request.security_opts,
                 platform=None,
                 discard=workshop.discard,
+                halt=halt,
                 keep_containers=not request.rm,
                 keep_after_failure=not request.force_rm,
-            )
-            executor = StageExecutor(
-                surroundings=surroundings,
-                workshop=workshop,
-                sources=sources,
-                clock=self._clock,
-                cache=self._cache,
-                look_up=not request.no_cache,
-                anew=find_filtered(split_stages(self._document), request.no_cache_filters),
-            )
-            results: dict[int, StageResult] = {}
-            for stage in plan.stages:
-                results[stage.index] = executor.execute(stage, plan.platform, results)
-                sources.stages[stage.index] = results[stage.index].image.id
-            final = results[plan.target.index]
-            config = assemble(
-                plan.target,
-                diff_ids=final.image.config.diff_ids,
-                history=final.history,
-                platform=final.platform,
-                clock=self._clock,
-            )
-            image_id = engine.compose(final.image.id, config)
-            self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - begin))
-            sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
-            digests = publish(engine, self._emit, image_id, request)
-        logs = [log for result in results.values() for log in result.logs]
+            ),
+            workshop=workshop,
+            sources=sources,
+            clock=self._clock,
+            cache=self._cache,
+            look_up=not request.no_cache,
+            anew=find_filtered(split_stages(self._document), request.no_cache_filters),
+        )
+
+    def _finish(self, plan: Plan, results: Mapping[int, StageResult], begin: float) -> ResultImage:
+        """Put the image together, tag and push it."""
+        request, engine = self._request, self._engine
+        final = results[plan.target.index]
+        config = assemble(
+            plan.target,
+            diff_ids=final.image.config.diff_ids,
+            history=final.history,
+            platform=final.platform,
+            clock=self._clock,
+        )
+        image_id = engine.compose(final.image.id, config)
+        self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - begin))
+        sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
+        digests = publish(engine, self._emit, image_id, request)
+        logs = [log for stage in plan.stages for log in results[stage.index].logs]
         return ResultImage(
             id=image_id,
             config_digest=digest_of(config.to_json_bytes()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from incubator.core.assemble import Clock
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
+    from incubator.core.halt import Halt
     from incubator.core.plan.model import CopyStep, WorkdirStep
     from incubator.core.volume import Volume
     from incubator.dockerfile.source import Span
@@ -54,6 +56,7 @@ class SourceFiles:
         self._engine = engine
         self._context = context
         self._labels = labels
+        self._lock = threading.Lock()  # stages run in parallel
         self._containers: dict[tuple[str, bool], ContainerSource] = {}
         self.stages: dict[int, str] = {}
 
@@ -114,21 +117,23 @@ class SourceFiles:
         The `twin` is another container of the image, to be asked while the first is read from.
         """
         key = (image, twin)
-        if key not in self._containers:
-            container = self._engine.create(
-                ContainerSpec(
-                    image=image,
-                    entrypoint=(SHELL,),
-                    command=(),
-                    labels=self._labels,
-                    network="none",
-                    platform=platform,
-                )
+        with self._lock:
+            if key not in self._containers:
+                self._containers[key] = self._make_container(image, platform)
+            return self._containers[key]
+
+    def _make_container(self, image: str, platform: Platform | None) -> ContainerSource:
+        container = self._engine.create(
+            ContainerSpec(
+                image=image,
+                entrypoint=(SHELL,),
+                command=(),
+                labels=self._labels,
+                network="none",
+                platform=platform,
             )
-            self._containers[key] = ContainerSource(
-                self._engine, container, self._engine.container_info(container).created_s
-            )
-        return self._containers[key]
+        )
+        return ContainerSource(self._engine, container, self._engine.container_info(container).created_s)
 
 
 @dataclass(slots=True)
@@ -166,6 +171,7 @@ class Copier:
     sources: SourceFiles
     emit: Listener
     clock: Clock
+    halt: Halt
 
     def copy(self, container: str, step: CopyStep, mounted: Sequence[Volume], untouched: str | None) -> None:
         """Carry out a COPY or ADD in a container that has `mounted` volumes.
@@ -194,7 +200,7 @@ class Copier:
             return _outside(placed, mounted)
 
         if read_twice:
-            for _ in entries():
+            for _ in self.halt.guard(entries()):
                 pass
         self._write(container, entries())
 
@@ -222,7 +228,8 @@ class Copier:
     def _write(self, container: str, entries: Iterable[Entry]) -> None:
         parts = _Parts(iter(entries))
         while not parts.exhausted:
-            self.engine.write_tar(container, "/", write_tar(parts.part(), mtime_clamp=self.clock.epoch))
+            tar = write_tar(parts.part(), mtime_clamp=self.clock.epoch)
+            self.engine.write_tar(container, "/", self.halt.guard(tar))
 
     def _owner(self, container: str, text: str, span: Span) -> tuple[int, int]:
         """The numbers of `user[:group]` in the image."""

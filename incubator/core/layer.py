@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
 from incubator.core.engine import ContainerSpec
+from incubator.core.halt import Halted
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
 from incubator.core.script import (
     CANNOT_ENTER,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from incubator.core.copying import Copier
     from incubator.core.engine import Engine, ImageInfo
+    from incubator.core.halt import Halt
     from incubator.core.plan.model import Group, Step
     from incubator.core.volume import Volume
     from incubator.events import Listener, StepRef
@@ -54,6 +56,7 @@ class Surroundings:
     limits: Limits
     platform: Platform | None
     discard: Callable[[str], None]
+    halt: Halt
     add_hosts: Sequence[ExtraHost] = ()
     security_opts: Sequence[str] = ()
     keep_containers: bool = False
@@ -100,12 +103,14 @@ class LayerContainer:
         self.logs: dict[StepRef, Log] = {}
 
     def __enter__(self) -> Self:
+        self._around.halt.check()
         self._id = self._create(entrypoint=(SHELL,), command=("-s",), stdin=bool(self._runs))
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         if self._shell:
             self._shell.close()
+        self._around.halt.forget(self._id)
         keep = self._around.keep_after_failure if kind else self._around.keep_containers
         if not keep:
             self._around.discard(self._id)
@@ -113,6 +118,7 @@ class LayerContainer:
     def execute(self) -> None:
         """Do all steps in order. Raises StepFailed, or what the step's part raises, at the step's line."""
         for step in self._steps:
+            self._around.halt.check()
             self._around.emit(StepStarted(step=step.ref))
             begin = time.monotonic()
             with _at(step):
@@ -139,7 +145,7 @@ class LayerContainer:
     def _create(
         self, *, entrypoint: Sequence[str], command: Sequence[str], stdin: bool, step: RunStep | None = None
     ) -> str:
-        return self._engine.create(
+        container = self._engine.create(
             ContainerSpec(
                 image=self._parent,
                 entrypoint=entrypoint,
@@ -158,6 +164,12 @@ class LayerContainer:
                 platform=self._around.platform,
             )
         )
+        try:
+            self._around.halt.watch(container)
+        except Halted:
+            self._around.discard(container)
+            raise
+        return container
 
     # -- commands -----------------------------------------------------------------------------------------
 
@@ -205,6 +217,7 @@ class LayerContainer:
                 span=step.span,
                 hint="let the layer end between them with a layer split",
             )
+        self._around.halt.forget(self._id)
         self._engine.remove_container(self._id)
         self._id = self._create(entrypoint=step.argv[:1], command=step.argv[1:], stdin=True, step=step)
         for earlier in self._steps[: self._steps.index(step)]:
@@ -305,6 +318,7 @@ def _at(step: Step) -> Iterator[None]:
     try:
         yield
     except BuilderError as error:
-        if error.span is None and not isinstance(error, Cancelled):
-            error.span = step.span
+        if not isinstance(error, Cancelled):
+            error.span = error.span or step.span
+            error.step = step.ref
         raise

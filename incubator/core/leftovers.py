@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +30,7 @@ STALE_AFTER_S = 24 * 3600
 
 
 class Workshop:
-    """A build's own labels, containers to remove and intermediate images.
+    """A build's own labels, containers to remove and intermediate images; for any number of threads.
 
     A context manager: what was discarded and the images are gone afterwards.
     """
@@ -38,6 +39,7 @@ class Workshop:
         self._engine = engine
         self._build_id = build_id
         self._references: list[str] = []
+        self._numbers = itertools.count()
         self._removals: list[Future[None]] = []
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="incubator-remove")
         self.labels = {
@@ -62,7 +64,7 @@ class Workshop:
 
     def reference(self) -> str:
         """A fresh reference for an intermediate image, so that nobody's pruning takes it away."""
-        reference = f"{WORK_REPOSITORY}:{self.labels[LABEL_STARTED]}-{self._build_id}-{len(self._references)}"
+        reference = f"{WORK_REPOSITORY}:{self.labels[LABEL_STARTED]}-{self._build_id}-{next(self._numbers)}"
         self._references.append(reference)
         return reference
 

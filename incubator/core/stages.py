@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from incubator.core.assemble import Clock, group_history
-from incubator.core.layer import LayerContainer, Surroundings
+from incubator.core.assemble import group_history
+from incubator.core.layer import LayerContainer
 from incubator.core.mountpoints import MountPoints
+from incubator.core.plan.graph import stage_sources
 from incubator.core.plan.keys import base_key, group_key
-from incubator.core.plan.model import BaseImage, CopyStep, RunStep, StageSource, WorkdirStep
+from incubator.core.plan.model import BaseImage, CopyStep, RunStep, WorkdirStep
 from incubator.core.refusals import naming_options
 from incubator.errors import EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
+    from incubator.core.assemble import Clock
     from incubator.core.caching import ImageCache
     from incubator.core.copying import SourceFiles
     from incubator.core.engine import ImageInfo
+    from incubator.core.layer import Surroundings
     from incubator.core.leftovers import Workshop
-    from incubator.core.plan.model import Group, StagePlan, Step
+    from incubator.core.plan.graph import Unit
+    from incubator.core.plan.model import Group, Plan, StagePlan, Step
     from incubator.events import StepRef
     from incubator.oci.platform import Platform
 
@@ -60,54 +65,90 @@ class StageResult:
     fresh: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
+class _Progress:
+    """A stage on its way: its files so far."""
+
+    around: Surroundings
+    mount_points: MountPoints
+    result: StageResult
+
+
 class StageExecutor:
-    """Executes planned stages one by one. `anew`: stages that use no earlier results."""
+    """Executes the units of a plan, each once and in any order that `dependencies` allows; for several threads.
 
-    surroundings: Surroundings
-    workshop: Workshop
-    sources: SourceFiles
-    clock: Clock
-    cache: ImageCache
-    look_up: bool = True
-    anew: frozenset[int] = frozenset()
+    `anew`: stages that use no earlier results.
+    """
 
-    def execute(self, stage: StagePlan, platform: Platform, done: Mapping[int, StageResult]) -> StageResult:
-        """Make a stage's layers. `done` holds the stages it builds on."""
-        result = self._start(stage, platform, done)
-        if stage.index in self.anew:
-            result = replace(result, fresh=True)
-        around = replace(
-            self.surroundings,
-            platform=None if result.platform == self.surroundings.engine.info().platform else result.platform,
-        )
-        mount_points = MountPoints(around)
-        wanted = [
-            step.path for group in stage.groups for step in group.steps if isinstance(step, WorkdirStep)
-        ]
-        for group in stage.groups:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        surroundings: Surroundings,
+        workshop: Workshop,
+        sources: SourceFiles,
+        clock: Clock,
+        cache: ImageCache,
+        look_up: bool = True,
+        anew: frozenset[int] = frozenset(),
+    ) -> None:
+        self._plan = plan
+        self._around = surroundings
+        self._engine = surroundings.engine
+        self._workshop = workshop
+        self._sources = sources
+        self._clock = clock
+        self._cache = cache
+        self._look_up = look_up
+        self._anew = anew
+        self._progress: dict[int, _Progress] = {}
+        self._making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.results: dict[int, StageResult] = {}
+        """Finished stages by their index."""
+
+    def execute(self, unit: Unit) -> None:
+        """Make the layer of a group on top of those before it, or finish a stage."""
+        self._around.halt.check()
+        stage = self._plan.stage(unit.stage)
+        if unit.position == 0:
+            self._progress[stage.index] = self._begin(stage)
+        progress = self._progress[stage.index]
+        if unit.position < len(stage.groups):
+            group = stage.groups[unit.position]
             if any(isinstance(step, RunStep) for step in group.steps):
-                mount_points.note(result.image.id, wanted)
-            result = self._group(around, group, result, done)
-        return self._tidy(result, mount_points)
+                progress.mount_points.note(progress.result.image.id, _folders(stage))
+            progress.result = self._group(progress.around, group, progress.result)
+        else:
+            self.results[stage.index] = self._tidy(progress.result, progress.mount_points)
+            self._sources.stages[stage.index] = self.results[stage.index].image.id
 
-    def _start(self, stage: StagePlan, platform: Platform, done: Mapping[int, StageResult]) -> StageResult:
-        engine = self.surroundings.engine
+    def _begin(self, stage: StagePlan) -> _Progress:
+        result = self._start(stage)
+        if stage.index in self._anew:
+            result = replace(result, fresh=True)
+        own = result.platform == self._engine.info().platform
+        around = replace(self._around, platform=None if own else result.platform)
+        return _Progress(around=around, mount_points=MountPoints(around), result=result)
+
+    def _start(self, stage: StagePlan) -> StageResult:
+        engine = self._engine
         if isinstance(stage.base, int):
-            return replace(done[stage.base], logs=())
+            return replace(self.results[stage.base], logs=())
         if isinstance(stage.base, BaseImage):
             config = stage.base.config
             history = engine.history(stage.base.image_id)
             parent = stage.base.image_id
         else:
-            config = ImageConfig(platform=platform, config=RuntimeConfig(), created=self.clock.now())
+            config = ImageConfig(
+                platform=self._plan.platform, config=RuntimeConfig(), created=self._clock.now()
+            )
             history = ()
             parent = ""
         if not parent or (config.config.volumes and any(group.changes_files for group in stage.groups)):
             # Every container would get anonymous volumes there, and what is written to them is in no layer.
             plain = replace(config, config=replace(config.config, volumes=()), history=history)
             parent = engine.compose(parent, plain)
-            engine.tag(parent, self.workshop.reference())
+            engine.tag(parent, self._workshop.reference())
         image = engine.image(parent)
         if image is None:
             raise EngineError(f"the image {parent} is gone")
@@ -120,34 +161,30 @@ class StageExecutor:
             logs=(),
         )
 
-    def _group(
-        self,
-        around: Surroundings,
-        group: Group,
-        before: StageResult,
-        done: Mapping[int, StageResult],
-    ) -> StageResult:
+    def _group(self, around: Surroundings, group: Group, before: StageResult) -> StageResult:
         if not group.changes_files:
-            entries = group_history(group, made_layer=False, clock=self.clock)
+            entries = group_history(group, made_layer=False, clock=self._clock)
             return replace(before, history=before.history + entries)
         begin = time.monotonic()
         runs = any(isinstance(step, RunStep) for step in group.steps)
-        key = self._key(group, before, done, runs=runs)
+        key = self._key(group, before, runs=runs)
         before = replace(
-            before, fresh=before.fresh or any(done[index].fresh for index in _stages_read(group))
+            before, fresh=before.fresh or any(self.results[index].fresh for index in stage_sources(group))
         )
-        found = self._find(key, before)
-        if found:
-            image, logs = found, before.logs
-            for step in group.steps:
-                if step.changes_files:
-                    around.emit(StepStarted(step=step.ref))
-                    around.emit(StepFinished(step=step.ref, duration_s=0.0, cached=True))
-        else:
-            image, made_logs = self._make(around, group, before)
-            logs = before.logs + made_logs
-            if key:
-                self.cache.store(key, image.id)
+        # Of two stages with the same group the second may find what the first has made.
+        with self._making[key] if key and self._look_up else nullcontext():
+            found = self._find(key, before)
+            if found:
+                image, logs = found, before.logs
+                for step in group.steps:
+                    if step.changes_files:
+                        around.emit(StepStarted(step=step.ref))
+                        around.emit(StepFinished(step=step.ref, duration_s=0.0, cached=True))
+            else:
+                image, made_logs = self._make(around, group, before)
+                logs = before.logs + made_logs
+                if key:
+                    self._cache.store(key, image.id)
         duration_s = time.monotonic() - begin
         # Docker makes no layer where nothing changed, Podman an empty one.
         made = [d for d in image.config.diff_ids[len(before.image.config.diff_ids) :] if d != EMPTY_LAYER]
@@ -169,7 +206,7 @@ class StageExecutor:
             before,
             image=image if made else before.image,
             key=key,
-            history=before.history + group_history(group, made_layer=bool(made), clock=self.clock),
+            history=before.history + group_history(group, made_layer=bool(made), clock=self._clock),
             layers=before.layers + layers,
             logs=logs,
         )
@@ -183,31 +220,29 @@ class StageExecutor:
             LayerContainer(around, before.image.id, group) as container,
         ):
             container.execute()
-            image = container.commit(self.workshop.reference())
+            image = container.commit(self._workshop.reference())
             ran = [step for step in group.steps if step.ref in container.logs]
             return image, tuple((step, container.logs[step.ref].text) for step in ran)
 
-    def _key(
-        self, group: Group, before: StageResult, done: Mapping[int, StageResult], *, runs: bool
-    ) -> str | None:
+    def _key(self, group: Group, before: StageResult, *, runs: bool) -> str | None:
         """The group's cache key; None where something it depends on has none."""
         if before.key is None:
             return None
-        keys = {index: result.key for index, result in done.items()}
+        keys = {index: result.key for index, result in list(self.results.items())}
         files: dict[StepRef, list[str]] = {}
         for step in group.steps:
             if isinstance(step, CopyStep):
-                digests = self.sources.digests(step, keys)
+                digests = self._sources.digests(step, keys)
                 if digests is None:
                     return None
                 files[step.ref] = digests
-        seen = _seen_by_runs(self.surroundings) if runs else {}
-        return group_key(before.key, group, files=files, surroundings=seen | {"epoch": self.clock.epoch})
+        seen = _seen_by_runs(self._around) if runs else {}
+        return group_key(before.key, group, files=files, surroundings=seen | {"epoch": self._clock.epoch})
 
     def _find(self, key: str | None, before: StageResult) -> ImageInfo | None:
         """An earlier result for a key, if it really continues what is below."""
-        reference = self.cache.find(key) if key and self.look_up and not before.fresh else None
-        image = self.surroundings.engine.image(reference) if reference else None
+        reference = self._cache.find(key) if key and self._look_up and not before.fresh else None
+        image = self._engine.image(reference) if reference else None
         below = before.image.config.diff_ids
         return image if image and image.config.diff_ids[: len(below)] == below else None
 
@@ -216,27 +251,19 @@ class StageExecutor:
         tidy = mount_points.removal_layer(result.image.id)
         if tidy is None:
             return result
-        engine = self.surroundings.engine
-        entry = HistoryEntry(created_by="remove empty mount points", created=self.clock.now())
+        entry = HistoryEntry(created_by="remove empty mount points", created=self._clock.now())
         config = replace(
             result.image.config,
             diff_ids=(*result.image.config.diff_ids, tidy.diff_id),
             history=(*result.history, entry),
         )
-        image_id = engine.compose(result.image.id, config, top=tidy.tar)
-        engine.tag(image_id, self.workshop.reference())
-        image = engine.image(image_id)
+        image_id = self._engine.compose(result.image.id, config, top=tidy.tar)
+        self._engine.tag(image_id, self._workshop.reference())
+        image = self._engine.image(image_id)
         if image is None:
             raise EngineError(f"the image {image_id} is gone")
         layer = BuiltLayer(diff_id=tidy.diff_id, steps=(), duration_s=0.0)
         return replace(result, image=image, history=config.history, layers=(*result.layers, layer))
-
-
-def _stages_read(group: Group) -> Iterator[int]:
-    """Stages that a group copies from."""
-    for step in group.steps:
-        if isinstance(step, CopyStep) and isinstance(step.origin, StageSource):
-            yield step.origin.index
 
 
 def _seen_by_runs(around: Surroundings) -> dict[str, Any]:
@@ -248,3 +275,8 @@ def _seen_by_runs(around: Surroundings) -> dict[str, Any]:
         "security_opts": sorted(around.security_opts),
     }
     return {name: value for name, value in seen.items() if value or name in ("network", "volumes")}
+
+
+def _folders(stage: StagePlan) -> list[str]:
+    """Folders that a stage makes itself."""
+    return [step.path for group in stage.groups for step in group.steps if isinstance(step, WorkdirStep)]

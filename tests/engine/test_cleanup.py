@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 SLOW = "FROM busybox\nRUN echo first > /first\nCOPY file /file\nRUN echo started; sleep 60\n"
 
 
-def spawn(bench: Bench) -> subprocess.Popen[str]:
+def spawn(bench: Bench, dockerfile: str = SLOW) -> subprocess.Popen[str]:
     """A build of the command line that has come to its slow step."""
-    bench.write({"Dockerfile": SLOW, "file": "x"})
+    bench.write({"Dockerfile": dockerfile, "file": "x"})
     process = subprocess.Popen(
         [
             sys.executable,

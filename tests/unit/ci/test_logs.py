@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from incubator.ci import sections
 from incubator.ci.github import LONGEST_MESSAGE, GitHubLog
 from incubator.ci.gitlab import GitLabLog
 from incubator.dockerfile.source import Source, Span
@@ -277,5 +278,69 @@ def test_steps_that_speak_at_once_keep_their_lines_apart(step: StepRef) -> None:
         StepFinished(step=other, duration_s=1),
         StepFinished(step=step, duration_s=1),
     )
-    assert shown[:2] == ["two", "one and a half"]
-    assert [c.name for c in commands] == ["group", "endgroup"] * 3
+    assert [line for line in shown if ":" not in line] == ["one and a half", "two", ""]
+    assert [c.name for c in commands] == ["group", "endgroup"] * 2
+
+
+def named(stage: str) -> StepRef:
+    return StepRef(number=1, total=1, stage=stage, text=f"RUN {stage}")
+
+
+def said(stage: str, text: str) -> StepOutput:
+    return StepOutput(step=named(stage), stream="stdout", data=text.encode())
+
+
+def test_steps_that_run_at_the_same_time_have_a_section_each() -> None:
+    layer = LayerCommitted(stage="b", steps=(named("b"),), diff_id=None, size_bytes=1, duration_s=1)
+    commands, shown = github(
+        StepStarted(step=named("a")),
+        StepStarted(step=named("b")),
+        said("b", "b1\n"),
+        said("a", "a1\n"),
+        StepStarted(step=named("c")),
+        said("c", "c1\n"),
+        said("b", "b2\nb3"),
+        StepFinished(step=named("b"), duration_s=1),
+        layer,
+        said("a", "a2"),
+        StepFinished(step=named("a"), duration_s=2),
+        said("c", "c2\n"),
+        StepFinished(step=named("c"), duration_s=3),
+    )
+    assert [command.name for command in commands] == ["group", "endgroup"] * 3
+    assert shown == [
+        "a1", "a2", "[a 1/1] RUN a: 2.0 s",
+        "b1", "b2", "b3", "[b 1/1] RUN b: 1.0 s", "layer of b: 1 B in 1.0 s, 1 step",
+        "c1", "c2", "[c 1/1] RUN c: 3.0 s", "",
+    ]  # fmt: skip
+
+
+def test_what_was_held_back_is_shown_when_the_build_fails() -> None:
+    commands, shown = github(
+        StepStarted(step=named("a")),
+        StepStarted(step=named("b")),
+        said("b", "b1\n"),
+        said("a", "a1\n"),
+        BuildFailed(error=InputError("x"), step=named("b")),
+    )
+    assert [command.name for command in commands] == ["group", "endgroup"] * 2
+    assert shown == ["a1", "b1", ""]
+
+
+def test_no_flood_is_held_back_for_a_step_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sections, "_MOST_HELD", 100)
+    events: list[Event] = [StepStarted(step=named("slow"))]
+    for number in range(9):
+        events += [
+            StepStarted(step=named(f"s{number}")),
+            said(f"s{number}", f"{number} says\n" * 8),
+            StepFinished(step=named(f"s{number}"), duration_s=1),
+        ]
+    commands, shown = github(
+        *events, said("slow", "at last\n"), StepFinished(step=named("slow"), duration_s=9)
+    )
+    assert [line for line in shown if "says" in line] == [f"{n} says" for n in range(9) for _ in range(8)]
+    assert shown.index("at last") > shown.index("6 says")
+    titles = [command.message for command in commands if command.name == "group"]
+    assert titles.count("[slow 1/1] RUN slow") > 2
+    assert {titles.count(f"[s{number} 1/1] RUN s{number}") for number in range(9)} == {1}

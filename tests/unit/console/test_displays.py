@@ -248,7 +248,7 @@ def test_terminal_at_the_end() -> None:
 
 def test_terminal_shows_what_failed() -> None:
     text, _ = play([*STORY[:7], BuildFailed(error=StepFailed("x", exit_status=1))])
-    assert text[-1].startswith(" => ERROR [build 2/3] RUN make")
+    assert text[-1].startswith(" => FAILED [build 2/3] RUN make")
     assert "[+] Building" not in "\n".join(text)
 
 
