@@ -59,17 +59,18 @@ def place(
     destination: str,
     *,
     workdir: str = "/",
-    root: RootFs,
+    root: RootFs | View,
     options: CopyOptions | None = None,
 ) -> Iterator[Entry]:
     """The entries of the layer that one COPY or ADD makes, paths relative to the image's root.
 
     `sources` are pairs of a source and the path or wildcard in it, in the order of the instruction. `root` is
-    what the image has so far. Lazy: an entry's content must be read before the next entry is asked for. The
-    same path can come twice, the later one holds. Raises `ContextError` for a source that is missing,
-    `CopyError` where a file would replace a folder or the other way round, `PatternError`.
+    what the image has so far; a `View` learns what is placed. Lazy: an entry's content must be read before the
+    next entry is asked for. The same path can come twice, the later one holds. Raises `ContextError` for a source
+    that is missing, `CopyError` where a file would replace a folder or the other way round, `PatternError`.
     """
-    placer = _Placer(View(root), resolve_destination(destination, workdir), options or CopyOptions())
+    view = root if isinstance(root, View) else View(root)
+    placer = _Placer(view, resolve_destination(destination, workdir), options or CopyOptions())
     for source, pattern in sources:
         yield from placer.copy(source, pattern)
 

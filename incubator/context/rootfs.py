@@ -20,7 +20,7 @@ class CopyError(BuilderError):
 class Stat:
     """What is at a path of the image. `linkname` is a symlink's text.
 
-    The owner and attributes are used only to leave a folder's as they are; 0 and none where unknown.
+    Owner, attributes and time are used only to leave a folder's as they are; 0 and none where unknown.
     """
 
     kind: Kind
@@ -29,6 +29,7 @@ class Stat:
     uid: int = 0
     gid: int = 0
     xattrs: Xattrs = ()
+    mtime_ns: int = 0
 
 
 class RootFs(Protocol):

@@ -7,15 +7,17 @@ Formats: the docker image spec v1.2 `manifest.json`, and the OCI image layout.
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from typing import TYPE_CHECKING, Any
 
-from incubator.oci.image_config import ImageConfig, digest_of
+from incubator.context.entry import Entry
+from incubator.context.tarstream import BLOCK, header
+from incubator.core.blob import Blob
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from incubator.oci.image_config import ImageConfig
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -28,57 +30,63 @@ _OCI_TYPES = {
 }
 
 
-def docker_archive(config: ImageConfig, *, top: bytes | None, placeholders: bool) -> tuple[bytes, str]:
+def docker_archive(
+    config: ImageConfig, *, top: Blob | None, placeholders: bool
+) -> tuple[Iterator[bytes], str]:
     """A docker archive and the id (config digest) of the image it makes.
 
     `top` is the tar of the last layer. `placeholders` puts empty files where the known layers would be, for
     engines that look whether all named files are there before they look whether they need them.
     """
-    blob = config.to_json_bytes()
-    image_id = digest_of(blob)
-    names = [f"{diff_id.removeprefix('sha256:')}.tar" for diff_id in config.diff_ids]
-    files = {f"{image_id.removeprefix('sha256:')}.json": blob}
+    blob = Blob.of_bytes(config.to_json_bytes())
+    names = [f"{_hex(diff_id)}.tar" for diff_id in config.diff_ids]
+    files = {f"{_hex(blob.digest)}.json": blob}
     if placeholders:
-        files |= dict.fromkeys(names, b"")
+        files |= dict.fromkeys(names, Blob.of_bytes(b""))
     if top is not None:
         files[names[-1]] = top
     manifest = [{"Config": next(iter(files)), "RepoTags": None, "Layers": names}]
-    files["manifest.json"] = json.dumps(manifest).encode()
-    return _tar(files), image_id
+    files["manifest.json"] = Blob.of_bytes(json.dumps(manifest).encode())
+    return _tar(files), blob.digest
 
 
 def oci_archive(
-    config: ImageConfig, *, layers: Sequence[Mapping[str, Any]], top: bytes | None
-) -> tuple[bytes, str, list[dict[str, Any]]]:
+    config: ImageConfig, *, layers: Sequence[Mapping[str, Any]], top: Blob | None
+) -> tuple[Iterator[bytes], str, list[dict[str, Any]]]:
     """An OCI layout, the manifest digest of the image it makes, and the image's layer descriptors.
 
-    `layers` are the descriptors of the known layers, base first, as read from a manifest.
+    `layers` are the descriptors of the known layers, base first, as read from a manifest. `top` is the last layer,
+    compressed with gzip: the engine keeps and pushes it as it comes.
     """
-    blob = config.to_json_bytes()
+    blob = Blob.of_bytes(config.to_json_bytes())
     descriptors = [_oci_descriptor(layer) for layer in layers]
-    files = {}
+    blobs = [blob]
     if top is not None:
-        descriptors.append({"mediaType": OCI_LAYER, "digest": digest_of(top), "size": len(top)})
-        files[_blob_name(digest_of(top))] = top
-    manifest = json.dumps({
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {"mediaType": OCI_CONFIG, "digest": digest_of(blob), "size": len(blob)},
-        "layers": descriptors,
-    }).encode()  # fmt: skip
-    digest = digest_of(manifest)
+        descriptors.append(_descriptor(f"{OCI_LAYER}+gzip", top))
+        blobs.append(top)
+    manifest = Blob.of_bytes(
+        json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": OCI_MANIFEST,
+                "config": _descriptor(OCI_CONFIG, blob),
+                "layers": descriptors,
+            }
+        ).encode()
+    )
     index = {
         "schemaVersion": 2,
         "mediaType": OCI_INDEX,
-        "manifests": [{"mediaType": OCI_MANIFEST, "digest": digest, "size": len(manifest)}],
+        "manifests": [_descriptor(OCI_MANIFEST, manifest)],
     }
-    files |= {
-        _blob_name(digest_of(blob)): blob,
-        _blob_name(digest): manifest,
-        "index.json": json.dumps(index).encode(),
-        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
-    }
-    return _tar(files), digest, descriptors
+    files = {f"blobs/{part.digest.replace(':', '/')}": part for part in (*blobs, manifest)}
+    files["index.json"] = Blob.of_bytes(json.dumps(index).encode())
+    files["oci-layout"] = Blob.of_bytes(b'{"imageLayoutVersion":"1.0.0"}')
+    return _tar(files), manifest.digest, descriptors
+
+
+def _descriptor(media_type: str, blob: Blob) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": blob.digest, "size": blob.size_bytes}
 
 
 def _oci_descriptor(layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,16 +98,13 @@ def _oci_descriptor(layer: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _blob_name(digest: str) -> str:
-    return f"blobs/{digest.replace(':', '/')}"
+def _hex(digest: str) -> str:
+    return digest.removeprefix("sha256:")
 
 
-def _tar(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            info.mode = 0o644
-            tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
+def _tar(files: Mapping[str, Blob]) -> Iterator[bytes]:
+    for name, blob in files.items():
+        yield header(Entry(path=name, kind="file", mode=0o644, size=blob.size_bytes))
+        yield from blob.chunks()
+        yield bytes(-blob.size_bytes % BLOCK)
+    yield bytes(2 * BLOCK)

@@ -18,6 +18,7 @@ from docker import errors as docker_errors
 from docker.utils import kwargs_from_env
 
 from incubator.core.archive import docker_archive, oci_archive
+from incubator.core.blob import gzip
 from incubator.core.docker_types import (
     auth_config,
     engine_errors,
@@ -44,6 +45,7 @@ from incubator.oci.reference import parse_reference
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from incubator.core.blob import Blob
     from incubator.core.engine import Attached, ContainerSpec, ImageInfo, PathStat, Running
     from incubator.oci.image_config import HistoryEntry, ImageConfig
     from incubator.oci.platform import Platform
@@ -186,29 +188,32 @@ class DockerClient:
             image_id = self._call("POST", "/commit", params=params, json={}).json()["Id"]
             return image_info(self._json(f"/images/{image_id}/json"))
 
-    def compose(self, layers_of: str, config: ImageConfig, *, top: bytes | None = None) -> str:
+    def compose(self, layers_of: str, config: ImageConfig, *, top: Blob | None = None) -> str:
         """A new image with the layers of the image `layers_of` (empty: none) and exactly `config`; its id.
 
-        `top` is one more layer, a small uncompressed tar; `config` already counts it.
+        `top` is one more layer, an uncompressed tar; `config` already counts it.
         """
-        if self.info().store == "oci":
-            layers = self._layer_descriptors(layers_of) if layers_of else []
-            data, image_id, descriptors = oci_archive(config, layers=layers, top=top)
-            self._descriptors[image_id] = descriptors
-        else:
+        if self.info().store != "oci":
             data, image_id = docker_archive(config, top=top, placeholders=self.info().store == "podman")
-        with engine_errors("load an image config"):
+            return self._load(data, image_id)
+        layers = self._layer_descriptors(layers_of) if layers_of else []
+        with gzip(top) if top else contextlib.nullcontext() as packed:
+            data, image_id, descriptors = oci_archive(config, layers=layers, top=packed)
+            self._descriptors[image_id] = descriptors
+            return self._load(data, image_id)
+
+    def _load(self, archive: Iterable[bytes], image_id: str) -> str:
+        """Give the engine an archive that makes the image `image_id`, which is returned."""
+        with engine_errors("load an image"):
             reply = self._call(
                 "POST",
                 "/images/load",
                 params={"quiet": "1"},
-                data=data,
+                data=iter(archive),
                 headers={"Content-Type": "application/x-tar"},
             )
         if self.image(image_id) is None:
-            raise EngineError(
-                f"the engine took the image config but made no image of it: {reply.text.strip()}"
-            )
+            raise EngineError(f"the engine took the image but did not keep it: {reply.text.strip()}")
         return image_id
 
     def _layer_descriptors(self, image: str) -> list[dict[str, Any]]:

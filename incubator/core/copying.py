@@ -21,7 +21,7 @@ from incubator.context.tarstream import write_tar
 from incubator.core.container_files import ContainerSource
 from incubator.core.engine import ContainerSpec
 from incubator.core.owners import find_owner
-from incubator.core.plan.model import ImageSource, StageSource
+from incubator.core.plan.model import CopyStep, ImageSource, StageSource, WorkdirStep
 from incubator.core.script import SHELL
 from incubator.core.streams import ChunkReader
 from incubator.errors import BuilderError
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from incubator.context.entry import Kind
+    from incubator.context.rootfs import RootFs
     from incubator.context.source import Source
     from incubator.core.assemble import Clock
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
     from incubator.core.halt import Halt
-    from incubator.core.plan.model import CopyStep, WorkdirStep
     from incubator.core.volume import Volume
     from incubator.dockerfile.source import Span
     from incubator.events import Listener
@@ -159,7 +159,14 @@ class ContainerRoot:
         if kind == "dir" and self.with_owners:
             with ChunkReader(self.engine.read_tar(self.container, f"/{path}")) as reader:
                 first = next(read_tar(cast("BinaryIO", reader)))
-            return Stat(kind=kind, mode=first.mode, uid=first.uid, gid=first.gid, xattrs=first.xattrs)
+            return Stat(
+                kind=kind,
+                mode=first.mode,
+                uid=first.uid,
+                gid=first.gid,
+                xattrs=first.xattrs,
+                mtime_ns=first.mtime_ns,
+            )
         return Stat(kind=kind, mode=found.mode, linkname=found.link_target)
 
 
@@ -179,7 +186,34 @@ class Copier:
         `untouched`: the image whose files the container still has without any change; None after a change.
         Raises ContextError for missing sources, CopyError for what cannot be placed or would go into a volume.
         """
-        options = CopyOptions(
+        # An engine answers no question about a container while it unpacks into it. So all is asked before, by
+        # placing everything once in vain; or a twin is asked, where reading the sources twice would cost.
+        read_twice = untouched is None or step.origin is None
+        asked = container if read_twice else self.sources.container(untouched or "", twin=True).container
+        root = ContainerRoot(self.engine, asked, with_owners=looks_at_owners(step))
+        options = self._options(container, step)
+        if read_twice:
+            for _ in self.halt.guard(self._placed(step, root, options)):
+                pass
+        self._write(container, _outside(self._placed(step, root, options), mounted))
+
+    def make_folder(self, container: str, step: WorkdirStep) -> None:
+        """Carry out a WORKDIR. Raises CopyError where a file is in the way."""
+        if missing := self._missing_folders(container, step, View(ContainerRoot(self.engine, container))):
+            self._write(container, missing)
+
+    def entries(self, step: CopyStep | WorkdirStep, container: str, view: View) -> Iterator[Entry]:
+        """What a step puts into the image that `container` shows unchanged; `view` learns of it.
+
+        Raises as `copy` does.
+        """
+        if isinstance(step, WorkdirStep):
+            yield from self._missing_folders(container, step, view)
+        else:
+            yield from self._placed(step, view, self._options(container, step))
+
+    def _options(self, container: str, step: CopyStep) -> CopyOptions:
+        return CopyOptions(
             chown=self._owner(container, step.chown, step.span) if step.chown else None,
             chmod=parse_chmod(step.chmod) if step.chmod else None,
             exclude=step.exclude,
@@ -187,27 +221,19 @@ class Copier:
             unpack=step.unpack,
             made_at_ns=self._now_ns(),
         )
-        # An engine answers no question about a container while it unpacks into it. So all is asked before, by
-        # placing everything once in vain; or a twin is asked, where reading the sources twice would cost.
-        read_twice = untouched is None or step.origin is None
-        asked = container if read_twice else self.sources.container(untouched or "", twin=True).container
-        exactly = bool(step.exclude or step.parents)
-        root = EmptyRoot() if step.link else ContainerRoot(self.engine, asked, with_owners=exactly)
-        sources = self.sources.of(step, options.made_at_ns)
 
-        def entries() -> Iterator[Entry]:
-            placed = place(sources, step.destination, workdir=step.cwd, root=root, options=options)
-            return _outside(placed, mounted)
+    def _placed(self, step: CopyStep, root: RootFs | View, options: CopyOptions) -> Iterator[Entry]:
+        return place(
+            self.sources.of(step, options.made_at_ns),
+            step.destination,
+            workdir=step.cwd,
+            root=EmptyRoot() if step.link else root,
+            options=options,
+        )
 
-        if read_twice:
-            for _ in self.halt.guard(entries()):
-                pass
-        self._write(container, entries())
-
-    def make_folder(self, container: str, step: WorkdirStep) -> None:
-        """Carry out a WORKDIR. Raises CopyError where a file is in the way."""
+    def _missing_folders(self, container: str, step: WorkdirStep, view: View) -> list[Entry]:
+        """The folders that a WORKDIR makes. Raises CopyError where a file is in the way."""
         path = step.path
-        view = View(ContainerRoot(self.engine, container))
         target = view.follow(path)
         missing = []
         parts = [part for part in target.split("/") if part]
@@ -221,9 +247,10 @@ class Copier:
                     f"cannot make the folder {path}: /{folder} is a {present.kind}",
                     hint="choose another WORKDIR",
                 )
-        if missing:
-            uid, gid = self._owner(container, step.owner, step.span) if step.owner else (0, 0)
-            self._write(container, [replace(entry, uid=uid, gid=gid) for entry in missing])
+        uid, gid = self._owner(container, step.owner, step.span) if missing and step.owner else (0, 0)
+        for entry in missing:
+            view.add_folder(entry.path, new=True)
+        return [replace(entry, uid=uid, gid=gid) for entry in missing]
 
     def _write(self, container: str, entries: Iterable[Entry]) -> None:
         parts = _Parts(iter(entries))
@@ -257,6 +284,11 @@ class Copier:
 
     def _now_ns(self) -> int:
         return time.time_ns() if self.clock.epoch is None else self.clock.epoch * 10**9
+
+
+def looks_at_owners(step: CopyStep | WorkdirStep) -> bool:
+    """Whether a step leaves folders of the image as they are, for which it has to know how they are."""
+    return isinstance(step, CopyStep) and bool(step.exclude or step.parents)
 
 
 class _Parts:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from incubator.core.blob import Blob
     from incubator.core.volume import Volume
     from incubator.oci.image_config import HistoryEntry, ImageConfig
     from incubator.oci.platform import Platform
@@ -192,10 +193,10 @@ class Engine(Protocol):
     def remove_container(self, container: str) -> None:
         """Kill and remove a container with its anonymous volumes; a missing one is fine."""
 
-    def compose(self, layers_of: str, config: ImageConfig, *, top: bytes | None = None) -> str:
+    def compose(self, layers_of: str, config: ImageConfig, *, top: Blob | None = None) -> str:
         """A new image with the layers of the image `layers_of` (empty: none) and exactly `config`; its id.
 
-        `top` is one more layer, a small uncompressed tar; `config` already counts it.
+        `top` is one more layer, an uncompressed tar; `config` already counts it.
         """
 
     def history(self, image: str) -> tuple[HistoryEntry, ...]:

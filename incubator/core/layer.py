@@ -24,7 +24,7 @@ from incubator.errors import BuilderError, Cancelled, EngineError, StepFailed
 from incubator.events import StepFinished, StepOutput, StepStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from incubator.core.copying import Copier
     from incubator.core.engine import Engine, ImageInfo
@@ -89,8 +89,12 @@ class Log:
 class LayerContainer:
     """The container in which one group becomes a layer. A context manager: it is gone afterwards."""
 
-    def __init__(self, surroundings: Surroundings, parent: str, group: Group) -> None:
+    def __init__(
+        self, surroundings: Surroundings, parent: str, group: Group, started: Container[StepRef] = ()
+    ) -> None:
+        """`started`: steps that were announced already."""
         self._around = surroundings
+        self._started = started
         self._engine = surroundings.engine
         self._parent = parent
         self._steps = [step for step in group.steps if step.changes_files]
@@ -119,9 +123,10 @@ class LayerContainer:
         """Do all steps in order. Raises StepFailed, or what the step's part raises, at the step's line."""
         for step in self._steps:
             self._around.halt.check()
-            self._around.emit(StepStarted(step=step.ref))
+            if step.ref not in self._started:
+                self._around.emit(StepStarted(step=step.ref))
             begin = time.monotonic()
-            with _at(step):
+            with at_step(step):
                 self._execute(step)
             self._around.emit(StepFinished(step=step.ref, duration_s=time.monotonic() - begin))
 
@@ -313,7 +318,7 @@ class _Shell:
 
 
 @contextlib.contextmanager
-def _at(step: Step) -> Iterator[None]:
+def at_step(step: Step) -> Iterator[None]:
     """Give errors that do not know their place the step's."""
     try:
         yield

@@ -9,26 +9,17 @@ from __future__ import annotations
 import io
 import posixpath
 import tarfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from incubator.core.blob import Blob
 from incubator.core.engine import ContainerSpec
 from incubator.core.script import SHELL
 from incubator.core.streams import ChunkReader
-from incubator.oci.image_config import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from incubator.core.layer import Surroundings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TidyLayer:
-    """A layer tar and its digest."""
-
-    tar: bytes
-    diff_id: str
 
 
 PODMANS_OWN = (
@@ -73,7 +64,7 @@ class MountPoints:
         finally:
             self._engine.remove_container(container)
 
-    def removal_layer(self, image: str) -> TidyLayer | None:
+    def removal_layer(self, image: str) -> Blob | None:
         """The layer that removes what was missing and is still empty; None where there is nothing to remove."""
         if not self._missing:
             return None
@@ -89,8 +80,7 @@ class MountPoints:
             headers = {path: self._first(container, path) for path in sorted(parents)}
         finally:
             self._engine.remove_container(container)
-        tar = whiteouts(removed, headers)
-        return TidyLayer(tar=tar, diff_id=digest_of(tar))
+        return Blob.of_bytes(whiteouts(removed, headers))
 
     def _probe(self, image: str) -> str:
         around = self._around

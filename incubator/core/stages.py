@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import defaultdict
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from incubator.core.assemble import group_history
 from incubator.core.layer import LayerContainer
+from incubator.core.layer_tar import NotOneTar
+from incubator.core.made_layer import fits_a_tar, make_layer
 from incubator.core.mountpoints import MountPoints
 from incubator.core.plan.graph import stage_sources
 from incubator.core.plan.keys import base_key, group_key
@@ -22,6 +24,7 @@ from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
 
 if TYPE_CHECKING:
     from incubator.core.assemble import Clock
+    from incubator.core.blob import Blob
     from incubator.core.caching import ImageCache
     from incubator.core.copying import SourceFiles
     from incubator.core.engine import ImageInfo
@@ -172,7 +175,7 @@ class StageExecutor:
             before, fresh=before.fresh or any(self.results[index].fresh for index in stage_sources(group))
         )
         # Of two stages with the same group the second may find what the first has made.
-        with self._making[key] if key and self._look_up else nullcontext():
+        with self._making[key] if key and self._look_up else contextlib.nullcontext():
             found = self._find(key, before)
             if found:
                 image, logs = found, before.logs
@@ -215,9 +218,15 @@ class StageExecutor:
         self, around: Surroundings, group: Group, before: StageResult
     ) -> tuple[ImageInfo, tuple[tuple[Step, str], ...]]:
         """Execute a group; its image and the output of its RUNs."""
+        started: set[StepRef] = set()
+        if fits_a_tar(around, group):
+            with contextlib.suppress(NotOneTar), make_layer(around, before.image.id, group, started) as layer:
+                return self._stack(
+                    before, layer, group_history(group, made_layer=True, clock=self._clock)
+                ), ()
         with (
             naming_options(around.limits, around.add_hosts, around.security_opts),
-            LayerContainer(around, before.image.id, group) as container,
+            LayerContainer(around, before.image.id, group, started) as container,
         ):
             container.execute()
             image = container.commit(self._workshop.reference())
@@ -252,18 +261,26 @@ class StageExecutor:
         if tidy is None:
             return result
         entry = HistoryEntry(created_by="remove empty mount points", created=self._clock.now())
+        image = self._stack(result, tidy, (entry,))
+        layer = BuiltLayer(diff_id=tidy.digest, steps=(), duration_s=0.0)
+        history = (*result.history, entry)
+        return replace(result, image=image, history=history, layers=(*result.layers, layer))
+
+    def _stack(self, below: StageResult, layer: Blob, history: tuple[HistoryEntry, ...]) -> ImageInfo:
+        """The image of what is below and one more layer."""
+        if not layer.size_bytes:
+            return below.image
         config = replace(
-            result.image.config,
-            diff_ids=(*result.image.config.diff_ids, tidy.diff_id),
-            history=(*result.history, entry),
+            below.image.config,
+            diff_ids=(*below.image.config.diff_ids, layer.digest),
+            history=(*below.history, *history),
         )
-        image_id = self._engine.compose(result.image.id, config, top=tidy.tar)
+        image_id = self._engine.compose(below.image.id, config, top=layer)
         self._engine.tag(image_id, self._workshop.reference())
         image = self._engine.image(image_id)
         if image is None:
             raise EngineError(f"the image {image_id} is gone")
-        layer = BuiltLayer(diff_id=tidy.diff_id, steps=(), duration_s=0.0)
-        return replace(result, image=image, history=config.history, layers=(*result.layers, layer))
+        return image
 
 
 def _seen_by_runs(around: Surroundings) -> dict[str, Any]:

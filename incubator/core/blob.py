@@ -1,0 +1,86 @@
+"""A blob: bytes with their digest and size, in memory where they are few and in a temporary file where not."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
+
+from incubator.errors import BuilderError
+from incubator.oci.image_config import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+IN_MEMORY_BYTES = 8 << 20
+"""A blob up to this size is not written to disk."""
+
+_CHUNK = 1 << 20
+_GZIP = 31
+"""The window size by which zlib is told to write a gzip header, which then holds no time and no name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """`file` holds `size_bytes` whose digest is `digest`. A context manager: the file is gone afterwards."""
+
+    digest: str
+    size_bytes: int
+    file: BinaryIO
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def chunks(self) -> Iterator[bytes]:
+        """All of it, from the start; one reader at a time."""
+        self.file.seek(0)
+        while data := self.file.read(_CHUNK):
+            yield data
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> Self:
+        """What is in memory already."""
+        return cls(digest=digest_of(data), size_bytes=len(data), file=BytesIO(data))
+
+    @classmethod
+    def write(cls, chunks: Iterable[bytes]) -> Self:
+        """What `chunks` make together. Raises what making them raises, and BuilderError where the disk is full."""
+        file = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES))  # noqa: SIM115
+        try:
+            digest, size = hashlib.sha256(), 0
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                _append(file, chunk)
+        except BaseException:
+            file.close()
+            raise
+        return cls(digest=f"sha256:{digest.hexdigest()}", size_bytes=size, file=file)
+
+
+def _append(file: BinaryIO, data: bytes) -> None:
+    try:
+        file.write(data)
+    except OSError as error:
+        raise BuilderError(
+            f"cannot write a layer to a temporary file: {error.strerror}",
+            hint=f"layers are put together in {tempfile.gettempdir()}; TMPDIR names another folder",
+        ) from error
+
+
+def gzip(blob: Blob, *, level: int = 6) -> Blob:
+    """The blob compressed; equal bytes give equal ones."""
+
+    def compressed() -> Iterator[bytes]:
+        packer = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
+        for chunk in blob.chunks():
+            yield packer.compress(chunk)
+        yield packer.flush()
+
+    return Blob.write(compressed())

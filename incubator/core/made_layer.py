@@ -1,0 +1,88 @@
+"""Layers without a container: COPY, ADD and WORKDIR alone come to a tar that the engine loads as it is.
+
+That costs one pass over the files, where an engine that gets them into a container packs and unpacks them twice more.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from incubator.context.rootfs import View
+from incubator.context.tarstream import write_tar
+from incubator.core.blob import Blob
+from incubator.core.copying import ContainerRoot, looks_at_owners
+from incubator.core.layer import at_step
+from incubator.core.layer_tar import layer_entries
+from incubator.core.plan.model import CopyStep, WorkdirStep
+from incubator.events import StepFinished, StepStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from incubator.context.entry import Entry
+    from incubator.core.layer import Surroundings
+    from incubator.core.plan.model import Group
+    from incubator.events import StepRef
+
+
+def fits_a_tar(around: Surroundings, group: Group) -> bool:
+    """Whether the group's steps come to a tar, as far as can be told before they are carried out."""
+    if around.engine.info().store == "podman":
+        return False  # whose are the folders that a layer has to repeat? Podman's archives call all of them root's
+    steps = [step for step in group.steps if step.changes_files]
+    if not all(isinstance(step, CopyStep | WorkdirStep) for step in steps):
+        return False
+    # What one step puts there, the next would have to find: owners by name, and folders that are left as they are.
+    return len(steps) == 1 or not any(_asks_much(step) for step in steps)
+
+
+def _asks_much(step: object) -> bool:
+    match step:
+        case CopyStep():
+            return step.link or looks_at_owners(step) or not _is_number(step.chown)
+        case WorkdirStep():
+            return not _is_number(step.owner)
+        case _:
+            return True
+
+
+def _is_number(owner: str | None) -> bool:
+    return not owner or owner.replace(":", "", 1).isdigit()
+
+
+def make_layer(around: Surroundings, image: str, group: Group, started: set[StepRef]) -> Blob:
+    """The layer of a group on top of `image`, which is asked and not changed; empty where nothing changes.
+
+    Adds the step that was announced to `started`. Raises `NotOneTar` where only a container can tell what the
+    group comes to, and what the steps raise, at their lines.
+    """
+    copier = around.copier
+    asked = copier.sources.container(image, around.platform, twin=True).container
+    with_owners = ContainerRoot(around.engine, asked, with_owners=True)
+    steps = [step for step in group.steps if isinstance(step, CopyStep | WorkdirStep)]
+    exactly = any(map(looks_at_owners, steps))
+    view = View(with_owners if exactly else ContainerRoot(around.engine, asked))
+    durations: list[float] = []
+
+    def entries() -> Iterator[Entry]:
+        for step in steps:
+            begin = time.monotonic()
+            with at_step(step):
+                yield from copier.entries(step, asked, view)
+            durations.append(time.monotonic() - begin)
+
+    around.emit(StepStarted(step=steps[0].ref))
+    started.add(steps[0].ref)
+    changes = layer_entries(around.halt.guard(entries()), with_owners)
+    first = next(changes, None)
+    if first is None:
+        layer = Blob.of_bytes(b"")
+    else:
+        layer = Blob.write(write_tar(chain((first,), changes), mtime_clamp=copier.clock.epoch))
+    for step, duration_s in zip(steps, durations, strict=True):
+        if step.ref not in started:  # its files came right behind those of the step before
+            around.emit(StepStarted(step=step.ref))
+        around.emit(StepFinished(step=step.ref, duration_s=duration_s))
+    return layer
