@@ -68,11 +68,15 @@ class StepStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOutput(Event):
-    """Bytes that a step's command wrote: untrusted, any length, not cut at lines."""
+    """Bytes that a step's command wrote: untrusted, any length, not cut at lines.
+
+    `skipped_bytes`: so many of the step's bytes, of both streams, are left out before `data`, for there are too many.
+    """
 
     step: StepRef
     stream: Literal["stdout", "stderr"]
     data: bytes
+    skipped_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

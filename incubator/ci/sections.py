@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from incubator.console.plain import describe, describe_transfer
+from incubator.console.plain import describe, describe_skipped, describe_transfer
 from incubator.console.stream import SafeStream
 from incubator.console.text import LineBuffer, clean_text
 from incubator.console.words import show_duration
@@ -99,6 +99,8 @@ class SectionLog(ABC):
                 if event.step.text[:3].upper() == "RUN":
                     self._begin(event.step)
             case StepOutput():
+                if event.skipped_bytes:
+                    self._say(event.step, describe_skipped(event))
                 buffer = self._buffers.setdefault((event.step, event.stream), LineBuffer())
                 for line in buffer.feed(event.data):
                     self._say(event.step, line)

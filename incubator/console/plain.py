@@ -88,6 +88,8 @@ class PlainConsole:
 
     def _output(self, event: StepOutput) -> None:
         key = (event.step, event.stream)
+        if event.skipped_bytes:
+            self._output_line(key, describe_skipped(event))
         buffer = self._buffers.setdefault(key, LineBuffer())
         for line in buffer.feed(event.data):
             self._output_line(key, line)
@@ -167,6 +169,11 @@ def describe(event: Event) -> str | None:
         case _:
             return None
     return text
+
+
+def describe_skipped(event: StepOutput) -> str:
+    """What to say before output in front of which some is left out."""
+    return f"... {show_size(event.skipped_bytes)} of output left out ..."
 
 
 def describe_transfer(event: Transfer) -> str:

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from incubator.console.plain import describe, how_it_ended
+from incubator.console.plain import describe, describe_skipped, how_it_ended
 from incubator.console.stream import SafeStream
 from incubator.console.text import LineBuffer, clean_text, fit, text_width
 from incubator.console.words import show_duration, show_size
@@ -119,6 +119,8 @@ class TtyConsole:
                 self._steps[event.step] = _RunningStep(self._clock())
             case StepOutput():
                 running = self._steps.setdefault(event.step, _RunningStep(self._clock()))
+                if event.skipped_bytes:
+                    running.tail.append(describe_skipped(event))
                 running.tail.extend(running.buffers.setdefault(event.stream, LineBuffer()).feed(event.data))
             case StepFinished():
                 self._steps.pop(event.step, None)

@@ -55,6 +55,9 @@ DEFAULT_SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 TIMEOUT_S = 600
 """How long one call may stay silent: commits and loads of large layers take their time."""
 
+_POOL_SIZE = 64
+"""Connections that are kept: stages run in parallel, and each has several in use while it copies."""
+
 _LOWEST_API = (1, 40)
 _ATTEMPTS = 5
 
@@ -80,7 +83,7 @@ class DockerClient:
             found = next((path for path in DEFAULT_SOCKETS if Path(path).exists()), DEFAULT_SOCKETS[0])
             options["base_url"] = f"unix://{found}"
         try:
-            api = APIClient(version="auto", timeout=TIMEOUT_S, **options)
+            api = APIClient(version="auto", timeout=TIMEOUT_S, max_pool_size=_POOL_SIZE, **options)
         except (docker_errors.DockerException, requests.exceptions.RequestException) as error:
             raise EngineUnreachable(
                 f"no container engine answers at {options['base_url']}: {innermost(error)}",
@@ -307,6 +310,8 @@ class DockerClient:
             binds=[str(volume) for volume in spec.volumes if relabels(volume)],
             **host_options(spec),
         )
+        # Output is read as it comes: an engine need not write it to its disk as well.
+        host["LogConfig"] = {"Type": "none", "Config": {}}
         config = {
             "Image": spec.image,
             "Entrypoint": list(spec.entrypoint),

@@ -109,7 +109,9 @@ class ContainerInfo:
     mounts: tuple[Mounted, ...]
 
 
-Frame = tuple[Literal["stdout", "stderr"], bytes]
+StreamName = Literal["stdout", "stderr"]
+
+Frame = tuple[StreamName, bytes]
 """A piece of a container's output."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NoReturn, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from incubator.core.engine import ContainerSpec
 from incubator.core.halt import Halted
@@ -20,6 +20,7 @@ from incubator.core.script import (
     step_script,
     without_engine_variables,
 )
+from incubator.core.step_log import Log, OutputLimit
 from incubator.errors import BuilderError, Cancelled, EngineError, StepFailed
 from incubator.events import StepFinished, StepOutput, StepStarted
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
 
     from incubator.core.copying import Copier
-    from incubator.core.engine import Engine, ImageInfo
+    from incubator.core.engine import Engine, ImageInfo, StreamName
     from incubator.core.halt import Halt
     from incubator.core.plan.model import Group, Step
     from incubator.core.volume import Volume
@@ -35,12 +36,9 @@ if TYPE_CHECKING:
     from incubator.oci.platform import Platform
     from incubator.request import ExtraHost, Limits
 
-    Output = Callable[[Literal["stdout", "stderr"], bytes], None]
+    Output = Callable[[StreamName, bytes], None]
 
 _ROOT = "0"
-_TAIL_LINES = 20
-_TAIL_BYTES = 1 << 16
-_LOG_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,29 +59,6 @@ class Surroundings:
     security_opts: Sequence[str] = ()
     keep_containers: bool = False
     keep_after_failure: bool = False
-
-
-@dataclass(slots=True)
-class Log:
-    """Output of one step: all of it up to a bound, of which the end is kept, so memory stays flat."""
-
-    data: bytearray = field(default_factory=bytearray)
-
-    def add(self, data: bytes) -> None:
-        """Append."""
-        self.data += data
-        if len(self.data) > 2 * _LOG_BYTES:
-            del self.data[:-_LOG_BYTES]
-
-    @property
-    def text(self) -> str:
-        """As text; bytes that are no UTF-8 are replaced."""
-        return self.data[-_LOG_BYTES:].decode(errors="replace")
-
-    @property
-    def tail(self) -> list[str]:
-        """The last lines."""
-        return self.data[-_TAIL_BYTES:].decode(errors="replace").splitlines()[-_TAIL_LINES:]
 
 
 class LayerContainer:
@@ -181,28 +156,38 @@ class LayerContainer:
     def _run(self, step: RunStep) -> None:
         log = self.logs.setdefault(step.ref, Log())
 
-        def output(stream: Literal["stdout", "stderr"], data: bytes) -> None:
-            log.add(data)
-            self._around.emit(StepOutput(step=step.ref, stream=stream, data=data))
+        def show(stream: StreamName, data: bytes, skipped: int) -> None:
+            self._around.emit(StepOutput(step=step.ref, stream=stream, data=data, skipped_bytes=skipped))
 
-        status: int | None
-        if self._shell is None and not self._has(SHELL):
-            status = self._run_without_shell(step, output)
-        else:
-            if self._shell is None:
-                self._shell = _Shell(self._engine, self._id)
-            self._put_scripts(step)
-            names = [name for name, _ in step.env]
-            if (step.user or _ROOT) == self._user and fits_shell(names):
-                status = self._shell.run(step, output)
-            else:
-                status = CANNOT_ENTER
-            if status == CANNOT_ENTER:  # an engine enters the folder before it becomes the user
-                status = self._run_beside(step, output)
+        limit = OutputLimit(show)
+
+        def output(stream: StreamName, data: bytes) -> None:
+            log.add(data)
+            limit.add(stream, data)
+
+        try:
+            status = self._execute_run(step, output)
+        finally:
+            limit.flush()
         if status is None:
             self._raise_ended(step, log)
         elif status != 0:
             raise self._failure(step, status, log)
+
+    def _execute_run(self, step: RunStep, output: Output) -> int | None:
+        """Exit status of a RUN; None when the container ended under it."""
+        if self._shell is None and not self._has(SHELL):
+            return self._run_without_shell(step, output)
+        if self._shell is None:
+            self._shell = _Shell(self._engine, self._id)
+        self._put_scripts(step)
+        names = [name for name, _ in step.env]
+        status: int | None = CANNOT_ENTER
+        if (step.user or _ROOT) == self._user and fits_shell(names):
+            status = self._shell.run(step, output)
+        if status == CANNOT_ENTER:  # an engine enters the folder before it becomes the user
+            status = self._run_beside(step, output)
+        return status
 
     def _run_beside(self, step: RunStep, output: Output) -> int:
         """A command the shell cannot start as it should be: another user, or variables no shell can export."""
@@ -299,7 +284,7 @@ class _Shell:
         """Exit status of a step's command; None when the container ended under it."""
         mark = f"\x1e{secrets.token_hex(16)}:"
         self._attached.send(step_script(step.argv, env=step.env, cwd=step.cwd, mark=mark))
-        finders: dict[Literal["stdout", "stderr"], MarkFinder]
+        finders: dict[StreamName, MarkFinder]
         finders = {"stdout": MarkFinder(mark.encode()), "stderr": MarkFinder(mark.encode())}
         for stream, data in self._frames:
             plain = finders[stream].feed(data)

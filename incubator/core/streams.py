@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
-from typing import TYPE_CHECKING, Any, cast
-
-from docker.utils.socket import frames_iter
+import struct
+from typing import TYPE_CHECKING, Any
 
 from incubator.core.docker_types import engine_errors
+
+_CHUNK = 1 << 16
+_HEADER = struct.Struct(">BxxxL")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from docker import APIClient
 
-    from incubator.core.engine import Frame
+    from incubator.core.engine import Frame, StreamName
 
 
 class AttachedSocket:
@@ -35,8 +37,13 @@ class AttachedSocket:
     def frames(self) -> Iterator[Frame]:
         """Output frames until the container ends. Raises EngineError."""
         with engine_errors("read the output of a build container"):
-            for stream, data in cast("Any", frames_iter)(self._raw, tty=False):
-                yield ("stderr" if stream == 2 else "stdout", data)
+            yield from split_frames(self._chunks())
+
+    def _chunks(self) -> Iterator[bytes]:
+        with contextlib.suppress(AttributeError, OSError):
+            self._socket.settimeout(None)  # a command may be silent for as long as it likes
+        while chunk := self._socket.recv(_CHUNK):
+            yield chunk
 
     def close(self) -> None:
         """Close both directions."""
@@ -45,6 +52,42 @@ class AttachedSocket:
         for end in (self._raw, self._socket):
             with contextlib.suppress(OSError):
                 end.close()
+
+
+def split_frames(chunks: Iterable[bytes]) -> Iterator[Frame]:
+    """Frames of the engine's multiplexed stream, and the parts of those that are longer than a chunk.
+
+    What a chunk holds of one stream is joined: a command that writes line by line makes a frame of each. A frame is
+    a header of the stream's number, three zeros and the size, then the bytes.
+    """
+    rest = b""
+    stream, left = 0, 0
+    for chunk in chunks:
+        data = rest + chunk
+        at = 0
+        parts: list[bytes] = []
+        while at < len(data):
+            if not left:
+                if len(data) - at < _HEADER.size:
+                    break
+                number, left = _HEADER.unpack_from(data, at)
+                at += _HEADER.size
+                if number != stream and parts:
+                    yield _name(stream), b"".join(parts)
+                    parts = []
+                stream = number
+            part = data[at : at + left]
+            at += len(part)
+            left -= len(part)
+            if part:
+                parts.append(part)
+        rest = data[at:]
+        if parts:
+            yield _name(stream), b"".join(parts)
+
+
+def _name(stream: int) -> StreamName:
+    return "stderr" if stream == 2 else "stdout"
 
 
 class RunningCommand:

@@ -49,7 +49,10 @@ def build(bench: Bench, cache: Memory, dockerfile: str = DOCKERFILE, **options: 
     bench.events.clear()
     bench.build(dockerfile, cache=cache, **{"no_cache": False, **options})
     finished = [event for event in bench.events if isinstance(event, StepFinished)]
-    return [name for name, event in zip(STEPS, finished, strict=True) if not event.cached]
+    ran = {event.step.text for event in finished if not event.cached}
+    # Stages run at the same time; the names are in the order of the file.
+    in_order = sorted(finished, key=lambda event: event.step.span.first_line if event.step.span else 0)
+    return [name for name, event in zip(STEPS, in_order, strict=True) if event.step.text in ran]
 
 
 @pytest.fixture

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import itertools
 import socket
 import tarfile
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incubator.core.streams import AttachedSocket, ChunkReader
+from incubator.core.streams import AttachedSocket, ChunkReader, split_frames
 from incubator.errors import EngineUnreachable
 
 if TYPE_CHECKING:
@@ -69,6 +72,30 @@ def test_frames_of_both_streams_come_in_order() -> None:
     assert list(attached.frames()) == [("stdout", b"out"), ("stderr", b"err"), ("stdout", b"\xff")]
     attached.close()
     attached.close()
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(min_size=1, max_size=20)), max_size=20),
+    st.lists(st.integers(1, 30), min_size=1, max_size=9),
+)
+def test_frames_are_found_wherever_chunks_are_cut(parts: list[tuple[int, bytes]], sizes: list[int]) -> None:
+    data = b"".join(frame(stream, content) for stream, content in parts)
+    chunks, at = [], 0
+    for size in itertools.cycle(sizes):
+        if at >= len(data):
+            break
+        chunks.append(data[at : at + size])
+        at += size
+    found = list(split_frames(chunks))
+    joined = [
+        (name, b"".join(content for _, content in same)) for name, same in groupby(found, itemgetter(0))
+    ]
+    written = [("stderr" if stream == 2 else "stdout", content) for stream, content in parts if content]
+    assert joined == [
+        (name, b"".join(content for _, content in same)) for name, same in groupby(written, itemgetter(0))
+    ]
+    assert len(list(split_frames([data]))) <= len(joined)
 
 
 def test_sending_to_what_has_ended_is_no_error() -> None:
