@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
 
-LayerSplits = Literal["auto"] | tuple[int, ...]
-"""`()`: a boundary after every instruction that changes files; `(0,)`: one layer a stage; `"auto"`: only
-before an instruction that reads the context or another stage; else after each of these instructions."""
+LayerSplits = Literal["auto"] | tuple[int | str, ...]
+"""`()`: where the file's markers say, else after every instruction that changes files; `(0,)`: one layer a stage;
+`"auto"`: only before an instruction that reads the context or another stage; else after each of these instructions,
+by number, or as `L12` by the line that it is on."""
 
 
 DEFAULT_PARALLELISM: Final = 4

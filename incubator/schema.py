@@ -135,11 +135,11 @@ def _expected(schema: dict[str, Any], keyword: str) -> str:
         case "minLength":
             text = "a text that is not empty"
         case "pattern":
-            text = f"a text like {part}"
+            text = f"a text like {' or '.join(schema.get('examples', [part]))}"
         case _:
             types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
             text = " or ".join(_TYPES[name] for name in types)
-            if types == ["array"] and schema.get("items", {}).get("type") == "integer":
+            if types == ["array"] and "integer" in schema.get("items", {}).get("type", ()):
                 text += " of whole numbers"
     return text
 

@@ -47,10 +47,16 @@ def make_parser() -> ArgumentParser:
     )
 
     layers = parser.add_argument_group("layers")
-    _add_list(layers, "-s", "--split-layer", metavar="N", help="end a layer after the N-th instruction")
+    _add_list(
+        layers,
+        "-s",
+        "--split-layer",
+        metavar="N|LN",
+        help="end a layer after the N-th instruction, or that on line N",
+    )
     layers.add_argument(
         "--layers",
-        metavar="auto|N,N",
+        metavar="auto|N,LN",
         help="auto: start a layer only before an instruction that reads files of the context or another stage; "
         "or the instructions after which a layer ends",
     )

@@ -199,7 +199,7 @@ class ImageConfig:
         return {name: entry.value for name, entry in self.pairs("labels").items()}
 
     @property
-    def layers(self) -> list[int] | Literal["auto"]:
+    def layers(self) -> list[int | str] | Literal["auto"]:
         """Layer splits."""
         values = [entry.value for entry in self.items("layers")]
         return "auto" if values == ["auto"] else values

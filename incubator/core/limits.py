@@ -38,9 +38,10 @@ _CPU_RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
 _CPUSET_HINT = "list CPUs and ranges, as in 0-3 or 0,2 or 0-3,5"
 
 _WHOLE_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+_LINE = re.compile(r"(?:L|line:) ?(\d{1,9})", re.ASCII | re.IGNORECASE)
 _LAYERS_HINT = (
-    "a layer split is the number of the instruction after which a layer ends, from 1; 0 alone means one layer "
-    "a stage; 'auto' lets incubator choose"
+    "a layer split is the number of the instruction after which a layer ends, from 1, or its line as in L12; 0 alone "
+    "means one layer a stage; 'auto' lets incubator choose"
 )
 
 
@@ -225,10 +226,11 @@ def _cpuset(key: str, value: Any) -> str | None:
 
 
 def parse_layer_splits(values: Sequence[str | int] | str | None) -> LayerSplits:
-    """Layer splits of `auto`, a list of numbers or their texts, or a text such as `1,3`; None and `[]` give `()`.
+    """Layer splits of `auto`, a list of numbers or their texts, or a text such as `1,L12`; None and `[]` give `()`.
 
-    Ascending and unique; a 0 beside other numbers says nothing and is dropped. Whether the Dockerfile has so many
-    instructions is the planner's check. Raises InputErrors with a fault for each wrong value.
+    A line is `L12` or `line:12`. Numbers come first, each kind ascending and unique; a 0 beside others says nothing
+    and is dropped. Whether the Dockerfile has so many is the planner's check. Raises InputErrors with a fault for each
+    wrong value.
     """
     if values is None:
         return ()
@@ -247,17 +249,19 @@ def parse_layer_splits(values: Sequence[str | int] | str | None) -> LayerSplits:
     if len(values) == 1 and isinstance(values[0], str) and values[0].strip().lower() == "auto":
         return "auto"
     faults = Faults()
-    numbers = set()
+    numbers, lines = set(), set()
     for value in values:
         number = _whole_number(value)
-        if number is None:
+        if isinstance(value, str) and (line := _LINE.fullmatch(value.strip())):
+            lines.add(int(line[1]))
+        elif number is None:
             faults.add(f"invalid layer split {value!r}", hint=_LAYERS_HINT)
         else:
             numbers.add(number)
     faults.check()
-    if len(numbers) > 1:
+    if len(numbers) + len(lines) > 1:
         numbers.discard(0)
-    return tuple(sorted(numbers))
+    return (*sorted(numbers), *(f"L{line}" for line in sorted(lines)))
 
 
 def _whole_number(value: Any) -> int | None:

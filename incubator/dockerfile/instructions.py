@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from incubator.dockerfile.source import locate
 
 if TYPE_CHECKING:
+    from incubator.dockerfile.markers import Marker
     from incubator.dockerfile.source import Piece, Source, Span
 
 _WORD = re.compile(r"""(?:[^\s'"\\`]++|[\\`](?s:.)?|"(?:[^"\\]++|\\(?s:.))*+(?:"|\\?\Z)|'[^']*+(?:'|\Z))++""")
@@ -253,3 +254,4 @@ class Document:
     directives: Directives
     instructions: tuple[Instruction, ...]
     warnings: tuple[Warning_, ...] = ()
+    markers: tuple[Marker, ...] = ()

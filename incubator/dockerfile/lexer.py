@@ -12,6 +12,7 @@ from incubator.dockerfile.directives import detect_directives, read_directive
 from incubator.dockerfile.heredoc import find_heredocs
 from incubator.dockerfile.instructions import Directives, Heredoc, Warning_
 from incubator.dockerfile.line import LexError, Node, split_line
+from incubator.dockerfile.markers import Marker, read_marker
 from incubator.dockerfile.source import Piece, Source, Span, locate
 from incubator.dockerfile.text import SPACES
 from incubator.errors import DockerfileError
@@ -61,6 +62,7 @@ class Reader:
         self.warnings: list[Warning_] = []
         self.faults: list[DockerfileError] = []
         self.comments: list[str] = []
+        self.markers: list[Marker] = []
 
         self.check_lengths()
         if self.raw:
@@ -167,11 +169,19 @@ class Reader:
 
     def read_comment(self, line: str) -> None:
         """Keeps a comment for the instruction below; an empty one parts those above from it."""
+        self.read_marker(line)
         comment = line[1:].strip(SPACES)
         if comment:
             self.comments.append(comment)
         else:
             self.comments.clear()
+
+    def read_marker(self, line: str) -> None:
+        """Keeps a layer marker, wherever it stands: what it means is for others to say."""
+        text = read_marker(line)
+        if text is not None:
+            span = Span(self.source, self.position, self.position)
+            self.markers.append(Marker(text=text, span=span))
 
     def trim_continuation(self, line: str) -> tuple[str, bool]:
         """`line` without the escape that ends it, and whether there was one. Two escapes are none."""
@@ -196,6 +206,7 @@ class Reader:
                 empty = empty or self.position
                 continue
             if content[0] == "#":
+                self.read_marker(content)
                 continue
             piece, goes_on = self.trim_continuation(raw)
             if piece:

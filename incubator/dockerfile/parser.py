@@ -63,6 +63,7 @@ def parse_faulty(source: Source) -> tuple[Document, tuple[DockerfileError, ...]]
         directives=reader.directives,
         instructions=tuple(instructions),
         warnings=tuple(reader.warnings),
+        markers=tuple(reader.markers),
     )
     return document, tuple(_in_order(faults))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import json
 import re
 import shlex
@@ -219,6 +220,7 @@ def test_python_calls_what_there_is(snippet: Snippet) -> None:
 @of("dockerfile")
 def test_a_table_behind_a_dockerfile_says_which_instructions_share_a_layer(snippet: Snippet) -> None:
     lines = (ROOT / snippet.page).read_text(encoding="utf-8").splitlines()[snippet.line :]
+    lines = list(itertools.takewhile(lambda line: line != "```dockerfile", lines))
     rows = [row for line in lines if (row := re.match(r"\| (?:`([^`]+)`|left out) \| ([\d,+ |]+) \|", line))]
     assert len(rows) == 4
     for row in rows:

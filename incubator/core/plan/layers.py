@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from incubator.core.plan.model import CopyStep, Group
 from incubator.errors import InputError
@@ -11,23 +11,86 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from incubator.core.plan.model import Step
+    from incubator.dockerfile.instructions import Document, Instruction
     from incubator.request import LayerSplits
 
+Boundaries = Literal["auto"] | tuple[int, ...]
+"""Layer splits of which only numbers of instructions are left."""
 
-def check_splits(splits: LayerSplits, instructions: int) -> None:
-    """Raise InputError for a split behind the last of the file's `instructions`."""
+_FILE_KEYWORDS = ("ADD", "COPY", "RUN", "WORKDIR")
+
+
+def resolve_splits(document: Document, splits: LayerSplits) -> Boundaries:
+    """`splits` as numbers of instructions; where they say nothing, the markers of the file do.
+
+    Raises InputError for a number or a line that the file has not.
+    """
     if splits == "auto":
-        return
-    beyond = [number for number in splits if not 0 <= number <= instructions]
-    if beyond:
+        return "auto"
+    if not splits:
+        return _marked(document)
+    instructions, lines = document.instructions, len(document.source.lines)
+    numbers = set()
+    for split in splits:
+        if isinstance(split, int):
+            _check_range("", split, len(instructions), "instructions", least=0)
+            numbers.add(split)
+        else:
+            line = int(split.removeprefix("L"))
+            _check_range("L", line, lines, "lines", least=1)
+            numbers.add(_number_at(document, line) or 0)  # 0: above all instructions, where no layer ends
+    return tuple(sorted(numbers))
+
+
+def _check_range(prefix: str, split: int, last: int, what: str, *, least: int) -> None:
+    if not least <= split <= last:
         raise InputError(
-            f"layer split {beyond[0]}: the Dockerfile has {instructions} instructions",
-            hint=f"splits are numbers of instructions, 1 to {instructions}, counted from the top of the file; "
-            "[0] alone puts each stage into one layer",
+            f"layer split {prefix}{split}: the Dockerfile has {last} {what}",
+            hint=f"splits are numbers of instructions, 1 to {last}, counted from the top of the file; "
+            "[0] alone puts each stage into one layer"
+            if not prefix
+            else f"lines are L1 to L{last}: the layer ends after the instruction there, or the last one above it",
         )
 
 
-def group_steps(steps: Sequence[Step], splits: LayerSplits) -> tuple[Group, ...]:
+def _number_at(document: Document, line: int) -> int | None:
+    """Number of the instruction on a line, or of the last one above it."""
+    above = [
+        instruction.number for instruction in document.instructions if instruction.span.first_line <= line
+    ]
+    return above[-1] if above else None
+
+
+def _marked(document: Document) -> tuple[int, ...]:
+    """Numbers of the instructions behind which the file's markers end a layer; `()` where it has none.
+
+    A stage without markers is as if the file had none: a layer for each of its instructions that changes files.
+    """
+    ends = set()
+    for marker in document.markers:
+        number = _number_at(document, marker.span.first_line)
+        if marker.valid and number:
+            inside = document.instructions[number - 1].span.last_line >= marker.span.first_line
+            ends |= set() if inside else {number}
+    if not ends:
+        return ()
+    for stage in _stages(document):
+        numbers = {instruction.number for instruction in stage}
+        if not numbers & ends:
+            ends |= {one.number for one in stage if one.keyword in _FILE_KEYWORDS}
+    return tuple(sorted(ends))
+
+
+def _stages(document: Document) -> list[list[Instruction]]:
+    stages: list[list[Instruction]] = [[]]
+    for instruction in document.instructions:
+        if instruction.keyword == "FROM":
+            stages.append([])
+        stages[-1].append(instruction)
+    return stages
+
+
+def group_steps(steps: Sequence[Step], splits: Boundaries) -> tuple[Group, ...]:
     """Cut the steps of one stage into groups, in order; no group is empty.
 
     Triggers of a base count as its FROM. The end of the stage is always a boundary.
@@ -43,7 +106,7 @@ def group_steps(steps: Sequence[Step], splits: LayerSplits) -> tuple[Group, ...]
     return tuple(Group(steps=tuple(group)) for group in groups if group)
 
 
-def _boundary_after(step: Step, following: Step | None, splits: LayerSplits) -> bool:
+def _boundary_after(step: Step, following: Step | None, splits: Boundaries) -> bool:
     if splits == "auto":
         return False
     if not splits:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from incubator.core.plan import stage as stage_plan
-from incubator.core.plan.layers import check_splits
+from incubator.core.plan.layers import resolve_splits
 from incubator.core.plan.model import ImageSource, Plan, StageSource
 from incubator.core.plan.runtime import with_labels
 from incubator.core.plan.scope import BuildArgs, Scope, platform_args
@@ -71,7 +71,7 @@ def check_options(
 ) -> None:
     """Raise InputError for options that do not fit the file; asks nobody."""
     stages = split_stages(document)
-    check_splits(layers, len(document.instructions))
+    resolve_splits(document, layers)
     find_target(stages, target)
     find_filtered(stages, no_cache_filters)
 
@@ -84,6 +84,7 @@ class _Planner:
         self._lookup = lookup
         self._document = document
         self._stages = split_stages(document)
+        self._splits = resolve_splits(document, options.layers)
         self._planned: dict[int, stage_plan.Planned] = {}
         self._faults: list[DockerfileError] = []
         self._build_args = BuildArgs(given=options.build_args)
@@ -179,7 +180,7 @@ class _Planner:
                 escape=self._document.directives.escape,
                 globals=self._globals.values,
                 build_args=self._build_args,
-                splits=self._options.layers,
+                splits=self._splits,
                 find_source=lambda text, span: self._find_source(text, stage.index, span),
                 faults=self._faults,
             ),

@@ -30,8 +30,8 @@ from incubator.oci.image_config import RuntimeConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from incubator.core.plan.layers import Boundaries
     from incubator.dockerfile.source import Span
-    from incubator.request import LayerSplits
 
 
 _BLANKS = re.compile("[ \t]+")
@@ -62,7 +62,7 @@ class Surroundings:
     escape: str
     globals: Mapping[str, str]
     build_args: BuildArgs
-    splits: LayerSplits
+    splits: Boundaries
     find_source: Callable[[str, Span], StageSource | ImageSource]
     faults: list[DockerfileError]
 

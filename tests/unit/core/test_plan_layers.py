@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incubator.core.plan.layers import check_splits, group_steps
+from incubator.core.plan.layers import group_steps, resolve_splits
 from incubator.core.plan.model import CopyStep, StagePlan
+from incubator.dockerfile import Source, parse
 from incubator.errors import InputError
 from tests.unit.core.planning import base, plan, steps
 
 if TYPE_CHECKING:
+    from incubator.core.plan.layers import Boundaries
+    from incubator.dockerfile.instructions import Document
     from incubator.request import LayerSplits
 
 FILE = """\
@@ -126,7 +129,91 @@ def test_numbers_beyond_the_file_are_bad_input(splits: tuple[int, ...]) -> None:
 
 def test_numbers_within_the_file_are_fine() -> None:
     for splits in ((), (0,), (4,), (1, 2, 3, 4), "auto"):
-        check_splits(splits, 4)
+        assert resolve_splits(document("FROM busybox\nRUN a\nRUN b\nRUN c"), splits) == splits
+
+
+def document(text: str) -> Document:
+    return parse(Source("Dockerfile", text))
+
+
+@pytest.mark.parametrize(
+    ("splits", "numbers"),
+    [
+        (("L1",), (1,)),
+        (("L2",), (1,)),
+        (("L3",), (2,)),
+        (("L4",), (2,)),
+        (("L5",), (3,)),
+        (("L9",), (4,)),
+        ((2, "L7"), (2, 3)),
+        (("L3", "L4"), (2,)),
+    ],
+)
+def test_lines_mean_the_instruction_there_or_the_last_one_above(splits: LayerSplits, numbers: Any) -> None:
+    text = "FROM busybox\n\nRUN a \\\n  b\nRUN <<E\nc\nE\n# comment\nRUN d\n"
+    assert resolve_splits(document(text), splits) == numbers
+
+
+def test_a_line_above_everything_ends_no_layer() -> None:
+    assert resolve_splits(document("# c\nFROM busybox\nRUN a\nRUN b"), ("L1",)) == (0,)
+    assert layers("# c\nFROM busybox\nRUN a\nRUN b", ("L1",)) == [["RUN a", "RUN b"]]
+
+
+@pytest.mark.parametrize("line", ["L0", "L5", "L99"])
+def test_lines_beyond_the_file_are_bad_input(line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        plan("FROM busybox\nRUN a\nRUN b\nRUN c\n", layers=(1, line))
+    assert caught.value.message == f"layer split {line}: the Dockerfile has 4 lines"
+    assert "L1 to L4" in (caught.value.hint or "")
+
+
+MARKED = """\
+# incubator: layer
+FROM busybox AS one
+RUN a
+RUN b
+#incubator:layer
+ENV A=1
+RUN c && \\
+# incubator: layer
+    d
+RUN <<E
+# incubator: layer
+E
+FROM busybox
+RUN e
+WORKDIR /f
+COPY --from=one g /
+"""
+
+
+def test_markers_end_layers_and_stages_without_one_stay_as_they_are() -> None:
+    assert layers(MARKED, ()) == [
+        ["RUN a", "RUN b"], ["ENV A=1", "RUN c", "RUN <<E"], ["RUN e"], ["WORKDIR /f"], ["COPY --from=one"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("splits", [(0,), (3,), "auto", ("L4",)])
+def test_what_a_caller_says_replaces_markers(splits: LayerSplits) -> None:
+    plain = MARKED.replace("incubator", "other")
+    assert layers(MARKED, splits) == layers(plain, splits)
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["# incubator:layer", "#\tincubator:\tlayer \t", "  # Incubator: layer", "# incubator: layer\r"],
+)
+def test_spellings_of_a_marker(comment: str) -> None:
+    text = f"FROM busybox\nRUN a\nRUN b\n{comment}\nRUN c\nRUN d"
+    assert layers(text, ()) == [["RUN a", "RUN b"], ["RUN c", "RUN d"]]
+
+
+@pytest.mark.parametrize(
+    "comment", ["# incubator: layers", "# incubator layer", "# x incubator: layer", "# incubator:"]
+)
+def test_other_comments_are_comments(comment: str) -> None:
+    text = f"FROM busybox\nRUN a\n{comment}\nRUN b\n"
+    assert layers(text, ()) == [["RUN a"], ["RUN b"]]
 
 
 def test_groups_tell_whether_they_change_files() -> None:
@@ -152,7 +239,7 @@ def test_groups_are_the_steps_cut_where_asked(lines: list[str], data: st.DataObj
     text = "\n".join(["FROM busybox", *lines])
     count = 1 + len(lines)
     numbers = st.lists(st.integers(0, count), max_size=6).map(tuple)
-    splits: LayerSplits = data.draw(st.one_of(st.just("auto"), numbers))
+    splits: Boundaries = data.draw(st.one_of(st.just("auto"), numbers))
     found = steps(text, layers=splits)
     groups = plan(text, layers=splits).target.groups
     assert flat(plan(text, layers=splits).target) == found == steps(text)

@@ -15,6 +15,7 @@ from incubator.dockerfile.lint.rules import (
     from_platform_flag_const_disallowed,
     invalid_default_arg_in_from,
     invalid_definition_description,
+    invalid_layer_marker,
     json_args_recommended,
     legacy_key_value_format,
     maintainer_deprecated,
@@ -59,5 +60,6 @@ RULES: Final[tuple[Rule, ...]] = (
     secret_file_copied.RULE,
     package_cache_kept.RULE,
     copy_before_install.RULE,
+    invalid_layer_marker.RULE,
 )
 """Every rule there is."""
