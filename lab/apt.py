@@ -30,6 +30,9 @@ class Bundle:
     packages: tuple[str, ...]
     with_dependencies: bool
     """Also unpack what the packages need and the machine lacks."""
+    architecture: str = "amd64"
+    keep: tuple[str, ...] = ()
+    """The only files that stay of large packages; all if empty."""
 
 
 def bundle_root(bundle: Bundle) -> Path:
@@ -68,12 +71,21 @@ def _fill(bundle: Bundle, root: Path) -> None:
         subprocess.run(["dpkg-deb", "--extract", str(deb), str(root)], check=True)
         deb.unlink()
     shutil.rmtree(downloads)
+    if bundle.keep:
+        _keep_only(root, {root / path for path in bundle.keep})
+
+
+def _keep_only(root: Path, kept: set[Path]) -> None:
+    for path in root.rglob("*"):
+        if path not in kept and (path.is_symlink() or not path.is_dir()):
+            path.unlink()
 
 
 def _apt_options(bundle: Bundle) -> list[str]:
     """Options that point apt at lists and a package database of the lab's own; refreshes the lists when old."""
-    folder = cache_dir() / "apt" / bundle.suite
-    with locked(cache_dir(), f"apt-{bundle.suite}"):
+    lists = bundle.suite if bundle.architecture == "amd64" else f"{bundle.suite}-{bundle.architecture}"
+    folder = cache_dir() / "apt" / lists
+    with locked(cache_dir(), f"apt-{lists}"):
         (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
         (folder / "cache").mkdir(exist_ok=True)
         sources = folder / "sources.list"
@@ -82,11 +94,11 @@ def _apt_options(bundle: Bundle) -> list[str]:
             *("-o", f"Dir::Etc::sourcelist={sources}", "-o", "Dir::Etc::sourceparts=-"),
             *("-o", f"Dir::State::lists={folder / 'lists'}", "-o", f"Dir::Cache={folder / 'cache'}"),
             *("-o", f"Dir::State::status={_status_without(bundle, folder)}", "-o", "APT::Sandbox::User=root"),
-            *("-o", "APT::Update::Post-Invoke-Success::=", "-o", "APT::Get::List-Cleanup=false", "-qq"),
+            *("-o", f"APT::Architecture={bundle.architecture}", "-o", "APT::Update::Post-Invoke-Success::=", "-o", "APT::Get::List-Cleanup=false", "-qq"),
         ]
         stamp = folder / "updated"
         if not stamp.exists() or time.time() - stamp.stat().st_mtime > LISTS_MAX_AGE_S:
-            with step(f"read the package lists of {bundle.suite}"):
+            with step(f"read the package lists of {lists}"):
                 _apt([*options, "update"], folder)
             stamp.touch()
     return options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import clients, docker, images, podman, registries
+from . import clients, docker, emulation, images, podman, registries
 from .apt import is_unpacked
 from .machine import debian_reason, mirror_reason
 
@@ -12,6 +12,7 @@ BUNDLES = {
     "docker28": (docker.DOCKER28, docker.DOCKER20),
     "containerd28": (docker.DOCKER28, docker.DOCKER20),
     podman.NAME: (podman.PODMAN, docker.DOCKER20),
+    emulation.NAME: (emulation.QEMU,),
     **dict.fromkeys(registries.NAMES.values(), (registries.REGISTRY,)),
 }
 
@@ -26,7 +27,7 @@ def reason_not_here(name: str) -> str | None:
     elif name in images.RECIPES:
         reason = debian_reason() or (None if images.is_made(name) else mirror_reason())
     elif name in BUNDLES:
-        reason = debian_reason()
+        reason = debian_reason() or (emulation.reason_not_here() if name == emulation.NAME else None)
         if reason is None and not all(is_unpacked(bundle) for bundle in BUNDLES[name]):
             reason = mirror_reason()
     else:

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 BUSYBOX = Bundle(name="busybox", suite=OWN_SUITE, packages=("busybox-static",), with_dependencies=False)
+BUSYBOX_ARM64 = Bundle(
+    name="busybox-arm64",
+    suite=OWN_SUITE,
+    packages=("busybox-static",),
+    with_dependencies=False,
+    architecture="arm64",
+)
 DEBOOTSTRAP = Bundle(name="debootstrap", suite=OWN_SUITE, packages=("debootstrap",), with_dependencies=False)
 SYSTEM_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NO_CREDENTIALS = "e30="  # {}, which engines want rather than nothing
@@ -67,6 +74,7 @@ class Recipe:
     make: Callable[[Path], Path]
     config: dict[str, object]
     base: str | None = None
+    architecture: str = "amd64"
     public: str | None = None
     """What an engine that can reach the public registry pulls instead, where the name differs."""
 
@@ -107,7 +115,10 @@ def image_archive(name: str) -> Path:
     with locked(cache_dir(), f"archive-{name}"):
         if not archive.exists():
             partial = archive.with_suffix(".partial")
-            rootfs.write_archive(layers, partial, name=name, config=RECIPES[name].config)
+            recipe = RECIPES[name]
+            rootfs.write_archive(
+                layers, partial, name=name, config=recipe.config, architecture=recipe.architecture
+            )
             partial.rename(archive)
     return archive
 
@@ -135,23 +146,32 @@ def _folder(name: str) -> Path:
     return images / name.replace("/", "_").replace(":", "_")
 
 
-def _make_busybox(folder: Path) -> Path:
-    root = folder / "root"
-    for name in BUSYBOX_FOLDERS:
-        (root / name).mkdir(parents=True)
-    for name in ("tmp", "var/tmp"):
-        (root / name).chmod(0o1777)
-    (root / "root").chmod(0o700)
-    program = bundle_root(BUSYBOX) / "bin/busybox"
-    if not program.exists():
-        program = bundle_root(BUSYBOX) / "usr/bin/busybox"
-    shutil.copy2(program, root / "bin/busybox")
-    (root / "etc/passwd").write_text(
-        "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n"
-    )
-    (root / "etc/group").write_text("root:x:0:\ndaemon:x:1:\nusers:x:100:\nnogroup:x:65534:\n")
-    subprocess.run(["chroot", str(root), "/bin/busybox", "--install", "-s"], check=True)
-    return _layer_of(root, folder)
+def _make_busybox(bundle: Bundle) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        root = folder / "root"
+        for name in BUSYBOX_FOLDERS:
+            (root / name).mkdir(parents=True)
+        for name in ("tmp", "var/tmp"):
+            (root / name).chmod(0o1777)
+        (root / "root").chmod(0o700)
+        shutil.copy2(_busybox(bundle), root / "bin/busybox")
+        (root / "etc/passwd").write_text(
+            "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n"
+        )
+        (root / "etc/group").write_text("root:x:0:\ndaemon:x:1:\nusers:x:100:\nnogroup:x:65534:\n")
+        # The machine's own program tells the names: that of another architecture has the same, and may not run here.
+        listed = subprocess.run([_busybox(BUSYBOX), "--list-full"], capture_output=True, text=True, check=True)
+        for path in listed.stdout.split():
+            if not (root / path).exists():
+                (root / path).symlink_to("/bin/busybox")
+        return _layer_of(root, folder)
+
+    return make
+
+
+def _busybox(bundle: Bundle) -> Path:
+    root = bundle_root(bundle)
+    return next(path for path in (root / "bin/busybox", root / "usr/bin/busybox") if path.exists())
 
 
 def _make_debian(folder: Path) -> Path:
@@ -192,7 +212,12 @@ def _layer_of(root: Path, folder: Path) -> Path:
 
 
 RECIPES = {
-    "busybox:latest": Recipe(make=_make_busybox, config={"Env": [SYSTEM_PATH], "Cmd": ["sh"]}),
+    "busybox:latest": Recipe(make=_make_busybox(BUSYBOX), config={"Env": [SYSTEM_PATH], "Cmd": ["sh"]}),
+    "arm64v8/busybox:latest": Recipe(
+        make=_make_busybox(BUSYBOX_ARM64),
+        config={"Env": [SYSTEM_PATH], "Cmd": ["sh"]},
+        architecture="arm64",
+    ),
     "debian:bookworm-slim": Recipe(make=_make_debian, config={"Env": [SYSTEM_PATH], "Cmd": ["bash"]}),
     "python:3.12-slim": Recipe(
         make=_make_on_debian(PYTHON_SCRIPT),

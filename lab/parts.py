@@ -1,4 +1,4 @@
-"""Engines and registries alike: what `up` and `down` take."""
+"""Engines, registries and emulation alike: what `up` and `down` take."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from . import engines, registries
+from . import emulation, engines, registries
 from .errors import LabError
 from .paths import state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PARTS = (*engines.ENGINES, *registries.NAMES.values())
+PARTS = (*engines.ENGINES, *registries.NAMES.values(), emulation.NAME)
 
 
 def start(name: str) -> str:
-    """Start a part if it does not run; returns its `DOCKER_HOST` or its registry address. Raises `LabError`."""
+    """Start a part if it does not run; returns its `DOCKER_HOST`, address or name. Raises `LabError`."""
+    if name == emulation.NAME:
+        return emulation.up()
     if name in registries.NAMES.values():
         return registries.up(auth=name == registries.NAMES[True]).address
     return engines.up(name).host
@@ -31,7 +33,9 @@ def running_parts() -> list[str]:
     return [
         name
         for name in PARTS
-        if registry_runs.get(name) or (name in engines.ENGINES and engines.running(name))
+        if registry_runs.get(name)
+        or (name in engines.ENGINES and engines.running(name))
+        or (name == emulation.NAME and emulation.running())
     ]
 
 
@@ -42,6 +46,8 @@ def stop_all(names: Iterable[str]) -> None:
         try:
             if name in registries.NAMES.values():
                 registries.down(auth=name == registries.NAMES[True])
+            elif name == emulation.NAME:
+                emulation.down()
             else:
                 engines.down(name)
         except (LabError, OSError, subprocess.SubprocessError) as error:
