@@ -94,7 +94,8 @@ def _apt_options(bundle: Bundle) -> list[str]:
             *("-o", f"Dir::Etc::sourcelist={sources}", "-o", "Dir::Etc::sourceparts=-"),
             *("-o", f"Dir::State::lists={folder / 'lists'}", "-o", f"Dir::Cache={folder / 'cache'}"),
             *("-o", f"Dir::State::status={_status_without(bundle, folder)}", "-o", "APT::Sandbox::User=root"),
-            *("-o", f"APT::Architecture={bundle.architecture}", "-o", "APT::Update::Post-Invoke-Success::=", "-o", "APT::Get::List-Cleanup=false", "-qq"),
+            *("-o", f"APT::Architecture={bundle.architecture}"),
+            *("-o", "APT::Update::Post-Invoke-Success::=", "-o", "APT::Get::List-Cleanup=false", "-qq"),
         ]
         stamp = folder / "updated"
         if not stamp.exists() or time.time() - stamp.stat().st_mtime > LISTS_MAX_AGE_S:

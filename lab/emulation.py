@@ -81,7 +81,10 @@ def _mount() -> None:
     if BINFMT.is_mount():
         return
     done = subprocess.run(
-        ["mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT)], check=False, capture_output=True, text=True
+        ["mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT)],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         raise LabError(f"cannot mount {BINFMT}: {done.stderr.strip()}")

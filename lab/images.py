@@ -18,6 +18,7 @@ from .apt import Bundle, bundle_root
 from .errors import LabError
 from .machine import OWN_SUITE, mirror
 from .paths import cache_dir, fresh_folder, locked, say, state_dir, step
+from .standins import AUTHORITIES, PYTHON, STAND_INS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,7 +35,6 @@ DEBOOTSTRAP = Bundle(name="debootstrap", suite=OWN_SUITE, packages=("debootstrap
 SYSTEM_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NO_CREDENTIALS = "e30="  # {}, which engines want rather than nothing
 HOST_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 BUSYBOX_FOLDERS = (
     "bin",
     "dev",
@@ -50,17 +50,6 @@ BUSYBOX_FOLDERS = (
     "var/tmp",
 )
 
-# What Debian's python3 lacks to answer like the official image: the short names, and leave to install in place.
-PYTHON_SCRIPT = f"""
-apt-get -qq update
-apt-get -qq install --no-install-recommends python3 python3-pip python3-venv
-rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
-ln -s /usr/bin/python3 /usr/local/bin/python
-pip config --global set global.cert {AUTHORITIES}
-pip config --global set global.disable-pip-version-check true
-pip config --global set global.root-user-action ignore
-find / -xdev -name __pycache__ -prune -exec rm -r {{}} +
-"""
 HELPER_SCRIPT = """
 apt-get -qq update
 apt-get -qq install --no-install-recommends rsync
@@ -160,7 +149,9 @@ def _make_busybox(bundle: Bundle) -> Callable[[Path], Path]:
         )
         (root / "etc/group").write_text("root:x:0:\ndaemon:x:1:\nusers:x:100:\nnogroup:x:65534:\n")
         # The machine's own program tells the names: that of another architecture has the same, and may not run here.
-        listed = subprocess.run([_busybox(BUSYBOX), "--list-full"], capture_output=True, text=True, check=True)
+        listed = subprocess.run(
+            [_busybox(BUSYBOX), "--list-full"], capture_output=True, text=True, check=True
+        )
         for path in listed.stdout.split():
             if not (root / path).exists():
                 (root / path).symlink_to("/bin/busybox")
@@ -220,7 +211,7 @@ RECIPES = {
     ),
     "debian:bookworm-slim": Recipe(make=_make_debian, config={"Env": [SYSTEM_PATH], "Cmd": ["bash"]}),
     "python:3.12-slim": Recipe(
-        make=_make_on_debian(PYTHON_SCRIPT),
+        make=_make_on_debian(PYTHON),
         config={"Env": [SYSTEM_PATH, "LANG=C.UTF-8"], "Cmd": ["python3"]},
         base="debian:bookworm-slim",
     ),
@@ -230,4 +221,12 @@ RECIPES = {
         base="debian:bookworm-slim",
         public="firecow/gitlab-ci-local-util:latest",
     ),
+    **{
+        name: Recipe(
+            make=_make_on_debian(stand_in.script),
+            config={"Env": [SYSTEM_PATH, *stand_in.env], **stand_in.config},
+            base="debian:bookworm-slim",
+        )
+        for name, stand_in in STAND_INS.items()
+    },
 }
