@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 LAB := $(PYTHON) -m lab
+ENGINE ?= docker28
 
 .PHONY: help demo test lint unit engine e2e venv requirements generate format clean
 
@@ -48,8 +49,8 @@ engine: venv ## builds on real engines: Docker Engine 20.10 and 28.5 (both store
 e2e: venv ## the front doors: CLI, act, gitlab-ci-local, on Docker Engine 20.10 and registries
 	$(LAB) run -- $(BIN)/pytest tests/e2e -q
 
-conformance: venv ## scores of parser, shell words and ignore rules against recorded results of BuildKit
-	$(BIN)/python scripts/conformance.py
+conformance: venv ## parser, shell words, ignore rules and builds on ENGINE against recorded results of BuildKit
+	$(BIN)/python scripts/conformance.py --engine $(ENGINE)
 
 test: lint unit engine e2e ## everything CI runs
 

@@ -1,9 +1,10 @@
 """Scores the project against a folder of conformance data, one function a part.
 
-    python scripts/conformance.py [--folder FOLDER] [PART...]
+    python scripts/conformance.py [--folder FOLDER] [--engine NAME] [--only GLOB] [PART...]
 
-Prints a score a part and what differs; exits 1 below 100 %, 2 where the folder is missing. The folder is
-`--folder`, else $CONFORMANCE, else ../shared/conformance beside the project.
+Prints a score a part and what differs; exits 1 below 100 % of what is expected, 2 where the folder is missing. The
+folder is `--folder`, else $INCUBATOR_CONFORMANCE, else ../shared/conformance beside the project. The part `builds`
+builds on an engine of the lab; --only picks some of its cases.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,6 +96,12 @@ def check_ignore(folder: Path) -> Iterator[Check]:
     yield from (Check("ignore", "passes", failure) for failure in failures)
 
 
+def check_builds(folder: Path, engine: str, only: str) -> Iterator[Check]:
+    """Images of the build cases: files and config as recorded, but for what is known to differ on the engine."""
+    for outcome in importlib.import_module("conformance_builds").outcomes(folder, engine, only):
+        yield Check(f"builds/{outcome.name} on {engine}", outcome.expected, outcome.found)
+
+
 PARTS: dict[str, Callable[[Path], Iterator[Check]]] = {
     "parser": check_parser,
     "shell": check_shell,
@@ -159,17 +167,25 @@ def main() -> int:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--folder", type=Path, default=Path(os.environ.get("CONFORMANCE", DEFAULT_FOLDER)))
-    options.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    folder = Path(os.environ.get("INCUBATOR_CONFORMANCE") or DEFAULT_FOLDER)
+    options.add_argument("--folder", type=Path, default=folder)
+    options.add_argument("--engine", default="docker28", help="engine of the lab for `builds`")
+    options.add_argument("--only", default="*", metavar="GLOB", help="cases of `builds`")
+    options.add_argument("parts", nargs="*", metavar="PART", help=", ".join([*PARTS, "builds"]))
     arguments = options.parse_args()
-    if unknown := set(arguments.parts) - set(PARTS):
-        options.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    parts = PARTS | {"builds": partial(check_builds, engine=arguments.engine, only=arguments.only)}
+    if unknown := set(arguments.parts) - set(parts):
+        options.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
     if not arguments.folder.is_dir():
-        print(f"no conformance data in {arguments.folder}; name the folder with --folder", file=sys.stderr)
+        print(
+            f"no conformance data in {arguments.folder}, so nothing was checked; name the folder with --folder or "
+            "$INCUBATOR_CONFORMANCE",
+            file=sys.stderr,
+        )
         return 2
     complete = True
-    for part in arguments.parts or PARTS:
-        checks = list(PARTS[part](arguments.folder))
+    for part in arguments.parts or parts:
+        checks = list(parts[part](arguments.folder))
         for check in checks:
             if not check.passed:
                 print(f"{check.name}\n  expected {check.expected!r}\n  found    {check.found!r}")

@@ -1,8 +1,8 @@
 """Where COPY and ADD put things: entries of a source become entries of the image, with full paths. Pure.
 
 The rules are BuildKit's (tonistiigi/fsutil `copy`, and `solver/llbsolver/file`): a folder's contents are copied,
-not the folder; the folder copied to keeps its owner and mode, those below it get the source's; links in the
-destination are followed, and made folders are 0755 or take an octal `--chmod`.
+not the folder; the folder copied to keeps its owner and mode but takes the source's time, those below it get all of
+the source's; links in the destination are followed, and made folders are 0755 or take an octal `--chmod`.
 """
 
 from __future__ import annotations
@@ -105,26 +105,42 @@ class _Placer:
     def _copy_match(self, source: Source, match: Match, chosen: Filter) -> Iterator[Entry]:
         """Copy one file, or the contents of one folder."""
         wanted = self.destination
-        folder = wanted if wanted.endswith("/") else posixpath.dirname(wanted)
+        entries = source.walk(match, prune=chosen.prune if chosen else None)
+        top = next(iter(entries))
+        folder = (
+            wanted if wanted.endswith("/") and top.kind != "dir" else posixpath.dirname(wanted.rstrip("/"))
+        )
         yield from self._make_folders(self.view.follow(folder), self._made_mode())
         target = self.view.follow(wanted)
         present = self.view.stat(target)
-        entries = source.walk(match, prune=chosen.prune if chosen else None)
-        top = next(iter(entries))
         if top.kind != "dir":
             if present is not None and present.kind == "dir":
                 target = f"{target}/{match.name}" if target else match.name
             yield from self._make_folders(posixpath.dirname(target), self._made_mode())
             yield self._leaf(top, target)
             return
+        # The time of a context's root is when it was sent.
+        mtime_ns = top.mtime_ns if match.path else self.options.made_at_ns
         if present is None:
-            yield from self._make_folders(target, self._made_mode(), mtime_ns=top.mtime_ns)
-        elif present.kind != "dir":
+            yield from self._make_folders(target, self._made_mode(), mtime_ns=mtime_ns)
+        elif present.kind == "dir":
+            if match.path:  # else it is changed now by what is put into it
+                yield from self._kept(target, mtime_ns)
+        else:
             raise CopyError(
                 f"cannot copy the folder {match.path or '.'!r} to /{target}: that is a {present.kind}",
                 hint="a folder's contents go into a folder: name one as the destination",
             )
         yield from self._contents(entries, target, chosen)
+
+    def _kept(self, path: str, mtime_ns: int) -> Iterator[Entry]:
+        """A folder that is there, as it is but for its time; the root of an image cannot be named."""
+        if path:
+            folder = self.view.folder(path)
+            yield Entry(
+                path=path, kind="dir", mode=folder.mode, uid=folder.uid, gid=folder.gid, xattrs=folder.xattrs,
+                mtime_ns=mtime_ns,
+            )  # fmt: skip
 
     def _contents(self, entries: Iterator[Entry], target: str, chosen: Filter) -> Iterator[Entry]:
         instead: dict[str, str] = {}
@@ -164,16 +180,20 @@ class _Placer:
                 f"cannot copy the folder {entry.path!r} over /{path}: that is a {present.kind}",
                 hint="remove it in a RUN before, or copy to another folder",
             )
-        self.view.add_folder(path, new=present is None)
-        return self._owned(entry, path)
+        placed = self._owned(entry, path)
+        self.view.add_folder(placed, new=present is None)
+        return placed
 
     def _implied(self, entry: Entry, path: str) -> Iterator[Entry]:
         """A folder that the filters left out, but for something below it."""
+        entry = replace(entry, mtime_ns=self.options.made_at_ns)
         present = self.view.stat(path)
         if present is None or present.kind != "dir":
             yield self._subfolder(entry, path)
-        elif present.mode != entry.mode:
-            yield replace(entry, path=path, uid=present.uid, gid=present.gid, xattrs=present.xattrs)
+            return
+        folder = self.view.folder(path)
+        if folder.mode != entry.mode:
+            yield replace(entry, path=path, uid=folder.uid, gid=folder.gid, xattrs=folder.xattrs)
 
     def _leaf(self, entry: Entry, path: str) -> Entry:
         """Anything but a folder."""
@@ -208,10 +228,11 @@ class _Placer:
             folder = "/".join(parts[: depth + 1])
             present = self.view.stat(folder)
             if present is None:
-                self.view.add_folder(folder, new=True)
                 last = depth == len(parts) - 1
                 time = mtime_ns if last and mtime_ns is not None else self.options.made_at_ns
-                yield Entry(path=folder, kind="dir", mode=mode, uid=uid, gid=gid, mtime_ns=time)
+                made = Entry(path=folder, kind="dir", mode=mode, uid=uid, gid=gid, mtime_ns=time)
+                self.view.add_folder(made, new=True)
+                yield made
             elif present.kind != "dir":
                 raise CopyError(
                     f"cannot make the folder /{folder}: that is a {present.kind}",
@@ -246,12 +267,13 @@ class _Placer:
                 linkname = _join(target, _join(inside.follow(before), last))
                 if self.view.stat(linkname) is None:
                     raise TarError(f"{entry.path!r} is a hard link to {entry.linkname!r}, which is not there")
+            uid, gid = self.options.chown or (entry.uid, entry.gid)
+            placed = replace(entry, path=path, linkname=linkname, uid=uid, gid=gid)
             if entry.kind == "dir":
-                self.view.add_folder(path, new=present is None)
+                self.view.add_folder(placed, new=present is None)
             else:
                 self.view.add(path, entry)
-            uid, gid = self.options.chown or (entry.uid, entry.gid)
-            yield replace(entry, path=path, linkname=linkname, uid=uid, gid=gid)
+            yield placed
 
     def _implied_by_archive(self, path: str) -> Iterator[Entry]:
         """Folders an archive names only as parts of a path: root's, whatever the flags say."""

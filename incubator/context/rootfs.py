@@ -20,7 +20,7 @@ class CopyError(BuilderError):
 class Stat:
     """What is at a path of the image. `linkname` is a symlink's text.
 
-    Owner, attributes and time are used only to leave a folder's as they are; 0 and none where unknown.
+    Owner, attributes and time serve to leave a folder's as they are; 0 and none if not asked for (`RootFs.folder`).
     """
 
     kind: Kind
@@ -43,6 +43,10 @@ class RootFs(Protocol):
         """
         ...
 
+    def folder(self, path: str) -> Stat:
+        """The folder at `path` with its owner and attributes, which may cost more to find out."""
+        ...
+
 
 class EmptyRoot:
     """An image without files: `FROM scratch`, or a layer that is independent of what is below."""
@@ -51,6 +55,10 @@ class EmptyRoot:
         """None."""
         del path
         return None
+
+    def folder(self, path: str) -> Stat:
+        """There is none."""
+        raise KeyError(path)
 
 
 _PLAIN = {kind: Stat(kind=kind) for kind in ("dir", "file", "hardlink", "fifo", "char", "block")}
@@ -65,6 +73,8 @@ class View:
         """What is known, from the image or from what was placed."""
         self._hidden: set[str] = set()
         """Folders of which nothing in the image shows: made here, or replaced."""
+        self._folders: dict[str, Stat] = {}
+        """Folders placed, with their owners."""
 
     def stat(self, path: str) -> Stat | None:
         """What is at `path`, which leads through no links."""
@@ -76,6 +86,10 @@ class View:
             return None
         found = self._placed[path] = self._root.stat(path)
         return found
+
+    def folder(self, path: str) -> Stat:
+        """The folder at `path` with its owner and attributes."""
+        return self._folders.get(path) or self._root.folder(path)
 
     def follow(self, path: str) -> str:
         """Where `path` leads, links followed inside the image."""
@@ -95,9 +109,13 @@ class View:
             Stat(kind="symlink", linkname=entry.linkname) if entry.kind == "symlink" else _PLAIN[entry.kind]
         )
 
-    def add_folder(self, path: str, *, new: bool) -> None:
-        """A folder is now at `path`; `new`: with nothing of the image in it."""
+    def add_folder(self, entry: Entry, *, new: bool) -> None:
+        """A folder is now at the path of `entry`; `new`: with nothing of the image in it."""
+        path = entry.path
         self._placed[path] = _PLAIN["dir"]
+        self._folders[path] = Stat(
+            kind="dir", mode=entry.mode, uid=entry.uid, gid=entry.gid, xattrs=entry.xattrs
+        )
         if new:
             self._hidden.add(path)
 
@@ -106,8 +124,10 @@ class View:
         below = path + "/"
         for gone in [name for name in self._placed if name.startswith(below)]:
             del self._placed[gone]
+            self._folders.pop(gone, None)
         self._hidden = {name for name in self._hidden if not name.startswith(below)}
         self._placed[path] = None
+        self._folders.pop(path, None)
         self._hidden.add(path)
 
 

@@ -29,13 +29,17 @@ class Clock:
 
 
 def group_history(group: Group, *, made_layer: bool, clock: Clock) -> tuple[HistoryEntry, ...]:
-    """Entries of a group's instructions; the layer, if it made one, is the last one's that changes files."""
+    """Entries of a group's instructions; the layer, if it made one, is the last one's that changes files.
+
+    A step without a text has none, which is BuildKit's way with ONBUILD.
+    """
     owner = next((step for step in reversed(group.steps) if step.changes_files), None) if made_layer else None
     return tuple(
         HistoryEntry(
             created_by=step.created_by, created=clock.now(), comment=APP_NAME, empty_layer=step is not owner
         )
         for step in group.steps
+        if step.created_by
     )
 
 

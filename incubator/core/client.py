@@ -230,15 +230,19 @@ class DockerClient:
 
     def history(self, image: str) -> tuple[HistoryEntry, ...]:
         """History of an image, oldest first; as many entries that are not empty as it has layers."""
+        entries = self._history(image)
         with engine_errors("read the history of an image"):
-            entries = self._json(f"/images/{image}/history")
             layers = self._json(f"/images/{image}/json")["RootFS"].get("Layers") or []
-        return mark_layers(list(reversed(entries)), len(layers))
+        return mark_layers(entries, len(layers))
 
     def layer_sizes(self, image: str) -> list[int]:
         """Bytes of each entry of the image's history, oldest first."""
+        return [int(entry["Size"]) for entry in self._history(image)]
+
+    def _history(self, image: str) -> list[Any]:
+        """Entries, oldest first. The containerd store has null instead of none."""
         with engine_errors("read the history of an image"):
-            return [int(entry["Size"]) for entry in reversed(self._json(f"/images/{image}/history"))]
+            return list(reversed(self._json(f"/images/{image}/history") or []))
 
     def tag(self, image: str, reference: str) -> None:
         """Give an image a reference, which leaves the image that had it."""

@@ -138,12 +138,12 @@ class SourceFiles:
 
 @dataclass(slots=True)
 class ContainerRoot:
-    """`RootFs` of a container, each path asked once. `with_owners` costs a second call a folder."""
+    """`RootFs` of a container, each path asked once."""
 
     engine: Engine
     container: str
-    with_owners: bool = False
     _seen: dict[str, Stat | None] = field(default_factory=dict)
+    _folders: dict[str, Stat] = field(default_factory=dict)
 
     def stat(self, path: str) -> Stat | None:
         """What is at a relative path that leads through no links."""
@@ -155,19 +155,22 @@ class ContainerRoot:
         found = self.engine.stat(self.container, f"/{path}")
         if found is None:
             return None
-        kind = _KINDS[found.kind]
-        if kind == "dir" and self.with_owners:
+        return Stat(kind=_KINDS[found.kind], mode=found.mode, linkname=found.link_target)
+
+    def folder(self, path: str) -> Stat:
+        """A folder with its owner, which only the head of its tar tells."""
+        if path not in self._folders:
             with ChunkReader(self.engine.read_tar(self.container, f"/{path}")) as reader:
                 first = next(read_tar(cast("BinaryIO", reader)))
-            return Stat(
-                kind=kind,
+            self._folders[path] = Stat(
+                kind="dir",
                 mode=first.mode,
                 uid=first.uid,
                 gid=first.gid,
                 xattrs=first.xattrs,
                 mtime_ns=first.mtime_ns,
             )
-        return Stat(kind=kind, mode=found.mode, linkname=found.link_target)
+        return self._folders[path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +193,7 @@ class Copier:
         # placing everything once in vain; or a twin is asked, where reading the sources twice would cost.
         read_twice = untouched is None or step.origin is None
         asked = container if read_twice else self.sources.container(untouched or "", twin=True).container
-        root = ContainerRoot(self.engine, asked, with_owners=looks_at_owners(step))
+        root = ContainerRoot(self.engine, asked)
         options = self._options(container, step)
         if read_twice:
             for _ in self.halt.guard(self._placed(step, root, options)):
@@ -219,7 +222,7 @@ class Copier:
             exclude=step.exclude,
             parents=step.parents,
             unpack=step.unpack,
-            made_at_ns=self._now_ns(),
+            made_at_ns=self.now_ns(),
         )
 
     def _placed(self, step: CopyStep, root: RootFs | View, options: CopyOptions) -> Iterator[Entry]:
@@ -241,16 +244,17 @@ class Copier:
             folder = "/".join(parts[: depth + 1])
             present = view.stat(folder)
             if present is None:
-                missing.append(Entry(path=folder, kind="dir", mode=0o755, mtime_ns=self._now_ns()))
+                missing.append(Entry(path=folder, kind="dir", mode=0o755, mtime_ns=self.now_ns()))
             elif present.kind != "dir":
                 raise CopyError(
                     f"cannot make the folder {path}: /{folder} is a {present.kind}",
                     hint="choose another WORKDIR",
                 )
         uid, gid = self._owner(container, step.owner, step.span) if missing and step.owner else (0, 0)
-        for entry in missing:
-            view.add_folder(entry.path, new=True)
-        return [replace(entry, uid=uid, gid=gid) for entry in missing]
+        made = [replace(entry, uid=uid, gid=gid) for entry in missing]
+        for entry in made:
+            view.add_folder(entry, new=True)
+        return made
 
     def _write(self, container: str, entries: Iterable[Entry]) -> None:
         parts = _Parts(iter(entries))
@@ -282,13 +286,9 @@ class Copier:
                     return file.read().decode(errors="replace")
         return ""
 
-    def _now_ns(self) -> int:
+    def now_ns(self) -> int:
+        """The time of what is made now."""
         return time.time_ns() if self.clock.epoch is None else self.clock.epoch * 10**9
-
-
-def looks_at_owners(step: CopyStep | WorkdirStep) -> bool:
-    """Whether a step leaves folders of the image as they are, for which it has to know how they are."""
-    return isinstance(step, CopyStep) and bool(step.exclude or step.parents)
 
 
 class _Parts:

@@ -225,7 +225,7 @@ class LayerContainer:
         """Scripts of heredocs, in the container's /dev, which is in no layer."""
         for name, content in step.files:
             path = quote(f"/dev/pipes/{name}")
-            text = f"mkdir -p /dev/pipes && printf %s {quote(content)} >{path}"
+            text = f"mkdir -p /dev/pipes && printf %s {quote(content)} >{path} && chmod 755 {path}"
             running = self._engine.run(self._id, (SHELL, "-c", text), env={}, user=_ROOT, working_dir="/")
             said = b"".join(data for _, data in running.frames())
             if running.exit_code():

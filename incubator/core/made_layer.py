@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from incubator.context.rootfs import View
 from incubator.context.tarstream import write_tar
 from incubator.core.blob import Blob
-from incubator.core.copying import ContainerRoot, looks_at_owners
+from incubator.core.copying import ContainerRoot
 from incubator.core.layer import at_step
 from incubator.core.layer_tar import layer_entries
 from incubator.core.plan.model import CopyStep, WorkdirStep
@@ -34,14 +34,14 @@ def fits_a_tar(around: Surroundings, group: Group) -> bool:
     steps = [step for step in group.steps if step.changes_files]
     if not all(isinstance(step, CopyStep | WorkdirStep) for step in steps):
         return False
-    # What one step puts there, the next would have to find: owners by name, and folders that are left as they are.
+    # What one step puts there, the next would have to find: owners by name.
     return len(steps) == 1 or not any(_asks_much(step) for step in steps)
 
 
 def _asks_much(step: object) -> bool:
     match step:
         case CopyStep():
-            return step.link or looks_at_owners(step) or not _is_number(step.chown)
+            return step.link or not _is_number(step.chown)
         case WorkdirStep():
             return not _is_number(step.owner)
         case _:
@@ -60,10 +60,9 @@ def make_layer(around: Surroundings, image: str, group: Group, started: set[Step
     """
     copier = around.copier
     asked = copier.sources.container(image, around.platform, twin=True).container
-    with_owners = ContainerRoot(around.engine, asked, with_owners=True)
+    root = ContainerRoot(around.engine, asked)
     steps = [step for step in group.steps if isinstance(step, CopyStep | WorkdirStep)]
-    exactly = any(map(looks_at_owners, steps))
-    view = View(with_owners if exactly else ContainerRoot(around.engine, asked))
+    view = View(root)
     durations: list[float] = []
 
     def entries() -> Iterator[Entry]:
@@ -75,7 +74,7 @@ def make_layer(around: Surroundings, image: str, group: Group, started: set[Step
 
     around.emit(StepStarted(step=steps[0].ref))
     started.add(steps[0].ref)
-    changes = layer_entries(around.halt.guard(entries()), with_owners)
+    changes = layer_entries(around.halt.guard(entries()), root, made_at_ns=copier.now_ns())
     first = next(changes, None)
     if first is None:
         layer = Blob.of_bytes(b"")

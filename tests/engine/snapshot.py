@@ -6,6 +6,7 @@ import hashlib
 import json
 import tarfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from incubator.core.streams import ChunkReader
@@ -31,12 +32,18 @@ ENGINE_PATHS = {
 }
 """What engines make in each container."""
 
+THIS_YEAR = datetime.now(UTC).timestamp() - 365 * 86400
+"""Where long ago ends."""
+
 ENGINE_FOLDERS = ("dev/", "proc/", "sys/", "run/secrets")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`config` without unset keys; `files`: path to kind, mode, owner, content or link target, xattrs."""
+    """`config` without unset keys; `files`: path to kind, mode, owner, content, link target, device, time, xattrs.
+
+    Only times of long ago are there: a later one is that of the build itself.
+    """
 
     config: dict[str, Any]
     files: dict[str, tuple[Any, ...]]
@@ -97,7 +104,10 @@ def _look(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, tuple[Any
     digest = hashlib.sha256(content.read()).hexdigest() if content else ""
     xattrs = tuple(sorted((k, v) for k, v in member.pax_headers.items() if k.startswith("SCHILY.xattr.")))
     mode = 0o777 if member.issym() else member.mode & 0o7777
-    return path, (member.type, oct(mode), member.uid, member.gid, digest, member.linkname, xattrs)
+    device = (member.devmajor, member.devminor) if member.isdev() and not member.isfifo() else ()
+    mtime = int(member.mtime) if member.mtime < THIS_YEAR else None
+    link = member.linkname
+    return path, (member.type, oct(mode), member.uid, member.gid, digest, link, device, mtime, xattrs)
 
 
 def _is_engines(path: str) -> bool:

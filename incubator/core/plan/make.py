@@ -278,14 +278,12 @@ def split_stages(document: ins.Document) -> tuple[Stage, ...]:
 
 
 def find_target(stages: tuple[Stage, ...], target: str | None) -> Stage:
-    """The stage to build: by name, by number, or the last. Raises InputError."""
+    """The stage to build: by name, or the last. Raises InputError; a number is no name here, as with BuildKit."""
     if target is None or target == "":
         return stages[-1]
     for stage in reversed(stages):
         if stage.head.alias and stage.head.alias.lower() == target.lower():
             return stage
-    if target.isascii() and target.isdigit() and int(target) < len(stages):
-        return stages[int(target)]
     raise InputError(f"there is no stage {target!r} in the Dockerfile", hint=_stage_hint(target, stages))
 
 

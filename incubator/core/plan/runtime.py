@@ -31,7 +31,7 @@ _SIGNALS = {
     "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ",
 }  # fmt: skip
 _REALTIME = re.compile(r"RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?")
-_HIGHEST_SIGNAL = 64
+_NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
 def with_env(config: RuntimeConfig, values: Mapping[str, str]) -> RuntimeConfig:
@@ -85,12 +85,10 @@ def with_volumes(config: RuntimeConfig, paths: Iterable[str], span: Span) -> Run
 
 
 def with_stop_signal(config: RuntimeConfig, signal: str, span: Span) -> RuntimeConfig:
-    """STOPSIGNAL. Raises DockerfileError for what is no signal."""
+    """STOPSIGNAL. Raises DockerfileError for what is no signal; of numbers only 0 is none, as with BuildKit."""
     name = signal.upper().removeprefix("SIG")
     known = (
-        1 <= int(name) <= _HIGHEST_SIGNAL
-        if name.isascii() and name.isdigit()
-        else name in _SIGNALS or bool(_REALTIME.fullmatch(name))
+        int(signal) != 0 if _NUMBER.fullmatch(signal) else name in _SIGNALS or bool(_REALTIME.fullmatch(name))
     )
     if not known:
         raise DockerfileError(

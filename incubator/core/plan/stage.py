@@ -124,6 +124,7 @@ class _StageBuilder:
         file_steps = (ins.RunInstruction, ins.CopyInstruction, ins.AddInstruction, ins.WorkdirInstruction)
         self._total = 1 + sum(isinstance(instruction, file_steps) for instruction in instructions)
         self._cmd_set = False
+        self._from_scratch = start.base is None
         self._values_lack = False
         self.steps: list[Step] = []
         self.config = replace(start.config, on_build=())
@@ -229,13 +230,18 @@ class _StageBuilder:
                 raise _unsupported(f"RUN {flag}", instruction.span)
         command, files = _resolve_heredocs(instruction)
         argv = runtime.command_words(self.config, command)
+        # A script counts as the command of the shell, though its own interpreter runs it.
+        scripts = tuple(f"/dev/pipes/{name}" for name, _ in files)
+        shown = (
+            runtime.command_words(self.config, replace(instruction.command, words=scripts)) if files else argv
+        )
         self.steps.append(
             RunStep(
                 ref=self._ref(instruction, counts=True),
                 instruction=instruction,
                 span=instruction.span,
                 config=self.config,
-                created_by=texts.run_created_by(self.scope.run_args(), argv),
+                created_by=texts.run_created_by(self.scope.run_args(), shown),
                 argv=argv,
                 env=self.scope.run_env(self._context.build_args.given),
                 proxies=frozenset(proxies(self._context.build_args.given)),
@@ -255,12 +261,15 @@ class _StageBuilder:
         destination = expand(instruction.destination, span)
         heredocs = tuple(self._expand_heredoc(heredoc, span) for heredoc in instruction.heredocs)
         chown = expand(instruction.chown, span) if instruction.chown else None
+        if chown and self._is_empty() and not all(part.isdigit() for part in chown.split(":") if part):
+            raise DockerfileError(
+                f"--chown={chown}: there is no /etc/passwd or /etc/group yet to look names up in",
+                rule="chown",
+                span=span,
+                hint="write numbers, as in --chown=1000:1000",
+            )
         chmod = expand(instruction.chmod, span) if instruction.chmod else None
-        flags = [
-            f"--{flag}={value}"
-            for flag, value in (("from", copy and copy.from_), ("chown", chown), ("chmod", chmod))
-            if value
-        ]
+        flags = [f"--{flag}={value}" for flag, value in (("chown", chown), ("chmod", chmod)) if value]
         names = (*sources, *(f"<<{heredoc.name}" for heredoc in heredocs))
         self.steps.append(
             CopyStep(
@@ -282,6 +291,10 @@ class _StageBuilder:
                 unpack=copy is None,
             )
         )
+
+    def _is_empty(self) -> bool:
+        """Whether the stage has no files so far."""
+        return self._from_scratch and not any(step.changes_files for step in self.steps)
 
     def _expand_heredoc(self, heredoc: ins.Heredoc, span: Span) -> ins.Heredoc:
         content = heredoc.body

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from incubator.core.plan.ports import parse_ports
 from incubator.core.plan.runtime import expand_pairs
 from incubator.dockerfile import instructions as ins
 
@@ -37,7 +38,8 @@ def copy_created_by(keyword: str, flags: Iterable[str], sources: Iterable[str], 
 def metadata_created_by(instruction: ins.Instruction, scope: Scope, after: RuntimeConfig) -> str:
     """History line of an instruction that changes the config, with the values it came to.
 
-    `scope` is that before the instruction, `after` the config after it.
+    `scope` is that before the instruction, `after` the config after it. Lists look as in BuildKit's lines;
+    ONBUILD has none there.
     """
     span = instruction.span
     match instruction:
@@ -45,18 +47,33 @@ def metadata_created_by(instruction: ins.Instruction, scope: Scope, after: Runti
             pairs = expand_pairs(instruction.pairs, scope, span)
             return " ".join([instruction.keyword, *(f"{name}={value}" for name, value in pairs)])
         case ins.ExposeInstruction():
-            return " ".join(["EXPOSE", *scope.split(instruction.ports, span)])
+            words = scope.split(instruction.ports, span)
+            return f"EXPOSE {_listed(port for word in words for port in parse_ports(word, span))}"
         case ins.VolumeInstruction():
-            return " ".join(["VOLUME", *scope.expand_all(instruction.paths, span)])
+            return f"VOLUME {_listed(scope.expand_all(instruction.paths, span))}"
         case ins.WorkdirInstruction():
             return f"WORKDIR {after.working_dir}"
         case ins.UserInstruction():
             return f"USER {after.user}"
         case ins.CmdInstruction():
-            return f"CMD {json.dumps(list(after.cmd or ()), ensure_ascii=False)}"
+            return f"CMD {_listed(map(_quoted, after.cmd or ()))}"
         case ins.EntrypointInstruction():
-            return f"ENTRYPOINT {json.dumps(list(after.entrypoint or ()), ensure_ascii=False)}"
+            return f"ENTRYPOINT {_listed(map(_quoted, after.entrypoint or ()))}"
+        case ins.ShellInstruction():
+            return f"SHELL {_listed(instruction.shell)}"
+        case ins.OnbuildInstruction():
+            return ""
+        case ins.MaintainerInstruction():
+            return f"MAINTAINER {instruction.name}"
         case ins.StopsignalInstruction():
             return f"STOPSIGNAL {after.stop_signal}"
         case _:
             return instruction.original
+
+
+def _listed(words: Iterable[str]) -> str:
+    return f"[{' '.join(words)}]"
+
+
+def _quoted(word: str) -> str:
+    return json.dumps(word, ensure_ascii=False)

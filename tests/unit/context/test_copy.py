@@ -9,7 +9,7 @@ import lzma
 import os
 import tarfile
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,6 +45,10 @@ class Image:
         kind = "file" if entry.kind == "hardlink" else entry.kind
         return Stat(kind=kind, mode=entry.mode, linkname=entry.linkname, uid=entry.uid, gid=entry.gid)
 
+    def folder(self, path: str) -> Stat:
+        entry = self.tree[path]
+        return Stat(kind="dir", mode=entry.mode, uid=entry.uid, gid=entry.gid, xattrs=entry.xattrs)
+
     def apply(self, entry: Entry) -> None:
         """As the engine unpacks a tar: what is no folder replaces all there is."""
         parent = entry.path.rpartition("/")[0]
@@ -62,11 +66,13 @@ class Image:
     def copy(
         self, sources: Any, patterns: str, destination: str, workdir: str = "/", **options: Any
     ) -> list[str]:
-        """Place, apply, and return the paths of the entries."""
+        """Place, apply, and return the paths of the entries, but for folders that get another time only."""
         pairs = [(sources, pattern) for pattern in patterns.split(" ")]
         paths = []
         for entry in place(pairs, destination, workdir=workdir, root=self, options=CopyOptions(**options)):
-            paths.append(entry.path)
+            before = self.tree.get(entry.path)
+            if before is None or replace(before, mtime_ns=entry.mtime_ns) != entry:
+                paths.append(entry.path)
             self.apply(entry)
         return paths
 
@@ -475,3 +481,11 @@ def test_a_compressed_file_cannot_ask_for_much_memory(tmp_path: Path) -> None:
     data[end : end + 4] = zlib.crc32(data[12:end]).to_bytes(4, "little")
     with pytest.raises(ContextError, match="80 MiB"):
         added(tmp_path, Image(), bytes(data), "/x/")
+
+
+def test_the_folder_copied_to_takes_the_time_of_the_source(context: DirectoryContext) -> None:
+    image = Image()
+    image.add("opt", mode=0o700, uid=3, mtime_ns=5)
+    image.copy(context, "src", "/opt")
+    wanted = next(iter(context.walk(context.resolve("src")[0]))).mtime_ns
+    assert (image.tree["opt"].mode, image.tree["opt"].uid, image.tree["opt"].mtime_ns) == (0o700, 3, wanted)

@@ -33,7 +33,7 @@ def test_the_last_step_that_changes_files_made_the_layer() -> None:
     entries = group_history(group, made_layer=True, clock=CLOCK)
     assert [(entry.created_by, entry.empty_layer) for entry in entries] == [
         ("MAINTAINER me", True), ("ENV A=1", True), ("RUN /bin/sh -c a", True), ("LABEL b=c", True),
-        ("RUN /bin/sh -c d", False), ('CMD ["/bin/sh", "-c", "e"]', True),
+        ("RUN /bin/sh -c d", False), ('CMD ["/bin/sh" "-c" "e"]', True),
     ]  # fmt: skip
     assert {(entry.created, entry.comment) for entry in entries} == {
         ("1970-01-01T00:00:00.000000Z", "incubator")

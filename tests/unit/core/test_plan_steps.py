@@ -264,9 +264,9 @@ def test_a_trigger_may_copy_from_a_stage_of_the_file() -> None:
     assert [s.name for s in plan("FROM busybox AS tools\nFROM img", image).stages] == ["tools", "stage-1"]
     with pytest.raises(DockerfileError, match=r"^Dockerfile:1:1: error\[unknown-stage\]: --from=later"):
         plan(
-            "FROM img\nFROM busybox AS later\nFROM 0",
+            "FROM img AS first\nFROM busybox AS later",
             base("img", on_build=("COPY --from=later /a /a",)),
-            target="0",
+            target="first",
         )
 
 

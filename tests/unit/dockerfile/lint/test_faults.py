@@ -83,7 +83,6 @@ def test_only_what_the_target_needs() -> None:
     text = "FROM a AS one\nENV x=${y!}\nFROM b AS two\nENV x=${z!}\n"
     assert len(faults(text)) == 2
     assert faults(text, target="one")[0].startswith("Dockerfile:2:7: ")
-    assert faults(text, target="1")[0].startswith("Dockerfile:4:7: ")
 
 
 def test_a_default_that_is_not_used_is_not_expanded() -> None:
