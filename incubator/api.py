@@ -58,6 +58,9 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     shm_size: int | str | None = None,
     ulimits: str | Sequence[str] | None = None,
     no_cache_filters: str | Sequence[str] | None = None,
+    max_parallelism: int | None = None,
+    timeout: float | str | None = None,
+    keep_failed: bool = False,
     push: bool = False,
     load: bool = True,
     no_cache: bool = False,
@@ -96,6 +99,9 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         shm_size: size of `/dev/shm`, in bytes or as `128m`.
         ulimits: limits of each process, as `nofile=1024:2048`.
         no_cache_filters: stages for which no earlier results are used.
+        max_parallelism: layers that may be made at the same time; 4 by default.
+        timeout: longest time that making all layers may take: seconds, or as `30m`.
+        keep_failed: leave what a failed step made as an image; the error's `kept_image` names it.
         push: push all tags.
         load: keep the image on the engine when it is pushed.
         no_cache: use no earlier results.
@@ -123,6 +129,9 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         "network": network,
         "no_cache": no_cache or None,
         "no_cache_filters": no_cache_filters,
+        "max_parallelism": max_parallelism,
+        "timeout": timeout,
+        "keep_failed": keep_failed or None,
         "platform": platform,
         "pull": pull or None,
         "rm": rm or None,

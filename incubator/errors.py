@@ -143,7 +143,14 @@ class ExpandError(DockerfileError):
 
 
 class StepFailed(BuilderError):
-    """A step exited non-zero: `exit_status`, and `log_tail`, the last lines of its output."""
+    """A step exited non-zero: `exit_status`, and `log_tail`, the last lines of its output.
+
+    `peak_memory_bytes` is the most memory its container used, where that is known. `kept_image` holds the files that
+    it left, if they were to be kept.
+    """
+
+    peak_memory_bytes: int | None = None
+    kept_image: str | None = None
 
     def __init__(
         self,
@@ -160,7 +167,18 @@ class StepFailed(BuilderError):
 
     def __str__(self) -> str:
         tail = "".join(f"\n   | {line}" for line in self.log_tail)
-        return super().__str__() + (f"\nlast lines of output:{tail}" if tail else "")
+        lines = [super().__str__()]
+        if tail:
+            lines.append(f"last lines of output:{tail}")
+        if self.kept_image:
+            lines += self.kept_lines
+        return "\n".join(lines)
+
+    @property
+    def kept_lines(self) -> list[str]:
+        """How to look at what the step left, and to take it away."""
+        image = self.kept_image
+        return [f"look inside: docker run --rm -it {image} sh", f"remove it: docker image rm {image}"]
 
 
 class TimedOut(BuilderError):

@@ -81,11 +81,15 @@ class StepOutput(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished(Event):
-    """A step ended well. `cached`: nothing ran, an earlier result was used."""
+    """A step ended well. `cached`: nothing ran, an earlier result was used.
+
+    `peak_memory_bytes`: the most memory that the container of its layer had used by then; None where nobody tells.
+    """
 
     step: StepRef
     duration_s: float
     cached: bool = False
+    peak_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

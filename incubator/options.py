@@ -14,13 +14,13 @@ from incubator.core.container_options import (
     parse_shm_size,
     parse_ulimit,
 )
-from incubator.core.limits import check_limits, parse_layer_splits
+from incubator.core.limits import check_limits, parse_layer_splits, parse_parallelism, parse_timeout
 from incubator.core.trust import ARGUMENTS, find_escapes
 from incubator.errors import InputError
 from incubator.faults import Faults
 from incubator.oci.platform import parse_platform
 from incubator.oci.reference import parse_reference
-from incubator.request import BuildRequest, Limits
+from incubator.request import DEFAULT_PARALLELISM, BuildRequest, Limits
 from incubator.sources import open_sources
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ class Settings:
     no_cache_filters: tuple[str, ...] = ()
     rm: bool = True
     force_rm: bool = True
+    keep_failed: bool = False
+    max_parallelism: int = DEFAULT_PARALLELISM
+    timeout_s: float | None = None
 
 
 def merge_options(
@@ -109,6 +112,10 @@ def read_settings(config: ImageConfig, *, faults: Faults) -> Settings:
         ),
         rm=config.rm,
         force_rm=config.forcerm,
+        keep_failed=config.keep_failed,
+        max_parallelism=_one(config.scalar("max_parallelism"), parse_parallelism, faults)
+        or DEFAULT_PARALLELISM,
+        timeout_s=_one(config.scalar("timeout"), parse_timeout, faults),
     )
 
 
@@ -166,6 +173,9 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         load=load,
         rm=settings.rm,
         force_rm=settings.force_rm,
+        keep_failed=settings.keep_failed,
+        max_parallelism=settings.max_parallelism,
+        timeout_s=settings.timeout_s,
         credentials=tuple(credentials),
         source_date_epoch=epoch,
     )

@@ -84,7 +84,8 @@ class BuildRequest:
     `force_rm`: after failure too. `load` only matters with `push`: False takes the local tags away again once
     all are in the registry. `no_cache_filters` are stages for which no earlier results are used. `target` None:
     the last stage. `platform` None: the engine's own. `max_parallelism`: how many layers may be
-    made at the same time. `timeout_s`: of everything up to the last layer.
+    made at the same time. `timeout_s`: of everything up to the last layer. `keep_failed`: leave what a failed
+    step made as an image.
     """
 
     dockerfile: Source
@@ -109,5 +110,6 @@ class BuildRequest:
     force_rm: bool = True
     max_parallelism: int = DEFAULT_PARALLELISM
     timeout_s: float | None = None
+    keep_failed: bool = False
     credentials: Sequence[Credential] = ()
     source_date_epoch: int | None = None

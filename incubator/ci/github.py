@@ -159,6 +159,7 @@ def _annotations(error: BuilderError) -> list[Annotation]:
     lines = [error.message]
     if isinstance(error, StepFailed):
         lines += error.log_tail
+        lines += error.kept_lines if error.kept_image else []
     lines += error.advice
     return [Annotation(title=_title(error), message="\n".join(lines), span=error.span)]
 

@@ -15,7 +15,7 @@ from incubator.core.container_options import (
     parse_shm_size,
     parse_ulimit,
 )
-from incubator.core.limits import make_limits, parse_layer_splits
+from incubator.core.limits import make_limits, parse_layer_splits, parse_parallelism, parse_timeout
 from incubator.core.trust import Origin, make_volume
 from incubator.errors import BuilderError, InputError, InputErrors
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_reference
@@ -80,6 +80,9 @@ class PipelineInputs:
     ulimit: tuple[Ulimit, ...] = ()
     cgroup_parent: str | None = None
     security_opt: tuple[str, ...] = ()
+    max_parallelism: int | None = None
+    timeout: float | None = None
+    keep_failed: bool | None = None
     config: str | None = None
     registry: str | None = None
     username: str | None = None
@@ -140,6 +143,9 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         ulimit=tuple(reader.each("ulimit", parse_ulimit)),
         cgroup_parent=reader.parsed("cgroup-parent", parse_cgroup_parent),
         security_opt=tuple(reader.each("security-opt", parse_security_opt)),
+        max_parallelism=reader.parsed("max-parallelism", parse_parallelism),
+        timeout=reader.parsed("timeout", parse_timeout),
+        keep_failed=reader.boolean("keep-failed"),
         config=reader.text("config"),
         registry=reader.parsed("registry", _registry),
         username=reader.text("username"),

@@ -85,5 +85,8 @@ def _values(inputs: PipelineInputs) -> Mapping[str, Any]:
         "shm_size": inputs.shm_size,
         "ulimits": [str(limit) for limit in inputs.ulimit] or None,
         "cgroup_parent": inputs.cgroup_parent,
+        "max_parallelism": inputs.max_parallelism,
+        "timeout": inputs.timeout,
+        "keep_failed": inputs.keep_failed,
         "security_opts": list(inputs.security_opt) or None,
     }

@@ -97,6 +97,8 @@ def make_parser() -> ArgumentParser:
         steps, "--force-rm", help="remove intermediate containers after a failure too (default)"
     )
 
+    _add_course(parser, steps)
+
     reuse = parser.add_argument_group("base images and cache")
     parser.add_switch(reuse, "--pull", help="always ask the registry for newer base images")
     parser.add_switch(reuse, "--no-cache", help="use no earlier results")
@@ -137,6 +139,12 @@ def make_parser() -> ArgumentParser:
     return parser
 
 
+def _add_course(parser: ArgumentParser, group: argparse._ArgumentGroup) -> None:
+    parser.add_switch(group, "--keep-failed", help="leave the files of a step that failed as an image")
+    group.add_argument("--max-parallelism", metavar="N", help="layers that are made at the same time (4)")
+    group.add_argument("--timeout", metavar="TIME", help="longest time for all layers, as in 90s or 1h30m")
+
+
 def _add_list(group: argparse._ArgumentGroup, *names: str, **options: Any) -> None:
     group.add_argument(*names, action="append", default=[], **options)
 
@@ -163,6 +171,9 @@ def read_values(arguments: argparse.Namespace, environ: Mapping[str, str], fault
         "network": arguments.network,
         "no_cache": arguments.no_cache,
         "no_cache_filters": arguments.no_cache_filter,
+        "keep_failed": arguments.keep_failed,
+        "max_parallelism": arguments.max_parallelism,
+        "timeout": arguments.timeout,
         "platform": arguments.platform,
         "pull": arguments.pull,
         "rm": arguments.rm,

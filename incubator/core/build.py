@@ -19,7 +19,7 @@ from incubator.core.plan.graph import dependencies
 from incubator.core.plan.make import PlanOptions, check_options, find_filtered, make_plan, split_stages
 from incubator.core.plan.model import CopyStep
 from incubator.core.publish import log_in, publish
-from incubator.core.result import CommandLog, LayerResult, ResultImage
+from incubator.core.result import LayerResult, ResultImage
 from incubator.core.schedule import Schedule
 from incubator.core.stages import StageExecutor
 from incubator.dockerfile import parse
@@ -152,6 +152,7 @@ class Builder:
                 halt=halt,
                 keep_containers=not request.rm,
                 keep_after_failure=not request.force_rm,
+                keep_failed=self._id if request.keep_failed else "",
             ),
             workshop=workshop,
             sources=sources,
@@ -176,14 +177,14 @@ class Builder:
         self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - begin))
         sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
         digests = publish(engine, self._emit, image_id, request)
-        logs = [log for stage in plan.stages for log in results[stage.index].logs]
+        logs = tuple(log for stage in plan.stages for log in results[stage.index].logs)
         return ResultImage(
             id=image_id,
             config_digest=digest_of(config.to_json_bytes()),
             tags=tuple(str(tag) for tag in request.tags),
             digests=digests,
             layers=_layer_results(config, final, sizes),
-            logs=tuple(CommandLog(command=step.ref.text, logs=text) for step, text in logs),
+            logs=logs,
             config=config.config,
             platform=config.platform,
             duration_s=time.monotonic() - begin,

@@ -221,6 +221,17 @@ class ImageConfig:
         return value
 
     @property
+    def keep_failed(self) -> bool:
+        """Whether what a failed step made stays as an image."""
+        return self._flag("keep_failed", default=False)
+
+    @property
+    def max_parallelism(self) -> int | str | None:
+        """Layers made at the same time, as given."""
+        value: int | str | None = self._value("max_parallelism")
+        return value
+
+    @property
     def no_cache(self) -> bool:
         """Whether earlier results are left unused."""
         return self._flag("no_cache", default=False)
@@ -254,6 +265,12 @@ class ImageConfig:
     def tags(self) -> list[str]:
         """References that the image gets."""
         return self._texts("tags")
+
+    @property
+    def timeout(self) -> float | str | None:
+        """Longest time for all layers, as given."""
+        value: float | str | None = self._value("timeout")
+        return value
 
     @property
     def target(self) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from incubator.core.engine import ContainerSpec
+from incubator.core.failures import explain, keep
 from incubator.core.halt import Halted
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
 from incubator.core.script import (
@@ -43,7 +44,7 @@ _ROOT = "0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What all containers of a build share."""
+    """What all containers of a build share. `keep_failed`: tag of the image to make of a failed step's files."""
 
     engine: Engine
     copier: Copier
@@ -59,6 +60,7 @@ class Surroundings:
     security_opts: Sequence[str] = ()
     keep_containers: bool = False
     keep_after_failure: bool = False
+    keep_failed: str = ""
 
 
 class LayerContainer:
@@ -103,7 +105,9 @@ class LayerContainer:
             begin = time.monotonic()
             with at_step(step):
                 self._execute(step)
-            self._around.emit(StepFinished(step=step.ref, duration_s=time.monotonic() - begin))
+            peak = self.logs[step.ref].peak_bytes if step.ref in self.logs else None
+            took = time.monotonic() - begin
+            self._around.emit(StepFinished(step=step.ref, duration_s=took, peak_memory_bytes=peak))
 
     def commit(self, reference: str) -> ImageInfo:
         """The image of the parent's layers and this one, or as many as the parent's if nothing changed."""
@@ -184,7 +188,7 @@ class LayerContainer:
         names = [name for name, _ in step.env]
         status: int | None = CANNOT_ENTER
         if (step.user or _ROOT) == self._user and fits_shell(names):
-            status = self._shell.run(step, output)
+            status, self.logs[step.ref].peak_bytes = self._shell.run(step, output)
         if status == CANNOT_ENTER:  # an engine enters the folder before it becomes the user
             status = self._run_beside(step, output)
         return status
@@ -246,26 +250,15 @@ class LayerContainer:
         raise self._failure(step, self._engine.wait(self._id), log)
 
     def _failure(self, step: RunStep, status: int, log: Log) -> StepFailed:
-        hint = _HINTS.get(status)
-        memory = self._around.limits.memory_bytes
-        if status == _KILLED and (memory or self._engine.state(self._id).oom_killed):
-            limit = f"the memory limit of {memory} bytes" if memory else "the machine's memory"
-            hint = f"the command was killed; it probably went over {limit}"
-        return StepFailed(
-            f"RUN failed with exit status {status}",
-            exit_status=status,
-            log_tail=log.tail,
-            span=step.span,
-            hint=hint,
-        )
-
-
-_KILLED = 137
-_HINTS = {
-    126: "the command was found but cannot be executed: is the file executable, and for this platform?",
-    127: "a command was not found: is it installed in this image, and in PATH?",
-    _KILLED: "the command was killed",
-}
+        limit = self._around.limits.memory_bytes
+        oom_killed = self._engine.state(self._id).oom_killed
+        message, hint = explain(status, limit_bytes=limit, peak_bytes=log.peak_bytes, oom_killed=oom_killed)
+        error = StepFailed(message, exit_status=status, log_tail=log.tail, span=step.span, hint=hint)
+        error.peak_memory_bytes = log.peak_bytes
+        if self._around.keep_failed:
+            self._around.halt.check()  # another one has failed before, and this container is not what it was
+            error.kept_image = keep(self._engine, self._id, step, self._around.keep_failed)
+        return error
 
 
 class _Shell:
@@ -280,8 +273,8 @@ class _Shell:
             raise
         self._frames = self._attached.frames()
 
-    def run(self, step: RunStep, output: Output) -> int | None:
-        """Exit status of a step's command; None when the container ended under it."""
+    def run(self, step: RunStep, output: Output) -> tuple[int | None, int | None]:
+        """Exit status of a step's command, None when the container ended under it; the most memory used so far."""
         mark = f"\x1e{secrets.token_hex(16)}:"
         self._attached.send(step_script(step.argv, env=step.env, cwd=step.cwd, mark=mark))
         finders: dict[StreamName, MarkFinder]
@@ -291,11 +284,11 @@ class _Shell:
             if plain:
                 output(stream, plain)
             if all(finder.status is not None for finder in finders.values()):
-                return finders["stdout"].status
+                return finders["stdout"].status, finders["stdout"].peak_bytes
         for stream, finder in finders.items():
             if rest := finder.rest():
                 output(stream, rest)
-        return None
+        return None, None
 
     def close(self) -> None:
         """Let the shell end."""

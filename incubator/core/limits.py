@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from incubator.dockerfile.durations import parse_duration_ns
 from incubator.errors import InputError, InputErrors
 from incubator.faults import Faults, did_you_mean
 from incubator.request import Limits
@@ -23,6 +24,8 @@ SMALLEST_MEMORY = 6 * 1024**2
 
 MOST_CPU_SHARES = 262144
 MOST_CPU = 8191
+MOST_PARALLELISM = 1024
+MOST_TIMEOUT_S = 7 * 24 * 3600
 CPU_PERIODS = (1_000, 1_000_000)
 """Microseconds, least and most."""
 
@@ -271,3 +274,29 @@ def _whole_number(value: Any) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     return None
+
+
+def parse_parallelism(value: int | str) -> int:
+    """How much may happen at the same time, at least 1. Raises InputError."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= MOST_PARALLELISM:
+        raise InputError(
+            f"invalid max_parallelism {value!r}",
+            hint=f"it is a number of layers, from 1 (one after the other) to {MOST_PARALLELISM}",
+        )
+    return int(text)
+
+
+def parse_timeout(value: float | str) -> float:
+    """Seconds of `90`, `90s`, `1h30m`. Raises InputError."""
+    seconds = 0.0
+    if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value.strip()):
+        with suppress(ValueError):
+            seconds = parse_duration_ns(value.strip()) / 1e9
+    elif not isinstance(value, bool):
+        seconds = float(value)
+    if not 0 < seconds <= MOST_TIMEOUT_S:
+        raise InputError(
+            f"invalid timeout {value!r}", hint="it is a number of seconds, or as in 90s, 30m, 1h30m"
+        )
+    return seconds

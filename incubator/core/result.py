@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandLog:
-    """Output of one instruction: `command` is its text, `logs` what it printed (both streams, as text)."""
+    """Output of one instruction: `command` is its text, `logs` what it printed (both streams, as text).
+
+    Of very long output the last MiB is kept. `peak_memory_bytes`: the most memory that the container of the
+    instruction's layer had used when it ended; None where the engine's kernel does not tell.
+    """
 
     command: str
     logs: str
+    peak_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

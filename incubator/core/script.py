@@ -25,6 +25,9 @@ _ENGINE_VARIABLES = ("HOSTNAME", "container", "TERM", "SHLVL", "OLDPWD", "PWD")
 With the outer shell's PWD, `pwd` in a working folder that is a link would not say where it leads.
 """
 
+_PEAK_FILES = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
+"""Where kernels tell the most memory that a container has used: cgroups of version 2 and 1."""
+
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SHELLS_OWN = {
     "BASHOPTS", "BASHPID", "BASH_ARGC", "BASH_ARGV", "BASH_LINENO", "BASH_SOURCE", "BASH_VERSINFO", "DIRSTACK", "EUID",
@@ -47,7 +50,8 @@ def step_script(argv: Iterable[str], *, env: Iterable[tuple[str, str]], cwd: str
     """Shell text that runs one command and then prints the mark with its exit status on both streams.
 
     `exec` keeps the shell's builtins out of exec-form commands. What the step left running is killed, as it
-    would be with its own container; the mark on both streams tells that all output before it has arrived.
+    would be with its own container; the mark on both streams tells that all output before it has arrived. Behind the
+    status stands the most memory that the container has used so far, as far as its kernel tells.
     """
     given = dict(env)
     unset = " ".join(name for name in _ENGINE_VARIABLES if name not in given)
@@ -58,7 +62,9 @@ def step_script(argv: Iterable[str], *, env: Iterable[tuple[str, str]], cwd: str
         f"if cd {quote(cwd)} 2>/dev/null\n"
         f"then (unset {unset} && {export}exec {command}) </dev/null; set -- $?\n"
         f"else set -- {CANNOT_ENTER}; fi\n"
-        f"cd /; kill -9 -1 2>/dev/null; echo {quote(mark)}$1; echo {quote(mark)}$1 >&2\n"
+        f"cd /; kill -9 -1 2>/dev/null; _incubator_peak=\n"
+        f"{{ {' || '.join(f'read -r _incubator_peak <{path}' for path in _PEAK_FILES)}; }} 2>/dev/null\n"
+        f"echo {quote(mark)}$1:$_incubator_peak; echo {quote(mark)}$1 >&2\n"
     )
     return text.encode(errors="surrogateescape")
 
@@ -81,6 +87,7 @@ class MarkFinder:
     mark: bytes
     _held: bytes = b""
     status: int | None = field(default=None, init=False)
+    peak_bytes: int | None = field(default=None, init=False)
 
     def feed(self, data: bytes) -> bytes:
         """Bytes that are output for sure; `status` is set once the whole mark has been seen."""
@@ -91,7 +98,8 @@ class MarkFinder:
             if end < 0:
                 self._held = data[at:]
                 return data[:at]
-            self.status = int(data[at + len(self.mark) : end])
+            status, _, peak = data[at + len(self.mark) : end].partition(b":")
+            self.status, self.peak_bytes = int(status), int(peak) if peak.isdigit() else None
             self._held = data[end + 1 :]
             return data[:at]
         keep = _overlap(data, self.mark)

@@ -18,6 +18,7 @@ from incubator.core.plan.graph import stage_sources
 from incubator.core.plan.keys import base_key, group_key
 from incubator.core.plan.model import BaseImage, CopyStep, RunStep, WorkdirStep
 from incubator.core.refusals import naming_options
+from incubator.core.result import CommandLog
 from incubator.errors import EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
@@ -64,7 +65,7 @@ class StageResult:
     platform: Platform
     history: tuple[HistoryEntry, ...]
     layers: tuple[BuiltLayer, ...]
-    logs: tuple[tuple[Step, str], ...]
+    logs: tuple[CommandLog, ...]
     fresh: bool = False
 
 
@@ -216,7 +217,7 @@ class StageExecutor:
 
     def _make(
         self, around: Surroundings, group: Group, before: StageResult
-    ) -> tuple[ImageInfo, tuple[tuple[Step, str], ...]]:
+    ) -> tuple[ImageInfo, tuple[CommandLog, ...]]:
         """Execute a group; its image and the output of its RUNs."""
         started: set[StepRef] = set()
         if fits_a_tar(around, group):
@@ -230,8 +231,11 @@ class StageExecutor:
         ):
             container.execute()
             image = container.commit(self._workshop.reference())
-            ran = [step for step in group.steps if step.ref in container.logs]
-            return image, tuple((step, container.logs[step.ref].text) for step in ran)
+            ran = [(step, container.logs[step.ref]) for step in group.steps if step.ref in container.logs]
+            return image, tuple(
+                CommandLog(command=step.ref.text, logs=log.text, peak_memory_bytes=log.peak_bytes)
+                for step, log in ran
+            )
 
     def _key(self, group: Group, before: StageResult, *, runs: bool) -> str | None:
         """The group's cache key; None where something it depends on has none."""

@@ -32,9 +32,13 @@ _NEWLINE = ord("\n")
 
 @dataclass(slots=True)
 class Log:
-    """Output of one step: all of it up to a bound, of which the end is kept, so memory stays flat."""
+    """Output of one step: all of it up to a bound, of which the end is kept, so memory stays flat.
+
+    `peak_bytes`: the most memory that its container has used so far, None where nobody tells.
+    """
 
     data: bytearray = field(default_factory=bytearray)
+    peak_bytes: int | None = None
 
     def add(self, data: bytes) -> None:
         """Append."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from incubator.errors import StepFailed
-from incubator.events import BuildFailed, LayerCommitted, StepFinished, StepStarted
+from incubator.errors import StepFailed, TimedOut
+from incubator.events import BuildFailed, LayerCommitted, StepFinished, StepOutput, StepStarted
 from tests.engine.test_cleanup import owned_by, spawn
 
 if TYPE_CHECKING:
@@ -56,6 +56,16 @@ def test_what_a_stage_does_before_it_copies_waits_for_nobody(docker28: Bench, tm
     docker28.build(dockerfile, volumes=[f"{meet}:/meet"])
 
 
+def test_one_after_the_other_if_wished(docker28: Bench) -> None:
+    dockerfile = (
+        "FROM busybox AS one\nRUN echo 1 > /1\nFROM busybox AS two\nRUN echo 2 > /2\n"
+        "FROM busybox\nCOPY --from=one /1 /\nCOPY --from=two /2 /\n"
+    )
+    docker28.build(dockerfile, max_parallelism=1)
+    told = [event for event in docker28.events if isinstance(event, StepStarted | StepFinished)]
+    assert [type(event) for event in told] == [StepStarted, StepFinished] * 4
+
+
 def test_the_same_group_in_two_stages_is_made_once(docker28: Bench) -> None:
     same = "RUN head -c 16 /dev/urandom > /random; sleep 0.5\n"
     dockerfile = (
@@ -88,6 +98,13 @@ def test_the_first_failure_ends_all(bench: Bench, tmp_path: Path) -> None:
     assert isinstance(bench.events[-1], BuildFailed)
     assert bench.events[-1].step
     assert bench.events[-1].step.stage == "bad"
+
+
+def test_a_build_that_takes_too_long_ends(bench: Bench) -> None:
+    with pytest.raises(TimedOut, match="timeout of 3 s"):
+        bench.build("FROM busybox\nRUN echo started; sleep 300\n", timeout="3s")
+    assert any(isinstance(event, StepOutput) for event in bench.events)
+    assert bench.leftovers() == []
 
 
 def test_a_signal_ends_all_stages(bench: Bench) -> None:

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incubator.core.limits import make_limits, parse_layer_splits, parse_size
+from incubator.core.limits import (
+    make_limits,
+    parse_layer_splits,
+    parse_parallelism,
+    parse_size,
+    parse_timeout,
+)
 from incubator.errors import InputError, InputErrors
 from incubator.request import Limits
 
@@ -144,3 +150,24 @@ def test_splits_are_ascending_and_unique(numbers: list[int]) -> None:
     assert list(splits) == sorted(set(splits))
     assert set(splits) - {0} == set(numbers) - {0}
     assert parse_layer_splits(",".join(map(str, numbers))) == splits
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(90, 90), (1.5, 1.5), ("90", 90), (" 90s ", 90), ("1h30m", 5400), ("1.5m", 90), ("200ms", 0.2)],
+)
+def test_timeouts(value: float | str, seconds: float) -> None:
+    assert parse_timeout(value) == seconds
+
+
+@pytest.mark.parametrize("value", [0, -1, "", "0s", "-5s", "5 minutes", "5x", True, "1e3", 10**9, "inf"])
+def test_no_timeouts(value: float | str) -> None:
+    with pytest.raises(InputError, match="invalid timeout"):
+        parse_timeout(value)
+
+
+def test_parallelism() -> None:
+    assert [parse_parallelism(value) for value in (1, "8", " 1024 ")] == [1, 8, 1024]
+    for value in (0, "0", -1, "", "many", True, 1025, "1.5"):
+        with pytest.raises(InputError, match="invalid max_parallelism"):
+            parse_parallelism(value)
