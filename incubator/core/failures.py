@@ -46,6 +46,8 @@ def explain(
             f"{message}: the engine's machine had no memory left{used}",
             "set a memory limit, run less beside this build, or use a larger machine",
         )
+    if limit_bytes and not peak_bytes:
+        return message, f"it probably went over the memory limit of {_size(limit_bytes)}"
     if limit_bytes:
         return message, f"it was probably not the memory limit of {_size(limit_bytes)}{used}"
     return message, f"somebody killed the command, or the engine's machine had no memory left{used}"

@@ -70,7 +70,10 @@ def test_a_step_over_its_limit_says_so(bench: Bench) -> None:
         container_limits={"memory": "32m", "memswap": "32m"},
     )
     assert error.exit_status == 137
-    assert "it went over the memory limit of 32 MiB" in error.message
+    told = (
+        error.hint if bench.handle.name == "podman" else error.message
+    )  # Podman tells neither peak nor reason
+    assert "went over the memory limit of 32 MiB" in (told or "")
     assert "SIGKILL" in error.message
     assert error.span
     assert error.span.first_line == 3
@@ -100,5 +103,5 @@ def test_a_flood_is_shown_within_its_limit(bench: Bench) -> None:
     outputs = [event for event in bench.events if isinstance(event, StepOutput)]
     assert sum(len(event.data) + event.skipped_bytes for event in outputs) == 30_000_009
     assert sum(len(event.data) for event in outputs) < 3 << 20
-    assert outputs[-1].data.endswith(b"\nthe end\n")
+    assert b"".join(event.data for event in outputs).endswith(b"\nthe end\n")
     assert len(result.logs[0].logs) == 1 << 20

@@ -41,6 +41,7 @@ def test_hints() -> None:
 
     assert hint(1, None, None) is None
     assert "in PATH" in (hint(127, None, None) or "")
+    assert "probably went over the memory limit of 10 MiB" in (hint(137, 10 * MIB, None) or "")
     assert "--memory" in (hint(137, 10, 10) or "")
     assert "probably not the memory limit of 10 MiB; its container used 2 MiB" in (
         hint(137, 10 * MIB, 2 * MIB) or ""
