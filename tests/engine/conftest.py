@@ -49,7 +49,8 @@ class Bench:
         self.write({"Dockerfile": dockerfile} | (files or {}))
         options.setdefault("network", "none")
         options.setdefault("no_cache", True)
-        return build(path=self.folder, container_client=self.client, emit=self.events.append, **options)
+        options.setdefault("container_client", self.client)
+        return build(path=self.folder, emit=self.events.append, **options)
 
     def reference_build(self, tag: str, *arguments: str) -> Snapshot:
         """Build the same context with the engine's own `docker build`."""
