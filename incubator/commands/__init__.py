@@ -3,6 +3,7 @@
 COMMANDS = {
     "build": "build an image from a Dockerfile",
     "lint": "check Dockerfiles, without an engine",
+    "plan": "show what a build would reuse and make, and why",
     "version": "show the version of incubator and of what it runs on",
 }
 """Names of commands, which are those of their modules, and what they do."""

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     environ = os.environ
     faults = Faults()
     values = read_values(arguments, environ, faults)
-    configs = _load_configs(arguments, environ, faults)
+    configs = load_configs(arguments, environ, faults)
     if arguments.test_config:
         return _test_config(configs, values, faults)
     console = _console(arguments, environ, faults)
@@ -48,16 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             if path is not None:
                 with faults.gather():
                     check_writable(path, option)
-        request = make_request(
-            _place(arguments, faults),
-            config=configs,
-            values=values,
-            origin=_COMMAND_LINE,
-            push=bool(arguments.push),
-            load=arguments.load is not False,
-            source_date_epoch=environ.get("SOURCE_DATE_EPOCH") or None,
-            faults=faults,
-        )
+        request = read_request(arguments, configs, values, faults)
         result = _build(request, arguments, console)
     except BuilderError as error:
         if isinstance(console, JsonConsole):  # then the error is a line of JSON, too
@@ -68,6 +59,22 @@ def run(arguments: argparse.Namespace) -> int:
         console.close()
     _report(result, arguments)
     return 0
+
+
+def read_request(
+    arguments: argparse.Namespace, configs: list[ConfigSource], values: Mapping[str, Any], faults: Faults
+) -> BuildRequest:
+    """The request that a command line means. Raises InputErrors, with those that are in `faults`."""
+    return make_request(
+        place_of(arguments, faults),
+        config=configs,
+        values=values,
+        origin=_COMMAND_LINE,
+        push=bool(arguments.push),
+        load=arguments.load is not False,
+        source_date_epoch=os.environ.get("SOURCE_DATE_EPOCH") or None,
+        faults=faults,
+    )
 
 
 def _build(request: BuildRequest, arguments: argparse.Namespace, console: Console) -> ResultImage:
@@ -99,7 +106,7 @@ def _console(arguments: argparse.Namespace, environ: Mapping[str, str], faults: 
         return make_console("quiet", sys.stderr, environ)
 
 
-def _load_configs(
+def load_configs(
     arguments: argparse.Namespace, environ: Mapping[str, str], faults: Faults
 ) -> list[ConfigSource]:
     home = environ.get("HOME")
@@ -108,7 +115,7 @@ def _load_configs(
     return []
 
 
-def _place(arguments: argparse.Namespace, faults: Faults) -> Place:
+def place_of(arguments: argparse.Namespace, faults: Faults) -> Place:
     path, file = arguments.path, arguments.file
     if path is None:
         faults.add("no context is given", hint="name the folder of the context, as in: incubator build .")

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def make_parser() -> ArgumentParser:
-    """The parser of `incubator build`."""
+def make_parser(command: str = "build", does: str = "Build an image") -> ArgumentParser:
+    """The parser of `incubator build`, or of another `command` with its options."""
     parser = ArgumentParser(
-        prog="incubator build",
-        usage="incubator build [OPTIONS] PATH | -",
-        description="Build an image from a Dockerfile and a context: a folder, or - for a tar of the context or a "
+        prog=f"incubator {command}",
+        usage=f"incubator {command} [OPTIONS] PATH | -",
+        description=f"{does} from a Dockerfile and a context: a folder, or - for a tar of the context or a "
         "Dockerfile on standard input.",
     )
     parser.add_argument(

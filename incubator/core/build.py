@@ -11,6 +11,7 @@ from incubator.core.assemble import Clock, assemble
 from incubator.core.caching import EngineCache
 from incubator.core.checks import BuildChecks
 from incubator.core.copying import Copier, SourceFiles
+from incubator.core.group_keys import GroupKeys
 from incubator.core.halt import Halt
 from incubator.core.layer import Surroundings
 from incubator.core.leftovers import Workshop, sweep
@@ -18,7 +19,9 @@ from incubator.core.lookup import ImageLookup
 from incubator.core.plan.graph import dependencies
 from incubator.core.plan.make import PlanOptions, check_options, find_filtered, make_plan, split_stages
 from incubator.core.plan.model import CopyStep
+from incubator.core.preview import Previewer
 from incubator.core.publish import log_in, publish
+from incubator.core.records import Records
 from incubator.core.result import LayerResult, ResultImage
 from incubator.core.schedule import Schedule
 from incubator.core.stages import StageExecutor
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
     from incubator.core.plan.model import Plan
+    from incubator.core.preview import StagePreview
     from incubator.core.stages import StageResult
     from incubator.dockerfile.instructions import Document
     from incubator.events import Event, Listener
@@ -59,6 +63,8 @@ class Builder:
         self._request = request
         self._engine = client
         self._cache = cache or EngineCache(client)
+        # What is in a cache of somebody else is not ours to keep on the engine.
+        self._records = None if cache else Records(client)
         self._emit = one_at_a_time(emit) if emit else _ignore
         self._id = secrets.token_hex(8)
         self._clock = Clock(request.source_date_epoch)
@@ -80,15 +86,51 @@ class Builder:
     def _document(self) -> Document:
         return parse(self._request.dockerfile)
 
-    def plan(self) -> Plan:
-        """What `build` would do. Base images the engine lacks are fetched, nothing else is changed."""
+    def _keys(self, sources: SourceFiles) -> GroupKeys:
+        return GroupKeys(
+            request=self._request, sources=sources, epoch=self._clock.epoch, records=self._records
+        )
+
+    def _anew(self, plan: Plan) -> frozenset[int]:
+        """Stages that use no earlier results."""
+        if self._request.no_cache:
+            return frozenset(stage.index for stage in plan.stages)
+        return find_filtered(split_stages(self._document), self._request.no_cache_filters)
+
+    def preview(self) -> tuple[StagePreview, ...]:
+        """What `build` would reuse and make. Changes nothing on the engine, unless the request asks to pull.
+
+        Raises what `build` raises before it begins, and EngineError where a base image is not on the engine.
+        """
+        request = self._request
+        self._check_options()
+        plan = self.plan(fetch=request.pull)
+        check_sources(plan, request.context)
+        with SourceFiles(
+            self._engine, request.context, {}
+        ) as sources:  # asked for digests only: no container
+            previewer = Previewer(
+                plan,
+                engine=self._engine,
+                cache=self._cache,
+                keys=self._keys(sources),
+                anew=self._anew(plan),
+            )
+            return previewer.preview()
+
+    def plan(self, *, fetch: bool = True) -> Plan:
+        """What `build` would do. Base images the engine lacks are fetched if wanted, nothing else is changed."""
         request = self._request
         document = self._document
         engine_platform = self._engine.info().platform
         checks = BuildChecks(document, request, platform=request.platform or engine_platform, emit=self._emit)
         checks.before()
         lookup = ImageLookup(
-            engine=self._engine, emit=self._emit, credentials=request.credentials, pull=request.pull
+            engine=self._engine,
+            emit=self._emit,
+            credentials=request.credentials,
+            pull=request.pull,
+            fetch=fetch,
         )
         options = PlanOptions(
             build_platform=engine_platform,
@@ -104,14 +146,18 @@ class Builder:
             self._emit(WarningRaised(message=message, span=span))
         return plan
 
-    def _build(self, begin: float) -> ResultImage:
-        request, engine = self._request, self._engine
+    def _check_options(self) -> None:
+        request = self._request
         check_options(
             self._document,
             target=request.target,
             layers=request.layers,
             no_cache_filters=request.no_cache_filters,
         )
+
+    def _build(self, begin: float) -> ResultImage:
+        request, engine = self._request, self._engine
+        self._check_options()
         for credential in request.credentials:
             log_in(engine, credential)
         sweep(engine)
@@ -158,8 +204,8 @@ class Builder:
             sources=sources,
             clock=self._clock,
             cache=self._cache,
-            look_up=not request.no_cache,
-            anew=find_filtered(split_stages(self._document), request.no_cache_filters),
+            keys=self._keys(sources),
+            anew=self._anew(plan),
         )
 
     def _finish(self, plan: Plan, results: Mapping[int, StageResult], begin: float) -> ResultImage:

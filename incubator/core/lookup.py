@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from incubator.core.plan.model import BaseImage
-from incubator.errors import BuilderError, RegistryError
+from incubator.errors import BuilderError, EngineError, RegistryError
 from incubator.events import BaseResolved, Transfer, WarningRaised
 from incubator.oci.reference import Reference, parse_reference
 
@@ -46,12 +46,16 @@ def report_transfer(
 
 @dataclass(slots=True, kw_only=True)
 class ImageLookup:
-    """Finds each base image once. With `pull` the registry is asked even where the engine has the image."""
+    """Finds each base image once. With `pull` the registry is asked even where the engine has the image.
+
+    Without `fetch` only the engine is asked.
+    """
 
     engine: Engine
     emit: Listener
     credentials: Sequence[Credential]
     pull: bool
+    fetch: bool = True
     _found: dict[tuple[str, Platform], BaseImage] = field(default_factory=dict)
 
     def __call__(self, reference: str, platform: Platform, *, span: Span) -> BaseImage:
@@ -71,7 +75,13 @@ class ImageLookup:
         local = None if self.pull else self.engine.image(reference)
         fits = local is not None and local.config.platform == platform
         image, pulled = local, False
-        if not fits:
+        if not fits and not self.fetch:
+            if local is None:
+                raise EngineError(
+                    f"the engine does not have the base image {reference}",
+                    hint="--pull fetches it; without it a plan changes nothing on the engine",
+                )
+        elif not fits:
             try:
                 image, pulled = self._pull(parsed, platform), True
             except RegistryError:

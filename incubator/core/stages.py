@@ -7,7 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from incubator.core.assemble import group_history
 from incubator.core.layer import LayerContainer
@@ -15,8 +15,8 @@ from incubator.core.layer_tar import NotOneTar
 from incubator.core.made_layer import fits_a_tar, make_layer
 from incubator.core.mountpoints import MountPoints
 from incubator.core.plan.graph import stage_sources
-from incubator.core.plan.keys import base_key, group_key
-from incubator.core.plan.model import BaseImage, CopyStep, RunStep, WorkdirStep
+from incubator.core.plan.keys import base_key
+from incubator.core.plan.model import BaseImage, RunStep, WorkdirStep
 from incubator.core.refusals import naming_options
 from incubator.core.result import CommandLog
 from incubator.errors import EngineError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from incubator.core.caching import ImageCache
     from incubator.core.copying import SourceFiles
     from incubator.core.engine import ImageInfo
+    from incubator.core.group_keys import GroupKeys
     from incubator.core.layer import Surroundings
     from incubator.core.leftovers import Workshop
     from incubator.core.plan.graph import Unit
@@ -93,7 +94,7 @@ class StageExecutor:
         sources: SourceFiles,
         clock: Clock,
         cache: ImageCache,
-        look_up: bool = True,
+        keys: GroupKeys,
         anew: frozenset[int] = frozenset(),
     ) -> None:
         self._plan = plan
@@ -103,7 +104,7 @@ class StageExecutor:
         self._sources = sources
         self._clock = clock
         self._cache = cache
-        self._look_up = look_up
+        self._keys = keys
         self._anew = anew
         self._progress: dict[int, _Progress] = {}
         self._making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -121,7 +122,8 @@ class StageExecutor:
             group = stage.groups[unit.position]
             if any(isinstance(step, RunStep) for step in group.steps):
                 progress.mount_points.note(progress.result.image.id, _folders(stage))
-            progress.result = self._group(progress.around, group, progress.result)
+            place = self._keys.place(stage, group)
+            progress.result = self._group(progress.around, group, progress.result, place)
         else:
             self.results[stage.index] = self._tidy(progress.result, progress.mount_points)
             self._sources.stages[stage.index] = self.results[stage.index].image.id
@@ -165,18 +167,19 @@ class StageExecutor:
             logs=(),
         )
 
-    def _group(self, around: Surroundings, group: Group, before: StageResult) -> StageResult:
+    def _group(self, around: Surroundings, group: Group, before: StageResult, place: str) -> StageResult:
         if not group.changes_files:
             entries = group_history(group, made_layer=False, clock=self._clock)
             return replace(before, history=before.history + entries)
         begin = time.monotonic()
-        runs = any(isinstance(step, RunStep) for step in group.steps)
-        key = self._key(group, before, runs=runs)
+        stages = {index: result.key for index, result in list(self.results.items())}
+        parts = self._keys.parts(group, before.key, stages)
+        key = parts.key if parts else None
         before = replace(
             before, fresh=before.fresh or any(self.results[index].fresh for index in stage_sources(group))
         )
         # Of two stages with the same group the second may find what the first has made.
-        with self._making[key] if key and self._look_up else contextlib.nullcontext():
+        with self._making[key] if key and not before.fresh else contextlib.nullcontext():
             found = self._find(key, before)
             if found:
                 image, logs = found, before.logs
@@ -189,6 +192,8 @@ class StageExecutor:
                 logs = before.logs + made_logs
                 if key:
                     self._cache.store(key, image.id)
+            if parts and self._keys.records:
+                self._keys.records.note(place, parts, image.id)
         duration_s = time.monotonic() - begin
         # Docker makes no layer where nothing changed, Podman an empty one.
         made = [d for d in image.config.diff_ids[len(before.image.config.diff_ids) :] if d != EMPTY_LAYER]
@@ -237,24 +242,9 @@ class StageExecutor:
                 for step, log in ran
             )
 
-    def _key(self, group: Group, before: StageResult, *, runs: bool) -> str | None:
-        """The group's cache key; None where something it depends on has none."""
-        if before.key is None:
-            return None
-        keys = {index: result.key for index, result in list(self.results.items())}
-        files: dict[StepRef, list[str]] = {}
-        for step in group.steps:
-            if isinstance(step, CopyStep):
-                digests = self._sources.digests(step, keys)
-                if digests is None:
-                    return None
-                files[step.ref] = digests
-        seen = _seen_by_runs(self._around) if runs else {}
-        return group_key(before.key, group, files=files, surroundings=seen | {"epoch": self._clock.epoch})
-
     def _find(self, key: str | None, before: StageResult) -> ImageInfo | None:
         """An earlier result for a key, if it really continues what is below."""
-        reference = self._cache.find(key) if key and self._look_up and not before.fresh else None
+        reference = self._cache.find(key) if key and not before.fresh else None
         image = self._engine.image(reference) if reference else None
         below = before.image.config.diff_ids
         return image if image and image.config.diff_ids[: len(below)] == below else None
@@ -285,17 +275,6 @@ class StageExecutor:
         if image is None:
             raise EngineError(f"the image {image_id} is gone")
         return image
-
-
-def _seen_by_runs(around: Surroundings) -> dict[str, Any]:
-    """What RUNs may notice of their container and a key therefore covers; limits are not in it."""
-    seen: dict[str, Any] = {
-        "network": around.network,
-        "volumes": [str(volume) for volume in around.volumes],
-        "add_hosts": sorted(map(str, around.add_hosts)),
-        "security_opts": sorted(around.security_opts),
-    }
-    return {name: value for name, value in seen.items() if value or name in ("network", "volumes")}
 
 
 def _folders(stage: StagePlan) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from incubator.core.plan.keys import base_key, group_key
+from incubator.core.plan.keys import KeyParts, base_key, key_parts
 from incubator.core.plan.model import CopyStep
 from tests.unit.core.planning import AMD64, ARM64, base, plan
 
@@ -32,7 +32,7 @@ def key(
 ) -> str:
     made = group(text, *bases, **options)
     read = {step.ref: [files] for step in made.steps if isinstance(step, CopyStep)}
-    return group_key(below, made, files=read, surroundings=surroundings or {})
+    return key_parts(below, made, files=read, surroundings=surroundings or {}).key
 
 
 def test_equal_groups_have_equal_keys() -> None:
@@ -121,3 +121,72 @@ def test_bytes_that_are_no_text_have_a_key() -> None:
 def test_keys_of_bases() -> None:
     assert base_key(["a", "b"], AMD64) == base_key(("a", "b"), AMD64)
     assert len({base_key(ids, p) for ids in ([], ["a"], ["a", "b"], ["b", "a"]) for p in (AMD64, ARM64)}) == 8
+
+
+def parts(
+    text: str, *bases: Any, files: dict[str, str] | None = None, around: Any = None, **options: Any
+) -> KeyParts:
+    made = group(text, *bases, **options)
+    read = {
+        step.ref: [(files or {}).get(source, "f") for source in step.sources]
+        for step in made.steps
+        if isinstance(step, CopyStep)
+    }
+    return key_parts(options.pop("below", "b" * 64), made, files=read, surroundings=around or {})
+
+
+BASE = "FROM busybox\nARG A=1\nENV E=1\nCOPY one two /d/\nRUN make"
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"text": BASE.replace("make", "make all")}, "an instruction changed"),
+        ({"text": BASE.replace("COPY", "COPY --chown=5")}, "an instruction changed"),
+        ({"text": BASE.replace("COPY", "COPY --chmod=700")}, "an instruction changed"),
+        ({"text": BASE.replace("COPY one two", "COPY one")}, "an instruction changed"),
+        ({"text": BASE.replace("E=1", "E=2")}, "the environment or a build argument changed"),
+        ({"build_args": {"A": "2"}}, "the environment or a build argument changed"),
+        ({"build_args": {"UNUSED": "2"}}, None),
+        ({"build_args": {"HTTP_PROXY": "http://user:secret@proxy"}}, None),
+        ({"text": BASE.replace("RUN", "USER 5\nRUN")}, "the user or the working folder changed"),
+        ({"files": {"one": "x"}}, "one changed"),
+        ({"files": {"two": "x"}}, "two changed"),
+        ({"files": {"one": "x", "two": "x"}}, "one changed"),
+        (
+            {"around": {"network": "host"}},
+            "network, hosts, volumes, security options or the time stamp changed",
+        ),
+        ({"text": BASE.replace("FROM busybox", "FROM  busybox AS x\n# c\nLABEL l=1")}, None),
+    ],
+)
+def test_one_input_at_a_time_changes_the_key_and_is_told(changed: dict[str, Any], why: str | None) -> None:
+    before = parts(BASE)
+    now = parts(changed.pop("text", BASE), **changed)
+    assert now.changed_since(before.short) == why
+    assert (now.key != before.key) == (why is not None)
+
+
+def test_what_is_below_is_told_first() -> None:
+    made = group(BASE)
+    read = {step.ref: ["f", "f"] for step in made.steps if isinstance(step, CopyStep)}
+    one, other = (key_parts(below * 64, made, files=read, surroundings={}) for below in "ab")
+    assert other.changed_since(one.short) == "what is below changed"
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 40])
+def test_parts_fit_a_tag_and_many_files_share_its_last_place(count: int) -> None:
+    names = [f"f{number}" for number in range(max(count, 1))]
+    text = f"FROM busybox\nCOPY {' '.join(names)} /d/" if count else "FROM busybox\nRUN x"
+    before = parts(text)
+    assert len(f"{'p' * 16}.{before.short}") <= 128
+    for name in names if count else ():
+        why = parts(text, files={name: "other"}).changed_since(before.short)
+        assert why is not None
+        assert name in why
+
+
+def test_no_value_can_be_read_from_the_parts() -> None:
+    made = parts("FROM busybox\nARG TOKEN\nRUN curl -H $TOKEN", build_args={"TOKEN": "hunter2"})
+    assert "hunter2" not in repr(made)
+    assert "curl" not in repr(made)
