@@ -7,28 +7,56 @@ docker/actions-toolkit (csv-parse with relaxed quotes). Pure.
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Literal
 
 from incubator.errors import InputError
 
-ListStyle = Literal["lines", "csv"]
+ListStyle = Literal["lines", "csv", "rules"]
+
+_COMMENT = re.compile(r"[ \t]*#")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a list, and where it stands, as in `line 3`."""
+
+    text: str
+    place: str
 
 
 def parse_list(text: str, style: ListStyle) -> tuple[str, ...]:
     """Entries of a list, trimmed, without blank ones.
 
     `lines`: one entry a line; the commas of a line stay, its quotes do not. `csv`: newlines and commas both
-    separate. Raises InputError where a quote is never closed.
+    separate. `rules`: as `lines`, without lines that begin with `#`, as docker/metadata-action has it.
+    Raises InputError where a quote is never closed.
     """
-    entries: list[str] = []
-    for record in _records(text.replace("\r\n", "\n").replace("\r", "\n").strip()):
-        if style == "lines":
-            entries.append(",".join(record))
+    return tuple(entry.text for entry in parse_entries(text, style))
+
+
+def parse_entries(text: str, style: ListStyle) -> tuple[Entry, ...]:
+    """What `parse_list` gives, with the line that each entry begins in."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    first = text[: len(text) - len(text.lstrip())].count("\n") + 1
+    entries: list[Entry] = []
+    for line, record in _records(text.strip(), comments=style == "rules"):
+        if style != "csv":
+            parts = [",".join(record)]
         elif len(record) == 1:
-            entries += record[0].split(",")  # even where it was quoted, as the model does
+            parts = record[0].split(",")  # even where it was quoted, as the model does
         else:
-            entries += record
-    return tuple(entry.strip() for entry in entries if entry.strip())
+            parts = record
+        place = f"line {first + line}"
+        entries += [Entry(text=part.strip(), place=place) for part in parts if part.strip()]
+    return tuple(entries)
+
+
+def parse_fields(entry: str) -> tuple[str, ...]:
+    """Fields of one entry that is a list by itself, as `type=semver,pattern={{version}}`; trimmed, none empty."""
+    fields = [field for _, record in _records(entry.strip()) for field in record]
+    return tuple(field.strip() for field in fields if field.strip())
 
 
 def write_list(entries: tuple[str, ...] | list[str]) -> str:
@@ -42,12 +70,13 @@ def _quoted(entry: str) -> str:
     return entry
 
 
-def _records(text: str) -> list[list[str]]:
-    """Fields of each record; records that are empty are left out."""
-    records: list[list[str]] = []
+def _records(text: str, *, comments: bool = False) -> list[tuple[int, list[str]]]:
+    """The line (from 0) and the fields of each record; records that are empty are left out, as are comments."""
+    records: list[tuple[int, list[str]]] = []
     record: list[str] = []
     field: list[str] = []
     position, end = 0, len(text)
+    line, begun = 0, 0
 
     def end_field() -> None:
         record.append("".join(field))
@@ -55,8 +84,16 @@ def _records(text: str) -> list[list[str]]:
 
     while position < end:
         char = text[position]
+        if comments and not record and not field and _COMMENT.match(text, position):
+            newline = text.find("\n", position)
+            position = end if newline < 0 else newline
+            if position < end:
+                position, line, begun = position + 1, line + 1, line + 1
+            continue
         if char == '"' and not field:
-            content, position = _quoted_field(text, position)
+            content, after = _quoted_field(text, position)
+            line += text.count("\n", position, after)
+            position = after
             field.append(content)
             continue
         if char == ",":
@@ -64,14 +101,16 @@ def _records(text: str) -> list[list[str]]:
         elif char == "\n":
             if record or field:
                 end_field()
-                records.append(record)
+                records.append((begun, record))
             record = []
+            line += 1
+            begun = line
         else:
             field.append(char)
         position += 1
     if record or field:
         end_field()
-        records.append(record)
+        records.append((begun, record))
     return records
 
 
