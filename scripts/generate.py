@@ -84,6 +84,7 @@ def action() -> str:
 def describe(spec: InputSpec) -> str:
     """The description, with how a list is written, and the default where the front door does not show one."""
     form = {"lines": " One entry a line.", "csv": " One entry a line, or separated by commas.", None: ""}
+    form["rules"] = " One entry a line; a line that begins with `#` is a comment."
     default = f" Default: `{json.dumps(spec.default)}`." if spec.kind in {"boolean", "integer"} else ""
     return spec.description + form[spec.list_style] + default
 
@@ -171,8 +172,8 @@ where it holds a newline), `metadata` is JSON.
 
 {outputs}
 
-On GitLab a later job gets `IMAGE` (name@digest), `IMAGE_DIGEST`, `IMAGE_ID` and `IMAGE_TAG` (the first tag) as \
-variables, from the dotenv report `{dotenv}`; the artifact `{json}` has all outputs.
+On GitLab a later job gets `IMAGE` (name@digest), `IMAGE_DIGEST`, `IMAGE_ID`, `IMAGE_VERSION` (what rules made) and \
+`IMAGE_TAG` (the first tag) as variables, from the dotenv report `{dotenv}`; the artifact `{json}` has all outputs.
 """
 
 
@@ -193,6 +194,7 @@ def input_table() -> list[str]:
     rows = ["| input | type | default | meaning |", "| --- | --- | --- | --- |"]
     for spec in input_specs():
         kinds = {"lines": "list, one a line", "csv": "list, lines or commas", None: spec.kind}
+        kinds["rules"] = "list, one a line"
         kind = "secret" if spec.secret else kinds[spec.list_style]
         default = f"`{spec.default}`" if spec.default not in ("", []) else ""
         default = default.lower() if spec.kind == "boolean" else default

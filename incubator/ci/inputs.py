@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from incubator.ci.lists import Entry, parse_list
 from incubator.ci.raw import RawValue, read_raw
 from incubator.ci.spec import InputSpec, input_specs
+from incubator.ci.tags import read_language
+from incubator.ci.tags.rules import looks_like_rule
 from incubator.core.container_options import (
     parse_cgroup_parent,
     parse_host,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from incubator.ci.surroundings import Surroundings
+    from incubator.ci.tags import TagLanguage
     from incubator.core.volume import Volume
     from incubator.faults import Faults
     from incubator.request import LayerSplits
@@ -49,7 +53,8 @@ class PipelineInputs:
 
     `build_args` maps to None where a bare name has no value in the environment. Sizes are as given, but valid;
     `memory_swap` may still lack the `memory` that it needs, which a configuration file can bring. Sources of
-    volumes are absolute paths of this process, or names.
+    volumes are absolute paths of this process, or names. `language` holds images and rules, where there are some;
+    `tags` are only those that are written in full.
     """
 
     context: str | None = None
@@ -58,6 +63,7 @@ class PipelineInputs:
     build_args: Mapping[str, str | None] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[Reference, ...] = ()
+    language: TagLanguage | None = None
     push: bool | None = None
     load: bool | None = None
     pull: bool | None = None
@@ -120,7 +126,8 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         target=reader.text("target"),
         build_args=_build_args(reader, environ),
         labels={key: value or "" for key, value in reader.pairs("labels").items()},
-        tags=tuple(dict.fromkeys(reader.each("tags", _tag))),
+        tags=_references(reader),
+        language=_language(reader, around, faults, warn),
         push=reader.boolean("push"),
         load=reader.boolean("load"),
         pull=reader.boolean("pull"),
@@ -177,6 +184,42 @@ def _build_args(reader: _Reader, environ: Mapping[str, str]) -> dict[str, str | 
     }
 
 
+def _references(reader: _Reader) -> tuple[Reference, ...]:
+    """Tags in full; with `images` there are none."""
+    if reader.entries("images"):
+        return ()
+    lines = [text for text in reader.entries("tags") if not looks_like_rule(text)]
+    names = tuple(name for line in lines for name in parse_list(line, "csv"))
+    return tuple(dict.fromkeys(reader.each("tags", _tag, names)))
+
+
+def _language(
+    reader: _Reader, around: Surroundings, faults: Faults, warn: Callable[[str], None]
+) -> TagLanguage | None:
+    """Images and rules; None where neither is given."""
+
+    def placed(name: str) -> tuple[Entry, ...]:
+        return tuple(replace(entry, place=f"input {name}, {entry.place}") for entry in reader.placed(name))
+
+    images, tags = placed("images"), placed("tags")
+    if not images:
+        tags = tuple(entry for entry in tags if looks_like_rule(entry.text))
+        own = around.environ.get("CI_REGISTRY_IMAGE", "") if around.ci == "gitlab" else ""
+        images = (Entry(text=own, place="CI_REGISTRY_IMAGE"),) if own else ()
+        if not tags:
+            if reader.entries("flavor"):
+                warn("input flavor: it is about tags that rules make, and neither images nor rules are given")
+            return None
+        if not images:
+            faults.add(
+                "input images: it is missing, but tags has rules",
+                hint="name the image, as in ghcr.io/acme/web",
+            )
+    return read_language(
+        images=images, tags=tags, flavor=placed("flavor"), labels=placed("labels"), faults=faults
+    )
+
+
 def _check_together(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults: Faults) -> None:
     if inputs.squash and inputs.layers not in (None, (0,)):
         faults.add(
@@ -204,6 +247,10 @@ class _Reader:
         return value if isinstance(value, str) else None
 
     def entries(self, name: str) -> tuple[str, ...]:
+        return tuple(entry.text for entry in self.placed(name))
+
+    def placed(self, name: str) -> tuple[Entry, ...]:
+        """Entries of a list and where they stand."""
         value = self._raw.get(name, ())
         return () if isinstance(value, str) else value
 
@@ -211,8 +258,9 @@ class _Reader:
         text = self.text(name)
         return None if text is None else self._try(self._specs[name], parse, text)
 
-    def each(self, name: str, parse: Callable[[str], T]) -> list[T]:
-        values = [self._try(self._specs[name], parse, entry) for entry in self.entries(name)]
+    def each(self, name: str, parse: Callable[[str], T], entries: tuple[str, ...] | None = None) -> list[T]:
+        given = self.entries(name) if entries is None else entries
+        values = [self._try(self._specs[name], parse, entry) for entry in given]
         return [value for value in values if value is not None]
 
     def boolean(self, name: str) -> bool | None:

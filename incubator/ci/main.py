@@ -6,9 +6,12 @@ import sys
 import traceback
 from contextlib import closing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from incubator.ci.explain import explain_lines
+from incubator.ci.facts import read_facts
 from incubator.ci.github import GitHubLog
 from incubator.ci.gitlab import GitLabLog
 from incubator.ci.inputs import read_inputs
@@ -23,6 +26,7 @@ from incubator.ci.raw import secret_values
 from incubator.ci.request import make_pipeline_request
 from incubator.ci.summary import build_summary, failure_summary
 from incubator.ci.surroundings import detect
+from incubator.ci.tags import compute
 from incubator.ci.workspace import find_own_container, process_view, translate_volumes
 from incubator.console.summary import summary_lines
 from incubator.core.build import Builder
@@ -36,8 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TextIO
 
+    from incubator.ci.inputs import PipelineInputs
     from incubator.ci.outputs import Outputs
     from incubator.ci.surroundings import Surroundings
+    from incubator.ci.tags import Metadata
     from incubator.core.engine import Engine
     from incubator.core.result import ResultImage
     from incubator.events import Event
@@ -115,13 +121,29 @@ def _build(
         remove_gitlab_outputs(around.workspace)
     faults = Faults()
     inputs = read_inputs(around, faults=faults, warn=lambda text: log(WarningRaised(message=text)))
-    request = make_pipeline_request(inputs, around, faults)
+    metadata = _metadata(inputs, around, log, faults)
+    request = make_pipeline_request(inputs, around, faults, metadata)
     with closing(request.context):
         engine = connect(around.environ)
         size = _ImageSize(engine)
         request = _as_engine_sees(request, engine)
         result = Builder(request, client=engine, emit=broadcast(size, log)).build()
-    return result, make_outputs(result, image_size_bytes=size.size_bytes)
+    return result, make_outputs(result, image_size_bytes=size.size_bytes, metadata=metadata)
+
+
+def _metadata(
+    inputs: PipelineInputs, around: Surroundings, log: PipelineLog, faults: Faults
+) -> Metadata | None:
+    """Tags and labels by the rules, with a word in the log on each; None where there are no rules."""
+    if inputs.language is None:
+        return None
+    metadata = None
+    with faults.gather():
+        metadata = compute(inputs.language, read_facts(around, now=datetime.now(UTC)))
+        log.foreign_text(explain_lines(metadata))
+        for text in metadata.warnings:
+            log(WarningRaised(message=text))
+    return metadata
 
 
 def _as_engine_sees(request: BuildRequest, engine: Engine) -> BuildRequest:

@@ -20,6 +20,7 @@ from incubator.schema import load_schema
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from incubator.ci.tags import Metadata
     from incubator.core.result import ResultImage
 
 DOTENV_FILE = "incubator.env"
@@ -29,14 +30,16 @@ DOTENV_BYTES = 5120
 """GitLab refuses a dotenv report of this size or more."""
 
 # Not `INCUBATOR_...`: a later job gets these as variables, and may build an image itself.
-_DOTENV = {"IMAGE": "image", "IMAGE_DIGEST": "digest", "IMAGE_ID": "imageid"}
+_DOTENV = {"IMAGE": "image", "IMAGE_DIGEST": "digest", "IMAGE_ID": "imageid", "IMAGE_VERSION": "version"}
 
 Outputs = dict[str, Any]
 """By name, typed as `schemas/outputs.schema.json` has it; without `json`, which is all the others."""
 
 
-def make_outputs(result: ResultImage, *, image_size_bytes: int | None) -> Outputs:
-    """Outputs of a finished build; `image_size_bytes` as the engine tells it."""
+def make_outputs(
+    result: ResultImage, *, image_size_bytes: int | None, metadata: Metadata | None = None
+) -> Outputs:
+    """Outputs of a finished build; `image_size_bytes` as the engine tells it, `metadata` what rules made."""
     image = ""
     if result.digests:
         reference, digest = next(iter(result.digests.items()))
@@ -48,6 +51,9 @@ def make_outputs(result: ResultImage, *, image_size_bytes: int | None) -> Output
         "image": image,
         "tags": list(result.tags),
         "labels": dict(result.config.labels),
+        "version": metadata.version if metadata else "",
+        "tag-names": list(metadata.tag_names) if metadata else [],
+        "annotations": list(metadata.annotations) if metadata else [],
         "platform": str(result.platform),
         "image-size-bytes": image_size_bytes,
         "layers": len(result.layers),

@@ -13,7 +13,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from incubator.ci.lists import parse_list
+from incubator.ci.lists import Entry, parse_entries
 from incubator.ci.spec import InputSpec, input_specs
 from incubator.errors import InputError
 from incubator.faults import Faults, did_you_mean
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 COMPONENT_MARK = "component:"
 
-RawValue = str | tuple[str, ...]
+RawValue = str | tuple[Entry, ...]
 """A tuple for lists, a text for all else; never empty."""
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
@@ -97,13 +97,14 @@ def _read(
         if spec.list_style is None:
             return text
         try:
-            return parse_list(text, spec.list_style)
+            return parse_entries(text, spec.list_style)
         except InputError as error:
             raise InputError(f"input {spec.name}: {error.message}", hint=error.hint) from error
     text = text.removeprefix(COMPONENT_MARK)
     if spec.kind == "list":
-        entries = (_expand(entry, environ, missing).strip() for entry in _json_list(spec, text))
-        return tuple(entry for entry in entries if entry)
+        texts = (_expand(entry, environ, missing).strip() for entry in _json_list(spec, text))
+        entries = (Entry(text=entry, place=f"entry {number}") for number, entry in enumerate(texts, start=1))
+        return tuple(entry for entry in entries if entry.text)
     if spec.kind == "string":
         return _expand(text, environ, missing).strip()
     # A component's input cannot be absent, so one with the default's value counts as not given.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from incubator.ci.explain import metadata_variables
 from incubator.ci.inputs import origin_of
+from incubator.core.config import ConfigSource
 from incubator.core.config_files import load_config_files
 from incubator.options import make_request
 from incubator.sources import Place
@@ -16,26 +18,39 @@ if TYPE_CHECKING:
 
     from incubator.ci.inputs import PipelineInputs
     from incubator.ci.surroundings import Surroundings
+    from incubator.ci.tags import Metadata
     from incubator.faults import Faults
     from incubator.request import BuildRequest
 
 _DEFAULT_CONTEXT = re.compile(r"\{\{ *defaultContext *\}\}(?::|$)")
 
 
-def make_pipeline_request(inputs: PipelineInputs, around: Surroundings, faults: Faults) -> BuildRequest:
+def make_pipeline_request(
+    inputs: PipelineInputs, around: Surroundings, faults: Faults, metadata: Metadata | None = None
+) -> BuildRequest:
     """The request that inputs mean; what they leave open, a configuration file may say.
+
+    `metadata` has the tags and labels that rules make. Its labels come first, then those of files, then the inputs'.
 
     Paths count from the workspace. Only the inputs may name what lies outside of it. `faults` are those of the
     inputs; raises InputErrors with them and all further ones. The caller closes the request's context.
     """
-    config = []
+    config: list[ConfigSource] = []
     with faults.gather():
         names = [inputs.config] if inputs.config else []
         config = load_config_files(names, workspace=around.workspace, home=None)
+    if metadata is not None:
+        computed = {key: text for key, text in metadata.labels.items() if key not in metadata.own_labels}
+        config = [ConfigSource(values={"labels": computed}, origin=origin_of(around)), *config]
+        if inputs.push and not metadata.tags and not inputs.tags:
+            faults.add(
+                "there is nothing to push: the rules of the input tags give no reference",
+                hint="the log says above why each of them gave none",
+            )
     return make_request(
         _place(inputs, around.workspace),
         config=config,
-        values=_values(inputs),
+        values=_values(inputs, metadata),
         origin=origin_of(around),
         push=bool(inputs.push),
         load=bool(inputs.load),
@@ -56,7 +71,7 @@ def _place(inputs: PipelineInputs, workspace: Path) -> Place:
     )
 
 
-def _values(inputs: PipelineInputs) -> Mapping[str, Any]:
+def _values(inputs: PipelineInputs, metadata: Metadata | None) -> Mapping[str, Any]:
     """The inputs by the keys of the configuration's schema; None for what was not given."""
     limits = {
         "memory": inputs.memory,
@@ -70,9 +85,9 @@ def _values(inputs: PipelineInputs) -> Mapping[str, Any]:
     splits = inputs.layer_splits
     return {
         "target": inputs.target,
-        "buildargs": inputs.build_args or None,
-        "labels": inputs.labels or None,
-        "tags": [str(tag) for tag in inputs.tags] or None,
+        "buildargs": _build_args(inputs, metadata) or None,
+        "labels": (metadata.own_labels if metadata else inputs.labels) or None,
+        "tags": [*map(str, inputs.tags), *(metadata.tags if metadata else ())] or None,
         "layers": list(splits) if isinstance(splits, tuple) else splits,
         "volumes": list(inputs.volumes) or None,
         "container_limits": {key: value for key, value in limits.items() if value is not None} or None,
@@ -90,3 +105,11 @@ def _values(inputs: PipelineInputs) -> Mapping[str, Any]:
         "keep_failed": inputs.keep_failed,
         "security_opts": list(inputs.security_opt) or None,
     }
+
+
+def _build_args(inputs: PipelineInputs, metadata: Metadata | None) -> Mapping[str, str | None]:
+    """Build arguments; a bare `DOCKER_METADATA_OUTPUT_...` takes its value from the tags that were computed."""
+    if metadata is None:
+        return inputs.build_args
+    outputs = metadata_variables(metadata)
+    return {name: outputs.get(name) if value is None else value for name, value in inputs.build_args.items()}

@@ -36,11 +36,12 @@ ALLOWED = {
     "incubator.core": {
         "context", "core.plan", "dockerfile", "errors", "events", "faults", "oci", "registry", "request", "schema",
     },
+    "incubator.ci.tags": {"ci.lists", "errors", "faults", "oci"},
     "incubator.console": {"core", "dockerfile", "errors", "events"},
 }  # fmt: skip
 """What a room may use besides itself; all of them come before cli, commands, ci and api in the flow of data."""
 
-PURE = ("incubator.oci", "incubator.dockerfile", "incubator.core.plan")
+PURE = ("incubator.oci", "incubator.dockerfile", "incubator.core.plan", "incubator.ci.tags")
 IMPURE = {
     "asyncio", "docker", "http", "os", "pathlib", "requests", "shutil", "socket", "ssl", "subprocess", "sys",
     "tempfile", "threading", "time", "urllib", "urllib3",

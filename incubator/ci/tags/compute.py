@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from incubator.ci.tags.expressions import expand
-from incubator.ci.tags.labels import make_annotations, make_labels
+from incubator.ci.tags.labels import make_annotations, make_labels, own_labels
 from incubator.ci.tags.names import LONGEST_TAG, sanitize
 from incubator.ci.tags.outcome import LatestDecision, Metadata, Outcome
 from incubator.ci.tags.resolve import Nothing, resolve, with_affixes
@@ -42,6 +42,7 @@ def compute(language: TagLanguage, facts: PipelineFacts) -> Metadata:
         tag_names=tuple(names),
         tags=tuple(f"{image}:{name}" for image in language.images for name in names),
         labels=make_labels(facts, version, language.labels),
+        own_labels=own_labels(facts, language.labels),
         annotations=make_annotations(facts, version, language.annotations, language.levels),
         outcomes=tuple(outcomes),
         latest=latest,

@@ -32,10 +32,13 @@ def make_labels(facts: PipelineFacts, version: str, own: Iterable[str]) -> dict[
         f"{PREFIX}revision": facts.sha,
         f"{PREFIX}licenses": repository.license,
     }
-    for entry in own:
-        key, _, value = expand(entry, facts).partition("=")
-        labels[key.strip()] = value
-    return dict(sorted(labels.items()))
+    return dict(sorted((labels | own_labels(facts, own)).items()))
+
+
+def own_labels(facts: PipelineFacts, own: Iterable[str]) -> dict[str, str]:
+    """`key=value` entries with their expressions replaced."""
+    pairs = (expand(entry, facts).partition("=") for entry in own)
+    return {key.strip(): value for key, _, value in pairs}
 
 
 def make_annotations(

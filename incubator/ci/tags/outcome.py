@@ -38,13 +38,15 @@ class Metadata:
     """Everything that follows from rules and facts.
 
     `tag_names` have no image in front; `tags` are references, none where there is no image. `version` is empty where
-    no rule gave a tag. `annotations` are `level:key=value`. `outcomes` are in order of priority.
+    no rule gave a tag. `own_labels` are those of `labels` that the user gives. `annotations` are `level:key=value`.
+    `outcomes` are in order of priority.
     """
 
     version: str
     tag_names: tuple[str, ...]
     tags: tuple[str, ...]
     labels: Mapping[str, str]
+    own_labels: Mapping[str, str]
     annotations: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     latest: LatestDecision

@@ -115,3 +115,46 @@ def test_other_surroundings(workspace: Path, environ: dict[str, str]) -> None:
     assert main(environ, out=out, folder=workspace, connect=never) == 2
     assert "nowhere" in out.getvalue()
     assert "::" not in out.getvalue()
+
+
+RULES = "type=semver,pattern={{version}}\ntype=sha"
+TAGGED = {"GITHUB_REF": "refs/tags/v1.2.3", "GITHUB_SHA": "860c1904a1ce19322e91ac35af1ab07466440c37"}
+
+
+def test_the_log_says_why_each_tag_is_made(workspace: Path) -> None:
+    environ = github(workspace, images="acme/web", tags=RULES, push="true") | TAGGED
+    out = io.StringIO()
+    assert main(environ, out=out, connect=unreachable) == 3
+    text = out.getvalue()
+    assert "1.2.3                      900  type=semver,pattern={{version}}: version, the Git tag is" in text
+    assert "sha-860c190                100  type=sha: extra, the commit is" in text
+    assert "latest                          latest: latest=auto" in text
+
+
+def test_a_push_without_any_tag_fails_before_the_build(workspace: Path) -> None:
+    environ = github(workspace, images="acme/web", tags="type=ref,event=pr", push="true") | TAGGED
+    out = io.StringIO()
+    assert main(environ, out=out, connect=never) == 2
+    assert "the rules of the input tags give no reference" in out.getvalue()
+
+
+def test_faults_of_rules_name_their_lines(workspace: Path) -> None:
+    tags = "type=semvr,pattern={{version}}\n\ntype=raw,value={{brnch}}"
+    out = io.StringIO()
+    environ = github(workspace, images="acme/web:1", tags=tags, flavor="latst=auto") | TAGGED
+    assert main(environ, out=out, connect=never) == 2
+    for words in (
+        "input images, line 1: 'acme/web:1' has a tag or a digest",
+        "input tags, line 1: unknown type 'semvr'",
+        "hint: did you mean semver?",
+        "input tags, line 3: value: unknown expression {{brnch}}",
+        "hint: did you mean branch?",
+        "input flavor, line 1: unknown flavor 'latst'",
+    ):
+        assert words in out.getvalue()
+
+
+def test_rules_need_a_name_for_the_image(workspace: Path) -> None:
+    out = io.StringIO()
+    assert main(github(workspace, tags=RULES) | TAGGED, out=out, connect=never) == 2
+    assert "input images: it is missing, but tags has rules" in out.getvalue()

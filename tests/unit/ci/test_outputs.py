@@ -117,6 +117,7 @@ def test_no_label_forges_a_github_output(value: str) -> None:
     outputs: Outputs = {"labels": {"x": value}, "imageid": value, "tags": [], "metadata": {}}
     outputs |= {"digest": "", "image": "", "platform": "", "image-size-bytes": 1}
     outputs |= {"layers": 1, "cached-layers": 0, "duration-seconds": 1.0}
+    outputs |= {"version": value, "tag-names": [], "annotations": [value]}
     with TemporaryDirectory() as folder:
         path = Path(folder) / "output"
         write_github_outputs(outputs, path)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from incubator.ci.facts import read_facts
 from incubator.ci.inputs import read_inputs
 from incubator.ci.request import make_pipeline_request
 from incubator.ci.surroundings import Surroundings
+from incubator.ci.tags import compute
 from incubator.core.volume import Volume
 from incubator.errors import InputErrors
 from incubator.faults import Faults
@@ -222,3 +225,27 @@ def test_a_checkout_may_not_choose_cgroups_and_security_options(workspace: Path)
 def test_one_platform_only(workspace: Path) -> None:
     found = faults_of(workspace, platforms="linux/amd64,linux/arm64")
     assert "2 platforms are given, and a build is for one" in found
+
+
+def test_labels_and_arguments_of_rules_stand_below_what_is_given(workspace: Path) -> None:
+    """Computed labels, then those of configuration files, then the input."""
+    environ = {
+        "INPUT_IMAGES": "acme/web",
+        "INPUT_TAGS": "type=semver,pattern={{version}}",
+        "INPUT_LABELS": "org.opencontainers.image.url={{tag}}",
+        "INPUT_BUILD-ARGS": "DOCKER_METADATA_OUTPUT_VERSION",
+        "GITHUB_REF": "refs/tags/v1.2.3",
+    }
+    title = "org.opencontainers.image.title"
+    (workspace / ".incubator").write_text(f"labels: {{{title}: Mine, org.opencontainers.image.url: x}}\n")
+    around = Surroundings(ci="github", workspace=workspace, environ=environ)
+    faults = Faults()
+    inputs = read_inputs(around, faults=faults, warn=lambda _: None)
+    assert inputs.language is not None
+    metadata = compute(inputs.language, read_facts(around, now=datetime.now(UTC)))
+    request = make_pipeline_request(inputs, around, faults, metadata)
+    assert [str(tag) for tag in request.tags] == ["acme/web:1.2.3", "acme/web:latest"]
+    assert request.labels[title] == "Mine"
+    assert request.labels["org.opencontainers.image.url"] == "v1.2.3"
+    assert request.labels["org.opencontainers.image.version"] == "1.2.3"
+    assert request.build_args["DOCKER_METADATA_OUTPUT_VERSION"] == "1.2.3"
