@@ -78,9 +78,7 @@ INPUTS = {
     "builder": _BUILDER,
     "cache-from": _CACHE,
     "cache-to": _CACHE,
-    "call": Refused(
-        instead="use incubator lint, or incubator build --call, in a step of its own", harmless=("build",)
-    ),
+    "call": Refused(instead="use incubator lint or incubator plan in a step of its own", harmless=("build",)),
     "github-token": Refused(instead="give it to actions/checkout as its token: the checkout is the context"),
     "outputs": _OUTPUT,
     "provenance": _ATTESTATION,

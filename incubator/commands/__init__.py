@@ -2,6 +2,7 @@
 
 COMMANDS = {
     "build": "build an image from a Dockerfile",
+    "cache": "list results that are kept on the engine, or remove them",
     "lint": "check Dockerfiles, without an engine",
     "plan": "show what a build would reuse and make, and why",
     "version": "show the version of incubator and of what it runs on",

@@ -15,7 +15,7 @@ from incubator.console.summary import summary_lines
 from incubator.core.config_files import load_config_files
 from incubator.core.trust import Origin
 from incubator.errors import BuilderError, InputError
-from incubator.faults import Faults
+from incubator.faults import Faults, did_you_mean
 from incubator.metadata import check_writable, metadata_text, write_atomically
 from incubator.options import make_request, merge_options, read_settings
 from incubator.sources import Place, is_archive, peek
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from incubator.console import Console, Progress
-    from incubator.core.config import ConfigSource
+    from incubator.core.config import ConfigSource, ImageConfig
     from incubator.core.result import ResultImage
     from incubator.request import BuildRequest
 
 __all__ = ["make_parser", "run"]
 
+_METHODS = ("build", "check")
 _COMMAND_LINE = Origin(name="command line", direct=True)
 
 
@@ -42,6 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     configs = load_configs(arguments, environ, faults)
     if arguments.test_config:
         return _test_config(configs, values, faults)
+    method, form = _method(arguments, faults)
+    if method == "check":
+        return _check(arguments, form, merge_options(configs, values, _COMMAND_LINE, faults=faults), faults)
     console = _console(arguments, environ, faults)
     try:
         for option, path in (("--iidfile", arguments.iidfile), ("--metadata-file", arguments.metadata_file)):
@@ -139,6 +143,41 @@ def place_of(arguments: argparse.Namespace, faults: Faults) -> Place:
     if file is not None:
         faults.add("standard input has a Dockerfile and -f names another one", hint="leave one of them out")
     return Place(dockerfile_stream=stream, stream_name="stdin")
+
+
+def _method(arguments: argparse.Namespace, faults: Faults) -> tuple[str, str]:
+    """What `--call` and `--check` ask for, and the form of its report."""
+    name, *attributes = arguments.call.split(",")
+    name = "check" if arguments.check else name.removeprefix("lint") or "check"
+    form = "text"
+    if name not in _METHODS:
+        near = (
+            did_you_mean(name, _METHODS)
+            or "methods are build and check; incubator plan shows stages and layers"
+        )
+        faults.add(f"unknown or unsupported --call {name!r}", hint=near)
+    for attribute in attributes:
+        key, _, form = attribute.partition("=")
+        if key != "format":
+            faults.add(
+                f"--call: unknown attribute {attribute!r}",
+                hint="the only one is format=, as in check,format=json",
+            )
+    return name, form
+
+
+def _check(arguments: argparse.Namespace, form: str, config: ImageConfig, faults: Faults) -> int:
+    """Lint for this very build: with its target and its arguments, and each finding counts."""
+    from incubator.commands import lint
+
+    faults.check()
+    words = ["--error", "--format", form]
+    words += ["--file", arguments.file] if arguments.file else []
+    words += ["--target", config.target] if config.target else []
+    for name, value in config.buildargs.items():
+        words += ["--build-arg", f"{name}={value}"] if value is not None else []
+    words += [arguments.path] if arguments.path is not None else []
+    return lint.run(lint.make_parser().parse(words))
 
 
 def _test_config(configs: list[ConfigSource], values: Mapping[str, Any], faults: Faults) -> int:

@@ -114,6 +114,8 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
         "--progress", metavar="MODE", default="auto", help=f"display: {', '.join(PROGRESS_MODES)}"
     )
 
+    _add_checks(result, parser)
+
     config = parser.add_argument_group("configuration")
     _add_list(
         config,
@@ -132,10 +134,7 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
     )
     parser.add_switch(config, "-D", "--debug", help="show tracebacks and diagnostics")
 
-    for name, refused in OPTIONS.items():
-        parser.add_refused(name, *(["-o"] if name == "--output" else []), refused=refused)
-    for name, refused in SWITCHES.items():
-        parser.add_refused(name, refused=refused, takes_value=False)
+    _add_refused(parser)
     return parser
 
 
@@ -143,6 +142,18 @@ def _add_course(parser: ArgumentParser, group: argparse._ArgumentGroup) -> None:
     parser.add_switch(group, "--keep-failed", help="leave the files of a step that failed as an image")
     group.add_argument("--max-parallelism", metavar="N", help="layers that are made at the same time (4)")
     group.add_argument("--timeout", metavar="TIME", help="longest time for all layers, as in 90s or 1h30m")
+
+
+def _add_refused(parser: ArgumentParser) -> None:
+    for name, refused in OPTIONS.items():
+        parser.add_refused(name, *(["-o"] if name == "--output" else []), refused=refused)
+    for name, refused in SWITCHES.items():
+        parser.add_refused(name, refused=refused, takes_value=False)
+
+
+def _add_checks(group: argparse._ArgumentGroup, parser: ArgumentParser) -> None:
+    parser.add_switch(group, "--check", help="check the Dockerfile for this build and build nothing")
+    group.add_argument("--call", metavar="METHOD", default="build", help="build, or check as --check does")
 
 
 def _add_list(group: argparse._ArgumentGroup, *names: str, **options: Any) -> None:

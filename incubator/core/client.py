@@ -244,6 +244,13 @@ class DockerClient:
         with engine_errors("read the history of an image"):
             return list(reversed(self._json(f"/images/{image}/history") or []))
 
+    def tagged_at_s(self, reference: str) -> float:
+        """Seconds since 1970 when an image got its last reference; where the engine does not say, when it was made."""
+        with engine_errors("inspect an image"):
+            data = self._json(f"/images/{reference}/json")
+        tagged = str((data.get("Metadata") or {}).get("LastTagTime") or "0001")
+        return seconds(str(data["Created"]) if tagged.startswith("0001") else tagged)
+
     def tag(self, image: str, reference: str) -> None:
         """Give an image a reference, which leaves the image that had it."""
         parsed = parse_reference(reference)

@@ -193,6 +193,49 @@ def test_what_asks_for_nothing_is_fine(run: Any, requests: list[BuildRequest]) -
     assert len(requests) == 1
 
 
+@pytest.mark.parametrize("option", ["--check", "--call=check", "--call=lint"])
+def test_a_build_can_be_checked_without_building(run: Any, requests: list[BuildRequest], option: str) -> None:
+    Path("Dockerfile").write_text("FROM busybox AS one\nARG A\nRUN $A\nFROM busybox AS two\nWORKDIR w\n")
+    outcome = run("build", option, ".")
+    assert (outcome.code, requests) == (1, [])
+    assert "WorkdirRelativePath" in outcome.out
+    assert run("build", option, "--target", "one", "--build-arg", "A=1", ".").code == 0
+    assert requests == []
+
+
+def test_forms_and_faults_of_a_check(run: Any) -> None:
+    Path("Dockerfile").write_text("FROM busybox\nMAINTAINER me\n")
+    outcome = run("build", "--call", "check,format=json", ".")
+    assert '"rule": "MaintainerDeprecated"' in outcome.out
+    outcome = run("build", "--call", "outline,x=1", ".")
+    assert outcome.code == 2
+    assert "unknown or unsupported --call 'outline'" in outcome.err
+    assert "--call: unknown attribute 'x=1'" in outcome.err
+    assert "unknown --format 'xml'" in run("build", "--call", "check,format=xml", ".").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["no action is given"]),
+        (["prun"], ["did you mean prune?"]),
+        (["prune"], ["prune needs a limit, or --all"]),
+        (["prune", "--all", "--older-than", "1d"], ["exclude each other"]),
+        (
+            ["prune", "--older-than", "soon", "--keep-storage", "x"],
+            ["invalid --older-than", "invalid size 'x'"],
+        ),
+        (["ls", "--all"], ["ls lists everything"]),
+        (["ls", "--format", "xml"], ["unknown --format 'xml'"]),
+    ],
+)
+def test_bad_input_of_cache(run: Any, arguments: list[str], words: list[str]) -> None:
+    outcome = run("cache", *arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    for word in words:
+        assert word in outcome.err
+
+
 def test_all_faults_of_a_command_line_come_together(run: Any) -> None:
     outcome = run("build", "--secret", "id=x", "--lable", "a", "--ssh=default", ".")
     assert outcome.err.count("error: ") == 3
