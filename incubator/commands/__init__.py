@@ -6,5 +6,6 @@ COMMANDS = {
     "lint": "check Dockerfiles, without an engine",
     "plan": "show what a build would reuse and make, and why",
     "version": "show the version of incubator and of what it runs on",
+    "tags": "show the tags and labels that rules make, and why",
 }
 """Names of commands, which are those of their modules, and what they do."""
