@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import engines, images, registries
+from . import emulation, engines, images, registries
 from .availability import reason_not_here
 from .clients import tool, write_docker_config
 from .engines import EngineHandle, default_engine
@@ -28,6 +28,7 @@ __all__ = [
     "RegistryHandle",
     "default_engine",
     "down",
+    "emulate_arm64",
     "engine",
     "ensure_images",
     "reason_not_here",
@@ -45,6 +46,11 @@ def engine(name: str) -> EngineHandle:
 def registry(*, auth: bool = False) -> RegistryHandle:
     """The open registry, or the one that wants a user and a password; started if it does not run."""
     return registries.up(auth=auth)
+
+
+def emulate_arm64() -> None:
+    """Let this machine run programs of arm64. Raises `LabError`."""
+    emulation.up()
 
 
 def ensure_images(where: EngineHandle | str, names: Iterable[str]) -> None:

@@ -75,6 +75,7 @@ NGINX = f"""
 {INSTALL} nginx-light
 rm -f /etc/nginx/sites-enabled/default
 mkdir -p /usr/share/nginx/html
+sed -i 's,/var/log/nginx/access.log,/dev/stdout,; s,/var/log/nginx/error.log,/dev/stderr,' /etc/nginx/nginx.conf
 """
 
 STAND_INS = {

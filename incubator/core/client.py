@@ -59,6 +59,8 @@ _POOL_SIZE = 64
 """Connections that are kept: stages run in parallel, and each has several in use while it copies."""
 
 _LOWEST_API = (1, 40)
+_API_OF_PLATFORMS = (1, 49)
+"""From which on an engine tells the platforms of one name apart."""
 _ATTEMPTS = 5
 
 
@@ -70,6 +72,7 @@ class DockerClient:
         self._info: EngineInfo | None = None
         self._descriptors: dict[str, list[dict[str, Any]]] = {}
         self._configs: dict[str, dict[str, Any]] = {}
+        self._parts: dict[str, tuple[str, str]] = {}
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -133,18 +136,54 @@ class DockerClient:
 
     # -- images -------------------------------------------------------------------------------------------
 
-    def image(self, reference: str) -> ImageInfo | None:
-        """An image by reference or id; None where the engine has none of that name."""
+    def image(self, reference: str, platform: Platform | None = None) -> ImageInfo | None:
+        """An image by reference or id; None where the engine has none of that name.
+
+        A name may stand for images of several platforms with the containerd store: `platform` is the one meant.
+        """
+        data = self._inspect(reference)
+        if data is not None and platform is not None and self._is_index(data):
+            data = self._part(data["Id"], platform)
+        if data is None or not data.get("Os"):  # containerd has the name, but not the content
+            return None
+        if self.info().store == "podman":
+            self._complete(data)
+        return image_info(data)
+
+    def _inspect(self, reference: str) -> dict[str, Any] | None:
         try:
             with engine_errors(f"inspect the image {reference}"):
-                data = self._json(f"/images/{reference}/json")
+                path, params = self._place(reference)
+                data: dict[str, Any] = self._json(f"/images/{path}/json", params)
         except EngineError as error:
             if error.status == 404:
                 return None
             raise
-        if self.info().store == "podman":
-            self._complete(data)
-        return image_info(data)
+        return data
+
+    def _is_index(self, data: Mapping[str, Any]) -> bool:
+        media_type = str((data.get("Descriptor") or {}).get("mediaType"))
+        return self._speaks(_API_OF_PLATFORMS) and ("index" in media_type or "manifest.list" in media_type)
+
+    def _part(self, index: str, platform: Platform) -> dict[str, Any] | None:
+        """The image for one platform in an index. Its id is a name to this client only, not to the engine."""
+        parts = {"os": platform.os, "architecture": platform.architecture, "variant": platform.variant}
+        wanted = json.dumps({key: value for key, value in parts.items() if value})
+        self._parts[wanted + index] = (index, wanted)
+        data = self._inspect(wanted + index)
+        if data is not None:
+            self._parts[data["Id"]] = (index, wanted)
+        return data
+
+    def _place(self, image: str) -> tuple[str, dict[str, str]]:
+        """How the engine names an image: path and parameters."""
+        if image in self._parts:
+            index, platform = self._parts[image]
+            return index, {"platform": platform}
+        return image, {}
+
+    def _speaks(self, lowest: tuple[int, int]) -> bool:
+        return tuple(int(part) for part in self.info().api_version.split(".")) >= lowest
 
     def _complete(self, data: dict[str, Any]) -> None:
         """Add what Podman leaves out of a config (OnBuild, Healthcheck, Shell), from the image's export."""
@@ -177,7 +216,7 @@ class DockerClient:
             )
             for _ in followed(lines, progress):
                 pass
-        image = self.image(reference)
+        image = self.image(reference, platform or self.info().platform)
         if image is None:
             raise RegistryError(f"pulled {reference}, but the engine does not have it now")
         return image
@@ -223,7 +262,8 @@ class DockerClient:
         """Descriptors of an image's layers, from the manifest in its export; read until that is found."""
         if image not in self._descriptors:
             with engine_errors("read the manifest of an image"):
-                reply = self._call("GET", f"/images/{image}/get", stream=True)
+                path, params = self._place(image)
+                reply = self._call("GET", f"/images/{path}/get", params=params, stream=True)
                 with contextlib.closing(reply), tarfile.open(fileobj=reply.raw, mode="r|") as tar:
                     self._descriptors[image] = find_manifest(tar)["layers"]
         return self._descriptors[image]
@@ -231,8 +271,9 @@ class DockerClient:
     def history(self, image: str) -> tuple[HistoryEntry, ...]:
         """History of an image, oldest first; as many entries that are not empty as it has layers."""
         entries = self._history(image)
+        path, params = self._place(image)
         with engine_errors("read the history of an image"):
-            layers = self._json(f"/images/{image}/json")["RootFS"].get("Layers") or []
+            layers = self._json(f"/images/{path}/json", params)["RootFS"].get("Layers") or []
         return mark_layers(entries, len(layers))
 
     def layer_sizes(self, image: str) -> list[int]:
@@ -241,8 +282,9 @@ class DockerClient:
 
     def _history(self, image: str) -> list[Any]:
         """Entries, oldest first. The containerd store has null instead of none."""
+        path, params = self._place(image)
         with engine_errors("read the history of an image"):
-            return list(reversed(self._json(f"/images/{image}/history") or []))
+            return list(reversed(self._json(f"/images/{path}/history", params) or []))
 
     def tagged_at_s(self, reference: str) -> float:
         """Seconds since 1970 when an image got its last reference; where the engine does not say, when it was made."""
@@ -324,7 +366,7 @@ class DockerClient:
         # Output is read as it comes: an engine need not write it to its disk as well.
         host["LogConfig"] = {"Type": "none", "Config": {}}
         config = {
-            "Image": spec.image,
+            "Image": self._place(spec.image)[0],
             "Entrypoint": list(spec.entrypoint),
             "Cmd": list(spec.command),
             "Env": [f"{name}={value}" for name, value in spec.env.items()],
@@ -475,8 +517,8 @@ class DockerClient:
             ),
         )
 
-    def _json(self, path: str) -> Any:
-        return self._call("GET", path).json()
+    def _json(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        return self._call("GET", path, params=params).json()
 
     def _call(self, method: str, path: str, **options: Any) -> requests.Response:
         """One request of the engine's API that docker-py has no fitting method for. Raises APIError."""

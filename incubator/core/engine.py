@@ -147,7 +147,7 @@ class Engine(Protocol):
     def login(self, credential: Credential) -> None:
         """Check a login with its registry. Raises RegistryError where it is refused."""
 
-    def image(self, reference: str) -> ImageInfo | None:
+    def image(self, reference: str, platform: Platform | None = None) -> ImageInfo | None:
         """An image by reference or id; None where the engine has none of that name."""
 
     def pull(

@@ -10,6 +10,8 @@ from incubator.core.constants import APP_NAME
 from incubator.oci.image_config import RuntimeConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from incubator.core.engine import Engine
     from incubator.core.plan.model import RunStep
 
@@ -24,6 +26,17 @@ _HINTS = {
     126: "the command was found but cannot be executed: is the file executable, and for this platform?",
     127: "a command was not found: is it installed in this image, and in PATH?",
 }
+
+FOREIGN: Final = (
+    "the program is for another kind of machine, or a script without #!; for programs of other architectures register "
+    "QEMU with the engine's kernel: Debian's package qemu-user-static, or docker run --privileged --rm "
+    "tonistiigi/binfmt --install all"
+)
+
+
+def cannot_execute(last_lines: Sequence[str]) -> bool:
+    """Whether the kernel refused to execute something, as shells and container runtimes tell it (ENOEXEC)."""
+    return any("exec format error" in line.lower() for line in last_lines)
 
 
 def explain(

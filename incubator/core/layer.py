@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from incubator.core.engine import ContainerSpec
-from incubator.core.failures import explain, keep
+from incubator.core.failures import FOREIGN, cannot_execute, explain, keep
 from incubator.core.halt import Halted
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
 from incubator.core.script import (
@@ -253,6 +253,8 @@ class LayerContainer:
         limit = self._around.limits.memory_bytes
         oom_killed = self._engine.state(self._id).oom_killed
         message, hint = explain(status, limit_bytes=limit, peak_bytes=log.peak_bytes, oom_killed=oom_killed)
+        if cannot_execute(log.tail):
+            hint = FOREIGN
         error = StepFailed(message, exit_status=status, log_tail=log.tail, span=step.span, hint=hint)
         error.peak_memory_bytes = log.peak_bytes
         if self._around.keep_failed:

@@ -72,7 +72,7 @@ class ImageLookup:
     def _find(self, reference: str, platform: Platform, span: Span) -> BaseImage:
         begin = time.monotonic()
         parsed = parse_reference(reference)  # before it becomes part of a request
-        local = None if self.pull else self.engine.image(reference)
+        local = None if self.pull else self.engine.image(reference, platform)
         fits = local is not None and local.config.platform == platform
         image, pulled = local, False
         if not fits and not self.fetch:
@@ -84,9 +84,15 @@ class ImageLookup:
         elif not fits:
             try:
                 image, pulled = self._pull(parsed, platform), True
-            except RegistryError:
+            except RegistryError as error:
                 if local is None:
                     raise
+                raise RegistryError(
+                    f"the engine has {reference} for {local.config.platform} only, and none for {platform} "
+                    f"can be had: {error.message}",
+                    hint=f"load an image for {platform}, or ask for the one that is there: "
+                    f"FROM --platform={local.config.platform} {reference}",
+                ) from error
         if image is None:
             raise RegistryError(f"there is no image {reference}")
         if image.config.platform != platform:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -22,6 +23,10 @@ _KNOWN_ARCHITECTURES = {
     "riscv64", "s390x", "wasm",
 }  # fmt: skip
 _OS_NAMES = {"macos": "darwin"}
+_KNOWN_SYSTEMS = {
+    "aix", "android", "darwin", "dragonfly", "freebsd", "illumos", "ios", "js", "linux", "netbsd", "openbsd", "plan9",
+    "solaris", "wasi", "windows",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +63,23 @@ def parse_platform(text: str) -> Platform:
             f"invalid platform {text!r}", hint="a platform looks like linux/amd64 or linux/arm/v7"
         )
     if len(parts) > 1:
-        return make_platform(*parts)
+        platform = make_platform(*parts)
+        _check(text, platform.os, "operating system", _KNOWN_SYSTEMS)
+        _check(text, platform.architecture, "architecture", _KNOWN_ARCHITECTURES)
+        return platform
     name = parts[0].lower()
-    if name in _KNOWN_ARCHITECTURES or name in _ARCHITECTURES:
-        return make_platform("linux", name)
-    raise InputError(f"invalid platform {text!r}", hint="name the architecture too, as in linux/amd64")
+    if name in _KNOWN_SYSTEMS and name not in _KNOWN_ARCHITECTURES:
+        raise InputError(f"invalid platform {text!r}", hint="name the architecture too, as in linux/amd64")
+    _check(text, _ARCHITECTURES.get(name, (name, ""))[0], "architecture", _KNOWN_ARCHITECTURES)
+    return make_platform("linux", name)
+
+
+def _check(text: str, name: str, what: str, known: set[str]) -> None:
+    if name in known:
+        return
+    spellings = known | _ARCHITECTURES.keys() if known is _KNOWN_ARCHITECTURES else known
+    close = difflib.get_close_matches(name, sorted(spellings), n=1)
+    raise InputError(
+        f"invalid platform {text!r}: there is no {what} {name!r}",
+        hint=f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}",
+    )

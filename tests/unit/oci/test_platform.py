@@ -22,7 +22,7 @@ from incubator.oci.platform import Platform, make_platform, parse_platform
         ("armel", "linux/arm/v6"),
         ("linux/armel", "linux/arm/v6"), ("i386", "linux/386"), ("linux/i686", "linux/386"), ("s390x", "linux/s390x"),
         ("linux/riscv64", "linux/riscv64"), ("windows/amd64", "windows/amd64"), ("macos/arm64", "darwin/arm64"),
-        ("linux/ppc64le", "linux/ppc64le"), ("wasi/wasm", "wasi/wasm"), ("linux/unknown", "linux/unknown"),
+        ("linux/ppc64le", "linux/ppc64le"), ("wasi/wasm", "wasi/wasm"),
     ],
 )  # fmt: skip
 def test_normal_forms(text: str, normal: str) -> None:
@@ -40,11 +40,27 @@ def test_what_is_no_platform(text: str) -> None:
     assert "linux/amd64" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("text", ["linux", "windows", "foo"])
+@pytest.mark.parametrize("text", ["linux", "windows"])
 def test_an_operating_system_alone_does_not_do(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_platform(text)
     assert caught.value.hint == "name the architecture too, as in linux/amd64"
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "hint"),
+    [
+        ("linux/arm46", "architecture 'arm46'", "did you mean arm64?"),
+        ("x86-46", "architecture 'x86-46'", "did you mean x86-64?"),
+        ("linus/amd64", "operating system 'linus'", "did you mean linux?"),
+        ("foo", "architecture 'foo'", "known are 386, amd64, arm, arm64, "),
+    ],
+)
+def test_an_unknown_name_is_told_and_corrected(text: str, what: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_platform(text)
+    assert caught.value.message == f"invalid platform {text!r}: there is no {what}"
+    assert (caught.value.hint or "").startswith(hint)
 
 
 def test_parts_as_engines_tell_them() -> None:
