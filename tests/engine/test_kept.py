@@ -29,7 +29,7 @@ def test_results_are_listed_and_go_with_what_tells_of_them(bench: Bench) -> None
     assert [kept.size_bytes >= 300000 for kept in made] == [True, False]
     now_s = made[-1].made_s
     assert choose(made, now_s=now_s, older_than_s=3600, keep_bytes=None) == []
-    chosen = choose(made, now_s=now_s, older_than_s=None, keep_bytes=1000)
+    chosen = choose(made, now_s=now_s, older_than_s=None, keep_bytes=10_000)
     assert chosen == made[:1]
     remove(bench.client, made)
     assert not {kept.reference for kept in made} & set(bench.client.references(CACHE_REPOSITORY))

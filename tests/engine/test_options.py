@@ -35,7 +35,7 @@ def test_steps_have_hosts_ulimits_and_shared_memory_and_the_image_has_nothing_of
     result = bench.build(
         LOOK,
         add_hosts=["db.local=10.0.0.7", "six.local:[2001:db8::1]"],
-        ulimits=["nofile=64:128", "nofile=32:64"],
+        ulimits=["nofile=64:128", "nofile=32:64", "nproc=512"],
         shm_size="16m",
     )
     said = output(result)
