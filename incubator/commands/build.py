@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     values = read_values(arguments, environ, faults)
     configs = load_configs(arguments, environ, faults)
     if arguments.test_config:
-        return _test_config(configs, values, faults)
+        return _test_config(configs, values, faults, as_json=arguments.test_config == "json")
     method, form = _method(arguments, faults)
     if method == "check":
         return _check(arguments, form, merge_options(configs, values, _COMMAND_LINE, faults=faults), faults)
@@ -180,12 +181,15 @@ def _check(arguments: argparse.Namespace, form: str, config: ImageConfig, faults
     return lint.run(lint.make_parser().parse(words))
 
 
-def _test_config(configs: list[ConfigSource], values: Mapping[str, Any], faults: Faults) -> int:
+def _test_config(
+    configs: list[ConfigSource], values: Mapping[str, Any], faults: Faults, *, as_json: bool
+) -> int:
     """Print the merged configuration and where each value comes from."""
-    from incubator.console.config import config_lines
+    from incubator.console.config import config_json, config_lines
 
     merged = merge_options(configs, values, _COMMAND_LINE, faults=faults)
     read_settings(merged, faults=faults)
     faults.check()
-    sys.stdout.write("".join(f"{line}\n" for line in config_lines(merged)))
+    lines = [json.dumps(config_json(merged), indent=2)] if as_json else config_lines(merged)
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0

@@ -116,6 +116,18 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
 
     _add_checks(result, parser)
 
+    _add_configuration(parser)
+    _add_refused(parser)
+    return parser
+
+
+def _add_course(parser: ArgumentParser, group: argparse._ArgumentGroup) -> None:
+    parser.add_switch(group, "--keep-failed", help="leave the files of a step that failed as an image")
+    group.add_argument("--max-parallelism", metavar="N", help="layers that are made at the same time (4)")
+    group.add_argument("--timeout", metavar="TIME", help="longest time for all layers, as in 90s or 1h30m")
+
+
+def _add_configuration(parser: ArgumentParser) -> None:
     config = parser.add_argument_group("configuration")
     _add_list(
         config,
@@ -132,16 +144,10 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
     parser.add_switch(
         config, "--test-config", help="print the merged configuration and where each value is from"
     )
+    config.add_argument(
+        "--test-config=json", dest="test_config", action="store_const", const="json", help="the same as JSON"
+    )
     parser.add_switch(config, "-D", "--debug", help="show tracebacks and diagnostics")
-
-    _add_refused(parser)
-    return parser
-
-
-def _add_course(parser: ArgumentParser, group: argparse._ArgumentGroup) -> None:
-    parser.add_switch(group, "--keep-failed", help="leave the files of a step that failed as an image")
-    group.add_argument("--max-parallelism", metavar="N", help="layers that are made at the same time (4)")
-    group.add_argument("--timeout", metavar="TIME", help="longest time for all layers, as in 90s or 1h30m")
 
 
 def _add_refused(parser: ArgumentParser) -> None:

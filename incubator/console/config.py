@@ -1,10 +1,10 @@
-"""A merged configuration as text: YAML that could be a configuration file, each value with its origin. Pure."""
+"""A merged configuration for people and programs: YAML with origins as comments, or JSON. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from incubator.console.text import clean_text
 from incubator.core.config import Entry
@@ -23,6 +23,25 @@ _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 def config_lines(config: ImageConfig) -> list[str]:
     """One line a value, with its origin as a comment; without values a comment that says so."""
     return list(_lines(config)) or ["# nothing is configured"]
+
+
+def config_json(config: ImageConfig) -> dict[str, Any]:
+    """Every value with its origin: an object for each, in lists and by name as the configuration has them."""
+    return {key: _json(value) for key, value in config.entries()}
+
+
+def _json(value: Entry | list[Entry] | dict[str, Entry]) -> Any:
+    if isinstance(value, dict):
+        return {name: _json(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_json(entry) for entry in value]
+    return {
+        "value": str(value.value) if isinstance(value.value, Volume) else value.value,
+        "origin": value.origin.name,
+        "line": value.span.first_line if value.span else None,
+        "column": value.span.column if value.span else None,
+        "trusted": value.origin.trusted,
+    }
 
 
 def _lines(config: ImageConfig) -> Iterator[str]:

@@ -203,6 +203,22 @@ def test_a_build_can_be_checked_without_building(run: Any, requests: list[BuildR
     assert requests == []
 
 
+def test_a_merged_configuration_as_json(run: Any, requests: list[BuildRequest]) -> None:
+    Path(".incubator").write_text("labels:\n  a: '1'\ntags: [one]\nvolumes: [./:/x]\n")
+    outcome = run("build", "--test-config=json", "--label", "b=2", "--tag", "two", "--pull")
+    assert (outcome.code, requests) == (0, [])
+    found = json.loads(outcome.out)
+    assert found["labels"]["a"] == {
+        "value": "1", "origin": "./.incubator", "line": 2, "column": 3, "trusted": False
+    }  # fmt: skip
+    assert found["labels"]["b"] == {
+        "value": "2", "origin": "command line", "line": None, "column": None, "trusted": True
+    }  # fmt: skip
+    assert [tag["value"] for tag in found["tags"]] == ["one", "two"]
+    assert found["volumes"][0]["value"].endswith(":/x:rw")
+    assert found["pull"]["value"] is True
+
+
 def test_forms_and_faults_of_a_check(run: Any) -> None:
     Path("Dockerfile").write_text("FROM busybox\nMAINTAINER me\n")
     outcome = run("build", "--call", "check,format=json", ".")
