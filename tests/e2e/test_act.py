@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -152,3 +153,35 @@ def test_bad_inputs_are_all_named(engine: EngineHandle, checkout: Path) -> None:
         "tests/e2e/nowhere",
     ):
         assert expected in errors
+
+
+EVENTS = {
+    "tag": ({"ref": "refs/tags/v1.2.3"}, ["1.2.3", "1.2"], ["latest"]),
+    "branch": ({"ref": "refs/heads/my/branch"}, ["my-branch"], []),
+}
+
+
+@pytest.mark.parametrize("what", EVENTS)
+def test_rules_make_the_tags_of_what_was_pushed(
+    engine: EngineHandle, registry: RegistryHandle, checkout: Path, tmp_path: Path, what: str
+) -> None:
+    payload, first, last = EVENTS[what]
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps(payload | {"repository": {"name": "web", "default_branch": "main"}}))
+    run = run_act(
+        engine,
+        checkout,
+        WORKFLOWS / "tags.yml",
+        "--env",
+        f"REGISTRY={registry.address}",
+        "--eventpath",
+        str(event),
+    )
+    assert run.exit_code == 0, run.text
+    outputs = run.outputs("image")
+    sha = git(checkout, "rev-parse", "HEAD").strip()
+    names = [*first, f"sha-{sha[:7]}", *last]
+    assert outputs["tag-names"].split() == names
+    assert outputs["version"] == first[0]
+    assert outputs["tags"].split() == [f"{registry.address}/acme/rules:{name}" for name in names]
+    assert f"org.opencontainers.image.revision={sha}" in outputs["labels"].splitlines()

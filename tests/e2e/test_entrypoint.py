@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -217,3 +218,45 @@ def test_the_workspaces_owner_owns_what_is_written(tmp_path: Path, engine: Engin
         found = (step.workspace / name).stat()
         assert (found.st_uid, found.st_gid) == (1234, 4321)
     docker(engine, "image", "rm", "acme/owner")
+
+
+SHA = "860c1904a1ce19322e91ac35af1ab07466440c37"
+ON_GITHUB = {
+    "tag": ({"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/v1.2.3"}, ["1.2.3", "1.2", "latest"]),
+    "branch": ({"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/my/branch"}, ["my-branch"]),
+    "pull request": ({"GITHUB_EVENT_NAME": "pull_request", "GITHUB_REF": "refs/pull/7/merge"}, ["pr-7"]),
+}
+
+
+@pytest.mark.parametrize("what", ON_GITHUB)
+def test_tags_and_labels_by_rules_are_those_of_the_pushed_image(
+    engine: EngineHandle, registry: RegistryHandle, tmp_path: Path, what: str
+) -> None:
+    variables, expected = ON_GITHUB[what]
+    rules = ["type=semver,pattern={{version}}", "type=semver,pattern={{major}}.{{minor}}"]
+    rules += ["type=ref,event=branch", "type=ref,event=pr"]
+    name = f"{registry.address}/acme/rules-{what.replace(' ', '-')}"
+    step = make_step(
+        tmp_path,
+        engine,
+        "FROM busybox\n",
+        images=name,
+        tags="\n".join(rules),
+        labels="at={{sha}}",
+        push="true",
+    )
+    step.environ.update(variables | {"GITHUB_SHA": SHA, "GITHUB_REPOSITORY": "acme/web"})
+    done = step.run()
+    assert done.returncode == 0, done.stdout
+    for tag in expected:
+        docker(engine, "pull", "--quiet", f"{name}:{tag}")
+    listed = docker(engine, "images", "--format", "{{.Tag}}", name).split()
+    assert set(listed) - {"<none>"} == set(expected)
+    labels = json.loads(
+        docker(engine, "image", "inspect", "--format", "{{json .Config.Labels}}", f"{name}:{expected[0]}")
+    )
+    assert labels["org.opencontainers.image.version"] == expected[0]
+    assert labels["org.opencontainers.image.revision"] == SHA
+    assert labels["org.opencontainers.image.source"] == "https://github.com/acme/web"
+    assert labels["at"] == SHA[:7]
+    docker(engine, "image", "rm", *(f"{name}:{tag}" for tag in expected))

@@ -143,3 +143,25 @@ def test_what_the_component_itself_refuses(
     run = run_pipeline(engine, checkout, pipeline, {}, "--list")
     assert run.exit_code == 1
     assert message in run.text
+
+
+@pytest.mark.parametrize(
+    ("variables", "first"), [({}, "main"), ({"CI_MERGE_REQUEST_IID": "7"}, "pr-7")], ids=["branch", "mr"]
+)
+def test_rules_make_the_tags_of_branches_and_merge_requests(
+    engine: EngineHandle, registry: RegistryHandle, checkout: Path, variables: dict[str, str], first: str
+) -> None:
+    run = run_pipeline(engine, checkout, PIPELINES / "tags.yml", {"REGISTRY": registry.address, **variables})
+    assert run.exit_code == 0, run.text
+    outputs = json.loads(run.artifact("build-image", "incubator.json").read_text())
+    Draft202012Validator(load_schema("outputs")).validate(outputs)
+    sha = outputs["labels"]["org.opencontainers.image.revision"]
+    names = [first, f"sha-{sha[:7]}"]
+    assert outputs["tag-names"] == names
+    assert outputs["tags"] == [f"{registry.address}/acme/gitlab-rules:{name}" for name in names]
+    assert outputs["version"] == first
+    assert outputs["labels"]["org.opencontainers.image.title"] == "incubator"
+    dotenv = run.dotenv("build-image")
+    assert dotenv
+    assert f"IMAGE_VERSION={first}" in dotenv.read_text().splitlines()
+    docker(engine, "pull", "--quiet", f"{registry.address}/acme/gitlab-rules:{first}")
