@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from incubator.core.constants import APP_NAME
@@ -11,6 +12,7 @@ from incubator.core.output import ERROR_SUBTITLE
 from incubator.errors import BuilderError
 from incubator.faults import Faults
 from incubator.options import make_request
+from incubator.secret_options import make_secret, parse_right, read_access
 from incubator.sources import Place
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from incubator.core.volume import Volume
     from incubator.events import Listener
     from incubator.request import BuildRequest, Credential
+    from incubator.secret_options import Access
 
 __all__ = ["build", "run_request"]
 
@@ -66,6 +69,9 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     no_cache: bool = False,
     credentials: Sequence[Credential] = (),
     source_date_epoch: int | None = None,
+    secrets: Mapping[str, bytes | str] | None = None,
+    ssh: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
     emit: Listener | None = None,
 ) -> ResultImage:
     """Build an image; what it is, how its layers came about and what each instruction printed.
@@ -107,6 +113,9 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         no_cache: use no earlier results.
         credentials: logins for registries.
         source_date_epoch: time stamp, in seconds since 1970, for what the build writes.
+        secrets: what `RUN --mount=type=secret` finds, by id.
+        ssh: sockets of agents for `RUN --mount=type=ssh`, by id, as the engine sees their paths.
+        allow: what the Dockerfile may ask for beyond the usual: `network.host`, `security.insecure`.
         emit: listener that takes every event of the build.
 
     Raises:
@@ -151,6 +160,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
             load=load,
             credentials=credentials,
             source_date_epoch=source_date_epoch,
+            access=_access(secrets or {}, ssh or {}, allow, faults),
             faults=faults,
         )
     except BuilderError as error:
@@ -180,6 +190,18 @@ def run_request(
     except BuilderError as error:
         _logger.warning(ERROR_SUBTITLE.format(f"Build failed:\n{error}"))
         raise
+
+
+def _access(
+    secrets: Mapping[str, bytes | str], ssh: Mapping[str, str], allow: Sequence[str], faults: Faults
+) -> Access:
+    values = {name: value.encode() if isinstance(value, str) else value for name, value in secrets.items()}
+    return read_access(
+        secrets=[partial(make_secret, name, value) for name, value in values.items()],
+        ssh=[partial(tuple[str, str], item) for item in ssh.items()],
+        allow=[partial(parse_right, text) for text in allow],
+        faults=faults,
+    )
 
 
 def _place(

@@ -17,9 +17,6 @@ class Refused:
     harmless: tuple[str, ...] = ()
 
 
-_ALLOW = Refused(
-    instead="leave it out: a network is chosen by network, and nothing else needs an entitlement"
-)
 _ANNOTATIONS = Refused(instead="put the same keys into labels, which registries show as well")
 _ATTESTATION = Refused(
     instead="attest the digest in a step behind the build, as actions/attest-build-provenance does",
@@ -35,15 +32,7 @@ _CONTEXTS = Refused(instead="copy the folder into the context, or an image's fil
 _OUTPUT = Refused(
     instead="push sends the image to a registry, and docker save or docker cp take it from the engine"
 )
-_SECRETS = Refused(
-    instead="mount a file while building, in no layer: a volume such as ./token:/run/secrets/token:ro"
-)
-_SSH = Refused(
-    instead="mount the agent's socket while building, with a volume such as $SSH_AUTH_SOCK:/ssh-agent"
-)
-
 OPTIONS = {
-    "--allow": _ALLOW,
     "--annotation": _ANNOTATIONS,
     "--attest": _ATTESTATION,
     "--build-context": _CONTEXTS,
@@ -56,8 +45,6 @@ OPTIONS = {
     "--provenance": _ATTESTATION,
     "--resource": Refused(instead="limit build steps with --memory, --cpu-quota and --ulimit"),
     "--sbom": _ATTESTATION,
-    "--secret": _SECRETS,
-    "--ssh": _SSH,
 }
 """Options of `docker build` that take a value."""
 
@@ -71,7 +58,6 @@ SWITCHES = {
 """Options of `docker build` that take none."""
 
 INPUTS = {
-    "allow": _ALLOW,
     "annotations": _ANNOTATIONS,
     "attests": _ATTESTATION,
     "build-contexts": _CONTEXTS,
@@ -83,10 +69,6 @@ INPUTS = {
     "outputs": _OUTPUT,
     "provenance": _ATTESTATION,
     "sbom": _ATTESTATION,
-    "secret-envs": _SECRETS,
-    "secret-files": _SECRETS,
-    "secrets": _SECRETS,
-    "ssh": _SSH,
 }
 """Inputs of docker/build-push-action that a workflow may bring along."""
 

@@ -21,6 +21,7 @@ from incubator.faults import Faults
 from incubator.oci.platform import parse_platform
 from incubator.oci.reference import parse_reference
 from incubator.request import DEFAULT_PARALLELISM, BuildRequest, Limits
+from incubator.secret_options import Access
 from incubator.sources import open_sources
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     load: bool = True,
     credentials: Sequence[Credential] = (),
     source_date_epoch: str | int | None = None,
+    access: Access | None = None,
     faults: Faults | None = None,
 ) -> BuildRequest:
     """The request that options mean. `place` says where context and Dockerfile are.
@@ -138,6 +140,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     nothing has been changed then. The caller closes the request's context.
     """
     faults = faults or Faults()
+    access = access or Access()
     merged = merge_options(config, values or {}, origin, faults=faults)
     settings = read_settings(merged, faults=faults)
     if push and not merged.tags and not faults.errors:
@@ -177,6 +180,9 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         max_parallelism=settings.max_parallelism,
         timeout_s=settings.timeout_s,
         credentials=tuple(credentials),
+        secrets=access.secrets,
+        ssh=access.ssh,
+        allow=access.allow,
         source_date_epoch=epoch,
     )
 

@@ -76,6 +76,18 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A secret of the caller, for `RUN --mount=type=secret`."""
+
+    id: str
+    value: bytes = field(repr=False)
+
+
+Right = Literal["network.host", "security.insecure"]
+"""What a Dockerfile may ask for, and gets only if the caller allows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
     """Everything one build needs, checked and typed.
 
@@ -85,7 +97,8 @@ class BuildRequest:
     all are in the registry. `no_cache_filters` are stages for which no earlier results are used. `target` None:
     the last stage. `platform` None: the engine's own. `max_parallelism`: how many layers may be
     made at the same time. `timeout_s`: of everything up to the last layer. `keep_failed`: leave what a failed
-    step made as an image.
+    step made as an image. `secrets` by their ids. `ssh`: sockets of agents by their ids, as the engine sees their
+    paths.
     """
 
     dockerfile: Source
@@ -112,4 +125,7 @@ class BuildRequest:
     timeout_s: float | None = None
     keep_failed: bool = False
     credentials: Sequence[Credential] = ()
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    ssh: Mapping[str, str] = field(default_factory=dict)
+    allow: frozenset[Right] = frozenset()
     source_date_epoch: int | None = None

@@ -83,8 +83,13 @@ def action() -> str:
 
 def describe(spec: InputSpec) -> str:
     """The description, with how a list is written, and the default where the front door does not show one."""
-    form = {"lines": " One entry a line.", "csv": " One entry a line, or separated by commas.", None: ""}
-    form["rules"] = " One entry a line; a line that begins with `#` is a comment."
+    form = {
+        "verbatim": "",
+        "lines": " One entry a line.",
+        "rules": " One entry a line; a line that begins with `#` is a comment.",
+        "csv": " One entry a line, or separated by commas.",
+        None: "",
+    }
     default = f" Default: `{json.dumps(spec.default)}`." if spec.kind in {"boolean", "integer"} else ""
     return spec.description + form[spec.list_style] + default
 
@@ -193,9 +198,11 @@ def input_table() -> list[str]:
     """Markdown table of the inputs."""
     rows = ["| input | type | default | meaning |", "| --- | --- | --- | --- |"]
     for spec in input_specs():
-        kinds = {"lines": "list, one a line", "csv": "list, lines or commas", None: spec.kind}
-        kinds["rules"] = "list, one a line"
-        kind = "secret" if spec.secret else kinds[spec.list_style]
+        one = "list, one a line"
+        kinds = {"verbatim": one, "lines": one, "rules": one, "csv": "list, lines or commas", None: spec.kind}
+        kind = kinds[spec.list_style]
+        if spec.secret:
+            kind = "secrets, one a line" if spec.kind == "list" else "secret"
         default = f"`{spec.default}`" if spec.default not in ("", []) else ""
         default = default.lower() if spec.kind == "boolean" else default
         examples = ", ".join(f"`{cell(example(value))}`" for value in spec.examples)

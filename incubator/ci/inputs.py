@@ -23,6 +23,14 @@ from incubator.core.trust import Origin, make_volume
 from incubator.errors import BuilderError, InputError, InputErrors
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_reference
 from incubator.request import Credential, ExtraHost, Ulimit
+from incubator.secret_options import (
+    Access,
+    parse_right,
+    parse_ssh,
+    secret_of_env,
+    secret_of_file,
+    secret_of_pair,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
     from incubator.ci.tags import TagLanguage
     from incubator.core.volume import Volume
     from incubator.faults import Faults
-    from incubator.request import LayerSplits
+    from incubator.request import LayerSplits, Right, Secret
 
 T = TypeVar("T")
 
@@ -61,6 +69,11 @@ class PipelineInputs:
     file: str | None = None
     target: str | None = None
     build_args: Mapping[str, str | None] = field(default_factory=dict)
+    secrets: tuple[Secret, ...] = ()
+    secret_envs: tuple[Secret, ...] = ()
+    secret_files: tuple[Secret, ...] = ()
+    ssh: tuple[tuple[str, str], ...] = ()
+    allow: tuple[Right, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[Reference, ...] = ()
     language: TagLanguage | None = None
@@ -104,6 +117,20 @@ class PipelineInputs:
         )
 
     @property
+    def all_secrets(self) -> tuple[Secret, ...]:
+        """Secrets, wherever they come from."""
+        return (*self.secrets, *self.secret_envs, *self.secret_files)
+
+    @property
+    def access(self) -> Access:
+        """What of the pipeline's the build may use."""
+        return Access(
+            secrets={secret.id: secret for secret in self.all_secrets},
+            ssh=dict(self.ssh),
+            allow=frozenset(self.allow),
+        )
+
+    @property
     def layer_splits(self) -> LayerSplits | None:
         """`layers`, or what `squash` stands for."""
         return (0,) if self.squash else self.layers
@@ -125,6 +152,11 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         file=reader.text("file"),
         target=reader.text("target"),
         build_args=_build_args(reader, environ),
+        secrets=tuple(reader.each("secrets", secret_of_pair)),
+        secret_envs=tuple(reader.each("secret-envs", lambda text: secret_of_env(text, environ))),
+        secret_files=tuple(reader.each("secret-files", lambda text: secret_of_file(text, around.workspace))),
+        ssh=tuple(reader.each("ssh", lambda text: parse_ssh(text, environ))),
+        allow=tuple(reader.each("allow", parse_right)),
         labels={key: value or "" for key, value in reader.pairs("labels").items()},
         tags=_references(reader),
         language=_language(reader, around, faults, warn),
@@ -226,6 +258,9 @@ def _check_together(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults:
             "inputs squash and layers exclude each other",
             hint="squash makes one layer a stage; layers says where each one ends",
         )
+    names = [secret.id for secret in inputs.all_secrets]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        faults.add(f"secret {name!r} is given twice")
     if "username" in raw and "password" not in raw:
         faults.add("input password: it is missing, but username is given")
     if "password" in raw and "username" not in raw:
@@ -288,7 +323,7 @@ class _Reader:
         return None
 
     def _note(self, spec: InputSpec, error: BuilderError) -> None:
-        if spec.secret:  # its message may quote the value
+        if spec.secret and spec.kind != "list":  # its message may quote the value
             self._faults.add(f"input {spec.name}: the value is not valid")
         else:
             self._faults.add(f"input {spec.name}: {error.message}", hint=error.hint)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from incubator.errors import InputError
 
-ListStyle = Literal["lines", "csv", "rules"]
+ListStyle = Literal["lines", "csv", "rules", "verbatim"]
 
 _COMMENT = re.compile(r"[ \t]*#")
 
@@ -29,9 +29,9 @@ class Entry:
 def parse_list(text: str, style: ListStyle) -> tuple[str, ...]:
     """Entries of a list, trimmed, without blank ones.
 
-    `lines`: one entry a line; the commas of a line stay, its quotes do not. `csv`: newlines and commas both
-    separate. `rules`: as `lines`, without lines that begin with `#`, as docker/metadata-action has it.
-    Raises InputError where a quote is never closed.
+    `lines`: one entry a line; the commas of a line stay, its quotes do not. `verbatim`: so too, but blanks around an
+    entry are part of it. `csv`: newlines and commas both separate. `rules`: as `lines`, without lines that begin with
+    `#`, as docker/metadata-action has it. Raises InputError where a quote is never closed.
     """
     return tuple(entry.text for entry in parse_entries(text, style))
 
@@ -49,7 +49,8 @@ def parse_entries(text: str, style: ListStyle) -> tuple[Entry, ...]:
         else:
             parts = record
         place = f"line {first + line}"
-        entries += [Entry(text=part.strip(), place=place) for part in parts if part.strip()]
+        kept = parts if style == "verbatim" else [part.strip() for part in parts]
+        entries += [Entry(text=part, place=place) for part in kept if part.strip()]
     return tuple(entries)
 
 

@@ -31,6 +31,8 @@ from incubator.ci.workspace import find_own_container, process_view, translate_v
 from incubator.console.summary import summary_lines
 from incubator.core.build import Builder
 from incubator.core.client import DockerClient
+from incubator.core.masking import hidden_texts
+from incubator.core.volume import Volume
 from incubator.errors import BuilderError
 from incubator.events import ImageBuilt, WarningRaised, broadcast
 from incubator.faults import Faults
@@ -121,6 +123,9 @@ def _build(
         remove_gitlab_outputs(around.workspace)
     faults = Faults()
     inputs = read_inputs(around, faults=faults, warn=lambda text: log(WarningRaised(message=text)))
+    for secret in inputs.access.secrets.values():
+        for text in hidden_texts([secret.value]):
+            log.mask(text.decode(errors="replace"))
     metadata = _metadata(inputs, around, log, faults)
     request = make_pipeline_request(inputs, around, faults, metadata)
     with closing(request.context):
@@ -148,10 +153,16 @@ def _metadata(
 
 def _as_engine_sees(request: BuildRequest, engine: Engine) -> BuildRequest:
     """The request with paths of this container translated; the container is only looked for where it matters."""
-    if not any(volume.is_path for volume in request.volumes):
+    sockets = [Volume(path, "/socket") for path in request.ssh.values()]
+    if not sockets and not any(volume.is_path for volume in request.volumes):
         return request
     own = find_own_container(engine, process_view())
-    return replace(request, volumes=translate_volumes(request.volumes, own))
+    paths = [volume.source for volume in translate_volumes(sockets, own)]
+    return replace(
+        request,
+        volumes=translate_volumes(request.volumes, own),
+        ssh=dict(zip(request.ssh, paths, strict=True)),
+    )
 
 
 class _ImageSize:

@@ -34,10 +34,13 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
 def secret_values(environ: Mapping[str, str], ci: Ci) -> tuple[str, ...]:
-    """Values of all secret inputs, as given and as they will be used; to be masked before anything is printed."""
+    """Values of all inputs that are a secret, as given and as they will be used.
+
+    They are to be masked before anything is printed. Lists of secrets have to be taken apart first.
+    """
     found = []
     for spec in input_specs():
-        if spec.secret:
+        if spec.secret and spec.kind != "list":
             text = environ.get(_variable(spec, ci), "").removeprefix(COMPONENT_MARK).strip()
             found += [text, _expand(text, environ, lambda _name: None)]
     return tuple(dict.fromkeys(text for text in found if text))
@@ -102,7 +105,9 @@ def _read(
             raise InputError(f"input {spec.name}: {error.message}", hint=error.hint) from error
     text = text.removeprefix(COMPONENT_MARK)
     if spec.kind == "list":
-        texts = (_expand(entry, environ, missing).strip() for entry in _json_list(spec, text))
+        texts = (_expand(entry, environ, missing) for entry in _json_list(spec, text))
+        if spec.list_style != "verbatim":
+            texts = (entry.strip() for entry in texts)
         entries = (Entry(text=entry, place=f"entry {number}") for number, entry in enumerate(texts, start=1))
         return tuple(entry for entry in entries if entry.text)
     if spec.kind == "string":

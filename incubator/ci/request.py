@@ -56,6 +56,7 @@ def make_pipeline_request(
         load=bool(inputs.load),
         credentials=[inputs.credential] if inputs.credential else [],
         source_date_epoch=around.environ.get("SOURCE_DATE_EPOCH") or None,
+        access=inputs.access,
         faults=faults,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -19,6 +20,7 @@ from incubator.errors import BuilderError, InputError
 from incubator.faults import Faults, did_you_mean
 from incubator.metadata import check_writable, metadata_text, write_atomically
 from incubator.options import make_request, merge_options, read_settings
+from incubator.secret_options import parse_right, parse_secret, parse_ssh, read_access
 from incubator.sources import Place, is_archive, peek
 
 if TYPE_CHECKING:
@@ -78,6 +80,12 @@ def read_request(
         push=bool(arguments.push),
         load=arguments.load is not False,
         source_date_epoch=os.environ.get("SOURCE_DATE_EPOCH") or None,
+        access=read_access(
+            secrets=[partial(parse_secret, text, os.environ, Path.cwd()) for text in arguments.secret],
+            ssh=[partial(parse_ssh, text, os.environ) for text in arguments.ssh],
+            allow=[partial(parse_right, text) for text in arguments.allow],
+            faults=faults,
+        ),
         faults=faults,
     )
 

@@ -46,22 +46,7 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
         what, "-t", "--tag", metavar="NAME", help="reference for the image, as in registry.example/app:1.0"
     )
 
-    layers = parser.add_argument_group("layers")
-    _add_list(
-        layers,
-        "-s",
-        "--split-layer",
-        metavar="N|LN",
-        help="end a layer after the N-th instruction, or that on line N",
-    )
-    layers.add_argument(
-        "--layers",
-        metavar="auto|N,LN",
-        help="auto: start a layer only before an instruction that reads files of the context or another stage; "
-        "or the instructions after which a layer ends",
-    )
-    parser.add_switch(layers, "--squash", help="make one layer a stage")
-
+    _add_layers(parser)
     steps = parser.add_argument_group("build steps")
     _add_list(
         steps, "-v", "--volume", metavar="SOURCE:DEST[:MODE]", help="mount that is there while building only"
@@ -92,6 +77,7 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
         "--cgroup-parent", metavar="CGROUP", help="cgroup above those of the build's containers"
     )
     _add_list(steps, "--security-opt", metavar="OPTION", help="security option, as in seccomp=unconfined")
+    _add_access(steps)
     parser.add_switch(steps, "--rm", help="remove intermediate containers after success (default)")
     parser.add_switch(
         steps, "--force-rm", help="remove intermediate containers after a failure too (default)"
@@ -160,6 +146,43 @@ def _add_refused(parser: ArgumentParser) -> None:
 def _add_checks(group: argparse._ArgumentGroup, parser: ArgumentParser) -> None:
     parser.add_switch(group, "--check", help="check the Dockerfile for this build and build nothing")
     group.add_argument("--call", metavar="METHOD", default="build", help="build, or check as --check does")
+
+
+def _add_layers(parser: ArgumentParser) -> None:
+    layers = parser.add_argument_group("layers")
+    _add_list(
+        layers,
+        "-s",
+        "--split-layer",
+        metavar="N|LN",
+        help="end a layer after the N-th instruction, or that on line N",
+    )
+    layers.add_argument(
+        "--layers",
+        metavar="auto|N,LN",
+        help="auto: start a layer only before an instruction that reads files of the context or another stage; "
+        "or the instructions after which a layer ends",
+    )
+    parser.add_switch(layers, "--squash", help="make one layer a stage")
+
+
+def _add_access(steps: argparse._ArgumentGroup) -> None:
+    """What of the caller's a Dockerfile may use."""
+    _add_list(
+        steps,
+        "--secret",
+        metavar="id=NAME[,src=FILE|,env=VAR]",
+        help="secret for RUN --mount=type=secret: a file, or a variable of the environment",
+    )
+    _add_list(
+        steps, "--ssh", metavar="NAME[=SOCKET]", help="SSH agent for RUN --mount=type=ssh, as in default"
+    )
+    _add_list(
+        steps,
+        "--allow",
+        metavar="RIGHT",
+        help="let the Dockerfile have network.host (RUN --network=host) or security.insecure (RUN --security=insecure)",
+    )
 
 
 def _add_list(group: argparse._ArgumentGroup, *names: str, **options: Any) -> None:

@@ -16,9 +16,12 @@ from incubator.core.halt import Halt
 from incubator.core.layer import Surroundings
 from incubator.core.leftovers import Workshop, sweep
 from incubator.core.lookup import ImageLookup
+from incubator.core.masking import hidden_texts
+from incubator.core.mounts import Mounts
 from incubator.core.plan.graph import dependencies
 from incubator.core.plan.make import PlanOptions, check_options, find_filtered, make_plan, split_stages
-from incubator.core.plan.model import CopyStep
+from incubator.core.plan.model import CopyStep, RunStep
+from incubator.core.plan.mounts import read_mounts
 from incubator.core.preview import Previewer
 from incubator.core.publish import log_in, publish
 from incubator.core.records import Records
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from incubator.core.caching import ImageCache
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
-    from incubator.core.plan.model import Plan
+    from incubator.core.plan.model import Plan, Step
     from incubator.core.preview import StagePreview
     from incubator.core.stages import StageResult
     from incubator.dockerfile.instructions import Document
@@ -139,6 +142,8 @@ class Builder:
             build_args={name: value for name, value in request.build_args.items() if value is not None},
             labels=request.labels,
             layers=request.layers,
+            network=request.network,
+            allow=request.allow,
         )
         plan = make_plan(document, options, lookup)
         checks.after(plan)
@@ -196,6 +201,15 @@ class Builder:
                 platform=None,
                 discard=workshop.discard,
                 halt=halt,
+                mounts=Mounts(
+                    engine=engine,
+                    sources=sources,
+                    workshop=workshop,
+                    halt=halt,
+                    secrets=request.secrets,
+                    ssh=request.ssh,
+                ),
+                hidden=hidden_texts(secret.value for secret in request.secrets.values()),
                 keep_containers=not request.rm,
                 keep_after_failure=not request.force_rm,
                 keep_failed=self._id if request.keep_failed else "",
@@ -253,9 +267,7 @@ def check_sources(plan: Plan, context: BuildContext) -> None:
     """Raise InputErrors for all files that the plan wants of the context and that are not there."""
     faults = []
     for step in plan.steps:
-        if not isinstance(step, CopyStep) or step.origin is not None or step.parents:
-            continue
-        for source in step.sources:
+        for source in _of_context(step):
             try:
                 context.resolve(source)
             except InputError as error:
@@ -263,6 +275,17 @@ def check_sources(plan: Plan, context: BuildContext) -> None:
                 faults.append(error)
     if faults:
         raise InputErrors(faults)
+
+
+def _of_context(step: Step) -> Sequence[str]:
+    """What a step reads of the context, as far as it can be told beforehand."""
+    match step:
+        case CopyStep(origin=None, parents=False):
+            return step.sources
+        case RunStep():
+            return [mount.source for mount in read_mounts(step) if mount.origin is None]
+        case _:
+            return ()
 
 
 def _layer_results(config: ImageConfig, final: StageResult, sizes: Sequence[int]) -> tuple[LayerResult, ...]:

@@ -28,6 +28,7 @@ from incubator.core.docker_types import (
     host_options,
     image_info,
     innermost,
+    make_bind,
     make_mount,
     path_stat,
     raise_for,
@@ -35,7 +36,7 @@ from incubator.core.docker_types import (
     relabels,
     seconds,
 )
-from incubator.core.engine import ContainerInfo, ContainerState, EngineInfo, Mounted
+from incubator.core.engine import Changes, ContainerInfo, ContainerState, EngineInfo, Mounted
 from incubator.core.history import mark_layers
 from incubator.core.streams import AttachedSocket, RunningCommand
 from incubator.errors import EngineError, EngineUnreachable, RegistryError
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from incubator.oci.image_config import HistoryEntry, ImageConfig
     from incubator.oci.platform import Platform
     from incubator.request import Credential
+
+_REMOVED = 2
+"""Kind of a change, as the engine's API numbers them."""
 
 DEFAULT_SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 TIMEOUT_S = 600
@@ -359,7 +363,12 @@ class DockerClient:
         """Make a container; its id."""
         host = self._api.create_host_config(
             network_mode=spec.network,
-            mounts=[make_mount(volume) for volume in spec.volumes if not relabels(volume)],
+            mounts=[
+                *(make_mount(volume) for volume in spec.volumes if not relabels(volume)),
+                *map(make_bind, spec.binds),
+            ],
+            tmpfs=dict(spec.tmpfs),
+            privileged=spec.privileged,
             binds=[str(volume) for volume in spec.volumes if relabels(volume)],
             **host_options(spec),
         )
@@ -382,6 +391,8 @@ class DockerClient:
             "HostConfig": host,
         }
         params = {"platform": str(spec.platform)} if spec.platform and self.info().store != "podman" else {}
+        if spec.name:
+            params["name"] = spec.name
         with engine_errors("create a build container"):
             return str(self._call("POST", "/containers/create", params=params, json=config).json()["Id"])
 
@@ -468,6 +479,13 @@ class DockerClient:
                 headers=headers,
             )
 
+    def changes(self, container: str) -> Changes:
+        """What differs in a container's files from those of its image."""
+        with engine_errors("ask for the changes in a build container"):
+            found = self._json(f"/containers/{container}/changes") or []
+        removed = frozenset(change["Path"] for change in found if change["Kind"] == _REMOVED)
+        return Changes(touched=frozenset(change["Path"] for change in found) - removed, removed=removed)
+
     def remove_container(self, container: str) -> None:
         """Kill and remove a container with its anonymous volumes; a missing one is fine."""
         for attempt in range(_ATTEMPTS):
@@ -483,6 +501,41 @@ class DockerClient:
                 time.sleep(0.05 * 2**attempt)
             else:
                 return
+
+    def create_volume(self, name: str, *, labels: Mapping[str, str], in_memory: bool = False) -> str:
+        """Make a volume; its path on the engine's host.
+
+        What is `in_memory` lives as long as a running container uses it.
+        """
+        options = {"type": "tmpfs", "device": "tmpfs", "o": "mode=0700"} if in_memory else {}
+        with engine_errors("create a volume"):
+            made = self._api.create_volume(name, driver="local", driver_opts=options, labels=dict(labels))
+            return str(made["Mountpoint"])
+
+    def volume(self, name: str) -> str | None:
+        """The path of a volume on the engine's host; None where there is none of that name."""
+        try:
+            with engine_errors("look for a volume"):
+                return str(self._api.inspect_volume(name)["Mountpoint"])
+        except EngineError as error:
+            if error.status != 404:
+                raise
+            return None
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; one that is missing or in use is fine."""
+        try:
+            with engine_errors(f"remove the volume {name}"):
+                self._api.remove_volume(name, force=True)
+        except EngineError as error:
+            if error.status not in (404, 409):
+                raise
+
+    def volumes(self, label: str) -> dict[str, dict[str, str]]:
+        """Names of all volumes that have a label, and all labels of each."""
+        with engine_errors("list volumes"):
+            found = self._api.volumes(filters={"label": label})["Volumes"] or []
+        return {entry["Name"]: entry.get("Labels") or {} for entry in found}
 
     def containers(self, label: str | None = None) -> list[str]:
         """Ids of containers: the running ones, or with a `label` (`key` or `key=value`) all that have it."""

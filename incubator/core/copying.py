@@ -22,13 +22,14 @@ from incubator.core.container_files import ContainerSource
 from incubator.core.engine import ContainerSpec
 from incubator.core.owners import find_owner
 from incubator.core.plan.model import CopyStep, ImageSource, StageSource, WorkdirStep
+from incubator.core.plan.mounts import read_mounts
 from incubator.core.script import SHELL
 from incubator.core.streams import ChunkReader
 from incubator.errors import BuilderError
 from incubator.events import WarningRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from incubator.context.entry import Kind
     from incubator.context.rootfs import RootFs
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
     from incubator.core.halt import Halt
-    from incubator.core.volume import Volume
+    from incubator.core.plan.model import RunStep
     from incubator.dockerfile.source import Span
     from incubator.events import Listener
     from incubator.oci.platform import Platform
@@ -69,24 +70,49 @@ class SourceFiles:
 
     def of(self, step: CopyStep, made_at_ns: int) -> list[tuple[Source, str]]:
         """The sources of a step with what is wanted of each, in the order of the instruction."""
-        match step.origin:
+        files = self.files_of(step.origin)
+        inline = [inline_file(doc.name, _bytes(doc.content), mtime_ns=made_at_ns) for doc in step.heredocs]
+        return [(files, path) for path in step.sources] + [(source, "") for source in inline]
+
+    def files_of(self, origin: StageSource | ImageSource | None) -> Source:
+        """The files of a stage, an image, or of the context for None."""
+        match origin:
             case StageSource(index=index):
-                files: Source = self.container(self.stages[index])
+                return self.container(self.stages[index])
             case ImageSource(image=image):
                 own = self._engine.info().platform
                 foreign = image.config.platform if image.config.platform != own else None
-                files = self.container(image.image_id, foreign)
+                return self.container(image.image_id, foreign)
             case _:
-                files = self._context
-        inline = [inline_file(doc.name, _bytes(doc.content), mtime_ns=made_at_ns) for doc in step.heredocs]
-        return [(files, path) for path in step.sources] + [(source, "") for source in inline]
+                return self._context
+
+    def mount_digests(self, step: RunStep, keys: Mapping[int, str | None]) -> list[str] | None:
+        """Digests of all files that mounts of a step show; None where that cannot be told. `keys` as in `digests`."""
+        found: list[str] = []
+        for mount in read_mounts(step):
+            digests = self._origin_digests(mount.origin, [mount.source], keys, self._content_digest)
+            if digests is None:
+                return None
+            found += digests
+        return found
 
     def digests(self, step: CopyStep, keys: Mapping[int, str | None]) -> list[str] | None:
         """Digests of all that a step may read; None where that cannot be told.
 
         `keys` has the cache key of each stage. A superset of what is copied may be covered, never less.
         """
-        match step.origin:
+        return self._origin_digests(
+            step.origin, step.sources, keys, partial(self._content_digest, parents=step.parents)
+        )
+
+    def _origin_digests(
+        self,
+        origin: StageSource | ImageSource | None,
+        sources: Sequence[str],
+        keys: Mapping[int, str | None],
+        of_context: Callable[[str], str],
+    ) -> list[str] | None:
+        match origin:
             case StageSource(index=index):
                 key = keys[index]
                 return [key] if key else None
@@ -94,12 +120,12 @@ class SourceFiles:
                 return [str(image.config.platform), *image.config.diff_ids]
             case _:
                 try:
-                    return [self._context_digest(step, pattern) for pattern in step.sources]
+                    return [of_context(source) for source in sources]
                 except BuilderError:
                     return None  # the step itself will tell, when its time has come
 
-    def _context_digest(self, step: CopyStep, pattern: str) -> str:
-        if step.parents:
+    def _content_digest(self, pattern: str, *, parents: bool = False) -> str:
+        if parents:
             pattern = pattern.partition("/./")[0] if "/./" in pattern else "/"
         digest = hashlib.sha256()
         for match in self._context.resolve(pattern):
@@ -183,8 +209,8 @@ class Copier:
     clock: Clock
     halt: Halt
 
-    def copy(self, container: str, step: CopyStep, mounted: Sequence[Volume], untouched: str | None) -> None:
-        """Carry out a COPY or ADD in a container that has `mounted` volumes.
+    def copy(self, container: str, step: CopyStep, mounted: Sequence[str], untouched: str | None) -> None:
+        """Carry out a COPY or ADD in a container that has volumes at the paths `mounted`.
 
         `untouched`: the image whose files the container still has without any change; None after a change.
         Raises ContextError for missing sources, CopyError for what cannot be placed or would go into a volume.
@@ -326,9 +352,9 @@ def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def _outside(entries: Iterable[Entry], mounted: Sequence[Volume]) -> Iterator[Entry]:
+def _outside(entries: Iterable[Entry], mounted: Sequence[str]) -> Iterator[Entry]:
     """Pass entries on; raise CopyError for one that would land in a volume instead of the layer."""
-    folders = [volume.destination.strip("/") for volume in mounted]
+    folders = [path.strip("/") for path in mounted]
     for entry in entries:
         for folder in folders:
             if entry.path.startswith(f"{folder}/") or (entry.path == folder and entry.kind != "dir"):

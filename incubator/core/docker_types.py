@@ -24,7 +24,7 @@ from incubator.request import Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from incubator.core.engine import ContainerSpec
+    from incubator.core.engine import Bind, ContainerSpec
     from incubator.core.volume import Volume
     from incubator.request import Credential
 
@@ -168,6 +168,11 @@ def make_mount(volume: Volume) -> docker.types.Mount:
         read_only="ro" in words,
         propagation=propagation[0] if propagation and volume.is_path else None,
     )
+
+
+def make_bind(bind: Bind) -> docker.types.Mount:
+    """A mount of a path of the engine's host."""
+    return docker.types.Mount(target=bind.target, source=bind.source, type="bind", read_only=bind.read_only)
 
 
 def host_options(spec: ContainerSpec) -> dict[str, Any]:

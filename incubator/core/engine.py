@@ -45,8 +45,31 @@ class ImageInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Absolute paths that a container has changed: `touched` were made or changed, `removed` taken away.
+
+    A folder that was taken away and made anew may be in both, or only in `removed`.
+    """
+
+    touched: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """A path of the engine's own host that a container sees at `target`. It has to exist."""
+
+    source: str
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """A container to create. `entrypoint` and `command` replace the image's; the network is `network`."""
+    """A container to create. `entrypoint` and `command` replace the image's; the network is `network`.
+
+    `tmpfs`: where folders in memory are mounted, with the options of that. `name`: one that no other container has.
+    """
 
     image: str
     entrypoint: Sequence[str]
@@ -58,6 +81,10 @@ class ContainerSpec:
     stdin: bool = False
     network: str | None = None
     volumes: Sequence[Volume] = ()
+    binds: Sequence[Bind] = ()
+    tmpfs: Sequence[tuple[str, str]] = ()
+    privileged: bool = False
+    name: str = ""
     limits: Limits | None = None
     add_hosts: Sequence[ExtraHost] = ()
     security_opts: Sequence[str] = ()
@@ -189,11 +216,29 @@ class Engine(Protocol):
     def write_tar(self, container: str, path: str, chunks: Iterable[bytes]) -> None:
         """Unpack a tar below the folder `path`, replacing what is in the way."""
 
+    def changes(self, container: str) -> Changes:
+        """What differs in a container's files from those of its image."""
+
     def commit(self, container: str, reference: str) -> ImageInfo:
         """Make an image of a container's file system under `reference`; its config does not matter."""
 
     def remove_container(self, container: str) -> None:
         """Kill and remove a container with its anonymous volumes; a missing one is fine."""
+
+    def create_volume(self, name: str, *, labels: Mapping[str, str], in_memory: bool = False) -> str:
+        """Make a volume; its path on the engine's host.
+
+        What is `in_memory` lives as long as a running container uses it.
+        """
+
+    def volume(self, name: str) -> str | None:
+        """The path of a volume on the engine's host; None where there is none of that name."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; one that is missing or in use is fine."""
+
+    def volumes(self, label: str) -> dict[str, dict[str, str]]:
+        """Names of all volumes that have a label, and all labels of each."""
 
     def compose(self, layers_of: str, config: ImageConfig, *, top: Blob | None = None) -> str:
         """A new image with the layers of the image `layers_of` (empty: none) and exactly `config`; its id.

@@ -1,4 +1,4 @@
-"""Keys of groups: what the plan says, with the digests of the files that COPY and ADD read."""
+"""Keys of groups: what the plan says, with the digests of the files that COPY, ADD and mounts read."""
 
 from __future__ import annotations
 
@@ -36,11 +36,14 @@ class GroupKeys:
             return None
         files: dict[StepRef, list[str]] = {}
         for step in group.steps:
+            digests: list[str] | None = []
             if isinstance(step, CopyStep):
                 digests = self.sources.digests(step, stages)
-                if digests is None:
-                    return None
-                files[step.ref] = digests
+            elif isinstance(step, RunStep):
+                digests = self.sources.mount_digests(step, stages)
+            if digests is None:
+                return None
+            files[step.ref] = digests
         runs = any(isinstance(step, RunStep) for step in group.steps)
         seen = self._seen_by_runs() if runs else {}
         return key_parts(below, group, files=files, surroundings=seen | {"epoch": self.epoch})

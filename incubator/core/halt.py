@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ class Halt:
         for item in items:
             self.check()
             yield item
+
+    def sleep(self, seconds: float) -> None:
+        """Wait a while. Raises Halted if the build is to stop."""
+        self.check()
+        time.sleep(seconds)
+        self.check()
 
     def watch(self, container: str) -> None:
         """Count a container among those that have to end. Raises Halted where it comes too late."""

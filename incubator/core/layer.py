@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from incubator.core.engine import ContainerSpec
 from incubator.core.failures import FOREIGN, cannot_execute, explain, keep
 from incubator.core.halt import Halted
+from incubator.core.masking import Masker
+from incubator.core.mountpoints import view_of
+from incubator.core.mounts import NOTHING
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
 from incubator.core.script import (
     CANNOT_ENTER,
@@ -26,11 +29,12 @@ from incubator.errors import BuilderError, Cancelled, EngineError, StepFailed
 from incubator.events import StepFinished, StepOutput, StepStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from incubator.core.copying import Copier
-    from incubator.core.engine import Engine, ImageInfo, StreamName
+    from incubator.core.engine import Changes, Engine, ImageInfo, StreamName
     from incubator.core.halt import Halt
+    from incubator.core.mounts import Mounts
     from incubator.core.plan.model import Group, Step
     from incubator.core.volume import Volume
     from incubator.events import Listener, StepRef
@@ -58,6 +62,8 @@ class Surroundings:
     halt: Halt
     add_hosts: Sequence[ExtraHost] = ()
     security_opts: Sequence[str] = ()
+    mounts: Mounts
+    hidden: tuple[bytes, ...] = ()
     keep_containers: bool = False
     keep_after_failure: bool = False
     keep_failed: str = ""
@@ -80,21 +86,32 @@ class LayerContainer:
         as_root = not self._runs or self._engine.info().store == "podman"
         self._user = _ROOT if as_root else self._runs[0].user or _ROOT
         self._shell: _Shell | None = None
-        self._id = ""
+        self._mounted = NOTHING
+        self._volumes: Sequence[Volume] = ()
+        self._stack = contextlib.ExitStack()
+        self.id = ""
+        """The container."""
         self.logs: dict[StepRef, Log] = {}
 
     def __enter__(self) -> Self:
         self._around.halt.check()
-        self._id = self._create(entrypoint=(SHELL,), command=("-s",), stdin=bool(self._runs))
+        with contextlib.ExitStack() as stack:
+            if self._runs and self._runs[0].mounts:
+                with at_step(self._runs[0]):
+                    self._mounted = stack.enter_context(self._around.mounts.of(self._runs[0], self._parent))
+            self._resolve_targets()
+            self.id = self._create(entrypoint=(SHELL,), command=("-s",), stdin=bool(self._runs))
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         if self._shell:
             self._shell.close()
-        self._around.halt.forget(self._id)
+        self._around.halt.forget(self.id)
         keep = self._around.keep_after_failure if kind else self._around.keep_containers
         if not keep:
-            self._around.discard(self._id)
+            self._around.discard(self.id)
+        self._stack.close()
 
     def execute(self) -> None:
         """Do all steps in order. Raises StepFailed, or what the step's part raises, at the step's line."""
@@ -109,20 +126,44 @@ class LayerContainer:
             took = time.monotonic() - begin
             self._around.emit(StepFinished(step=step.ref, duration_s=took, peak_memory_bytes=peak))
 
+    def changes(self) -> Changes:
+        """What the steps have changed."""
+        return self._engine.changes(self.id)
+
     def commit(self, reference: str) -> ImageInfo:
         """The image of the parent's layers and this one, or as many as the parent's if nothing changed."""
-        return self._engine.commit(self._id, reference)
+        return self._engine.commit(self.id, reference)
+
+    def _resolve_targets(self) -> None:
+        """Mount where links of the image lead: engines stumble over a mount below an absolute link."""
+        volumes = self._around.volumes if self._runs else ()
+        if not (volumes or self._mounted.targets):
+            return
+        view = view_of(self._around, self._parent)
+        self._volumes = [
+            replace(volume, destination=f"/{view.follow(volume.destination)}") for volume in volumes
+        ]
+        self._mounted = replace(
+            self._mounted,
+            binds=tuple(replace(bind, target=f"/{view.follow(bind.target)}") for bind in self._mounted.binds),
+            tmpfs=tuple((f"/{view.follow(target)}", options) for target, options in self._mounted.tmpfs),
+        )
+
+    @property
+    def _network(self) -> str | None:
+        own = self._runs[0].network if self._runs else "default"
+        return self._around.network if own == "default" else own
 
     def _execute(self, step: Step) -> None:
         match step:
             case RunStep():
                 self._run(step)
             case WorkdirStep():
-                self._around.copier.make_folder(self._id, step)
+                self._around.copier.make_folder(self.id, step)
             case CopyStep():
-                mounted = self._around.volumes if self._runs else ()
+                mounted = [volume.destination for volume in self._volumes]
                 untouched = self._parent if step is self._steps[0] else None
-                self._around.copier.copy(self._id, step, mounted, untouched)
+                self._around.copier.copy(self.id, step, mounted, untouched)
             case _:
                 raise AssertionError(f"no way to execute {step}")
 
@@ -140,8 +181,11 @@ class LayerContainer:
                 env=dict(step.env) if step else {},
                 working_dir=step.cwd if step else "/",
                 stdin=stdin,
-                network=self._around.network,
-                volumes=self._around.volumes if self._runs else (),
+                network=self._network,
+                volumes=self._volumes,
+                binds=self._mounted.binds,
+                tmpfs=self._mounted.tmpfs,
+                privileged=bool(self._runs) and self._runs[0].insecure,
                 limits=self._around.limits,
                 add_hosts=self._around.add_hosts,
                 security_opts=self._around.security_opts,
@@ -164,14 +208,22 @@ class LayerContainer:
             self._around.emit(StepOutput(step=step.ref, stream=stream, data=data, skipped_bytes=skipped))
 
         limit = OutputLimit(show)
+        maskers: dict[StreamName, Masker]
+        maskers = {"stdout": Masker(self._around.hidden), "stderr": Masker(self._around.hidden)}
+
+        def keep(stream: StreamName, data: bytes) -> None:
+            if data:
+                log.add(data)
+                limit.add(stream, data)
 
         def output(stream: StreamName, data: bytes) -> None:
-            log.add(data)
-            limit.add(stream, data)
+            keep(stream, maskers[stream].feed(data))
 
         try:
             status = self._execute_run(step, output)
         finally:
+            for stream, masker in maskers.items():
+                keep(stream, masker.rest())
             limit.flush()
         if status is None:
             self._raise_ended(step, log)
@@ -183,21 +235,20 @@ class LayerContainer:
         if self._shell is None and not self._has(SHELL):
             return self._run_without_shell(step, output)
         if self._shell is None:
-            self._shell = _Shell(self._engine, self._id)
+            self._shell = _Shell(self._engine, self.id)
         self._put_scripts(step)
-        names = [name for name, _ in step.env]
+        env = dict(step.env) | dict(self._mounted.env)
         status: int | None = CANNOT_ENTER
-        if (step.user or _ROOT) == self._user and fits_shell(names):
-            status, self.logs[step.ref].peak_bytes = self._shell.run(step, output)
+        if (step.user or _ROOT) == self._user and fits_shell(env):
+            status, self.logs[step.ref].peak_bytes = self._shell.run(step, env, output)
         if status == CANNOT_ENTER:  # an engine enters the folder before it becomes the user
-            status = self._run_beside(step, output)
+            status = self._run_beside(step, env, output)
         return status
 
-    def _run_beside(self, step: RunStep, output: Output) -> int:
+    def _run_beside(self, step: RunStep, env: Mapping[str, str], output: Output) -> int:
         """A command the shell cannot start as it should be: another user, or variables no shell can export."""
-        env = dict(step.env)
         command = without_engine_variables(step.argv, env) if fits_shell(env) else step.argv
-        running = self._engine.run(self._id, command, env=env, user=step.user or _ROOT, working_dir=step.cwd)
+        running = self._engine.run(self.id, command, env=env, user=step.user or _ROOT, working_dir=step.cwd)
         for stream, data in running.frames():
             output(stream, data)
         return running.exit_code()
@@ -211,26 +262,33 @@ class LayerContainer:
                 span=step.span,
                 hint="let the layer end between them with a layer split",
             )
-        self._around.halt.forget(self._id)
-        self._engine.remove_container(self._id)
-        self._id = self._create(entrypoint=step.argv[:1], command=step.argv[1:], stdin=True, step=step)
+        if self._mounted.env:
+            raise StepFailed(
+                f"a secret in a variable needs {SHELL}, and the image has none",
+                exit_status=127,
+                span=step.span,
+                hint="mount the secret as a file: leave env= out",
+            )
+        self._around.halt.forget(self.id)
+        self._engine.remove_container(self.id)
+        self.id = self._create(entrypoint=step.argv[:1], command=step.argv[1:], stdin=True, step=step)
         for earlier in self._steps[: self._steps.index(step)]:
             self._execute(earlier)
-        attached = self._engine.attach(self._id)
+        attached = self._engine.attach(self.id)
         try:
-            self._engine.start(self._id)
+            self._engine.start(self.id)
             for stream, data in attached.frames():
                 output(stream, data)
         finally:
             attached.close()
-        return self._engine.wait(self._id)
+        return self._engine.wait(self.id)
 
     def _put_scripts(self, step: RunStep) -> None:
         """Scripts of heredocs, in the container's /dev, which is in no layer."""
         for name, content in step.files:
             path = quote(f"/dev/pipes/{name}")
             text = f"mkdir -p /dev/pipes && printf %s {quote(content)} >{path} && chmod 755 {path}"
-            running = self._engine.run(self._id, (SHELL, "-c", text), env={}, user=_ROOT, working_dir="/")
+            running = self._engine.run(self.id, (SHELL, "-c", text), env={}, user=_ROOT, working_dir="/")
             said = b"".join(data for _, data in running.frames())
             if running.exit_code():
                 raise EngineError(
@@ -238,20 +296,20 @@ class LayerContainer:
                 )
 
     def _has(self, path: str) -> bool:
-        found = self._engine.stat(self._id, path)
+        found = self._engine.stat(self.id, path)
         if found and found.kind == "symlink":
-            found = self._engine.stat(self._id, found.link_target)
+            found = self._engine.stat(self.id, found.link_target)
         return found is not None
 
     # -- failures -----------------------------------------------------------------------------------------
 
     def _raise_ended(self, step: RunStep, log: Log) -> NoReturn:
         """The container ended under the step."""
-        raise self._failure(step, self._engine.wait(self._id), log)
+        raise self._failure(step, self._engine.wait(self.id), log)
 
     def _failure(self, step: RunStep, status: int, log: Log) -> StepFailed:
         limit = self._around.limits.memory_bytes
-        oom_killed = self._engine.state(self._id).oom_killed
+        oom_killed = self._engine.state(self.id).oom_killed
         message, hint = explain(status, limit_bytes=limit, peak_bytes=log.peak_bytes, oom_killed=oom_killed)
         if cannot_execute(log.tail):
             hint = FOREIGN
@@ -259,7 +317,7 @@ class LayerContainer:
         error.peak_memory_bytes = log.peak_bytes
         if self._around.keep_failed:
             self._around.halt.check()  # another one has failed before, and this container is not what it was
-            error.kept_image = keep(self._engine, self._id, step, self._around.keep_failed)
+            error.kept_image = keep(self._engine, self.id, step, self._around.keep_failed)
         return error
 
 
@@ -275,10 +333,10 @@ class _Shell:
             raise
         self._frames = self._attached.frames()
 
-    def run(self, step: RunStep, output: Output) -> tuple[int | None, int | None]:
+    def run(self, step: RunStep, env: Mapping[str, str], output: Output) -> tuple[int | None, int | None]:
         """Exit status of a step's command, None when the container ended under it; the most memory used so far."""
         mark = f"\x1e{secrets.token_hex(16)}:"
-        self._attached.send(step_script(step.argv, env=step.env, cwd=step.cwd, mark=mark))
+        self._attached.send(step_script(step.argv, env=env.items(), cwd=step.cwd, mark=mark))
         finders: dict[StreamName, MarkFinder]
         finders = {"stdout": MarkFinder(mark.encode()), "stderr": MarkFinder(mark.encode())}
         for stream, data in self._frames:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import secrets
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,8 @@ from incubator.core.constants import APP_NAME, LABEL_BUILD
 from incubator.errors import EngineError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from incubator.core.engine import Engine
 
 LABEL_OWNER = f"{APP_NAME}.owner"
@@ -21,6 +24,9 @@ LABEL_OWNER = f"{APP_NAME}.owner"
 
 LABEL_STARTED = f"{APP_NAME}.started"
 """Label with the start of the build, seconds since 1970."""
+
+LABEL_CACHE_MOUNT = f"{APP_NAME}.cache-mount"
+"""Label of the volumes behind `--mount=type=cache`, with the id of the mount; no build removes those."""
 
 WORK_REPOSITORY = f"{APP_NAME}-build"
 """Repository of the references that hold a build's intermediate images while it runs."""
@@ -39,6 +45,7 @@ class Workshop:
         self._engine = engine
         self._build_id = build_id
         self._references: list[str] = []
+        self._volumes: list[str] = []
         self._numbers = itertools.count()
         self._removals: list[Future[None]] = []
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="incubator-remove")
@@ -55,12 +62,22 @@ class Workshop:
         with self._pool:
             for removal in self._removals:
                 removal.result()
+        for volume in self._volumes:
+            self._engine.remove_volume(volume)
         for reference in reversed(self._references):
             self._engine.remove_image(reference)
 
     def discard(self, container: str) -> None:
         """Remove a container, without waiting for it: the next layer need not."""
         self._removals.append(self._pool.submit(self._engine.remove_container, container))
+
+    def volume_name(self) -> str:
+        """A fresh name for a volume."""
+        return f"{WORK_REPOSITORY}-{self._build_id}-{secrets.token_hex(4)}"
+
+    def discard_volume(self, volume: str) -> None:
+        """Remove a volume at the end, when the containers that use it are gone."""
+        self._volumes.append(volume)
 
     def reference(self) -> str:
         """A fresh reference for an intermediate image, so that nobody's pruning takes it away."""
@@ -70,7 +87,7 @@ class Workshop:
 
 
 def sweep(engine: Engine) -> list[str]:
-    """Remove what killed builds left behind; ids of the containers and references that are gone.
+    """Remove what killed builds left behind; ids of the containers, volumes and references that are gone.
 
     Only what bears our labels is touched, and only where its owner is known to be dead or is long overdue.
     """
@@ -85,10 +102,14 @@ def _sweep(engine: Engine, gone: list[str]) -> None:
     # Only the list is asked for: a single container may be busy with a long transfer and not answer.
     for container, labels in engine.labels(LABEL_BUILD).items():
         with contextlib.suppress(EngineError):  # somebody else was faster
-            if _is_dead(labels.get(LABEL_OWNER, ""), labels.get(LABEL_STARTED, "")):
+            if is_dead(labels):
                 engine.remove_container(container)
                 gone.append(container)
                 dead.add(labels[LABEL_BUILD])
+    for volume, labels in engine.volumes(LABEL_BUILD).items():
+        if is_dead(labels):
+            engine.remove_volume(volume)
+            gone.append(volume)
     for reference in engine.references(WORK_REPOSITORY):
         started, build_id, *_ = [*reference.rpartition(":")[2].split("-"), ""]
         if build_id in dead or _is_overdue(started):
@@ -110,7 +131,9 @@ def owner_of(pid: int) -> str:
         return ""
 
 
-def _is_dead(owner: str, started: str) -> bool:
+def is_dead(labels: Mapping[str, str]) -> bool:
+    """Whether the build that something with these labels belongs to has ended, or is long overdue."""
+    owner, started = labels.get(LABEL_OWNER, ""), labels.get(LABEL_STARTED, "")
     parts = owner.split()
     here = owner_of(os.getpid()).split()
     if len(parts) == len(here) == 4 and parts[:2] == here[:2]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import io
 import posixpath
 import tarfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from incubator.context.rootfs import Stat, View
 from incubator.core.blob import Blob
-from incubator.core.engine import ContainerSpec
-from incubator.core.script import SHELL
+from incubator.core.copying import ContainerRoot
 from incubator.core.streams import ChunkReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from incubator.core.engine import Changes
     from incubator.core.layer import Surroundings
 
 
@@ -35,59 +37,63 @@ PODMANS_OWN = (
 
 
 class MountPoints:
-    """The mount points in one stage's containers."""
+    """The places in an image where something is mounted on it, `paths`."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, paths: Iterable[str]) -> None:
         self._around = around
         self._engine = around.engine
         self._missing: dict[str, str] = {}
-        self._paths = [posixpath.normpath(volume.destination) for volume in around.volumes]
-        if self._engine.info().store == "podman":
-            self._paths += PODMANS_OWN
+        self._paths = list(paths)
         self._noted = not self._paths
 
     def note(self, image: str, wanted: Iterable[str] = ()) -> None:
-        """Look, once, which destinations an image does not have: the topmost missing path of each.
+        """Look, once, which paths an image does not have: the topmost missing part of each.
 
         `wanted` are folders that the stage makes itself, which stay even if they are empty.
         """
         if self._noted:
             return
         self._noted = True
-        stay = tuple(f"{posixpath.normpath(path)}/" for path in wanted)
-        container = self._probe(image)
-        try:
-            for path in self._paths:
-                missing = next((p for p in _from_top(path) if self._engine.stat(container, p) is None), None)
-                if missing and not any(folder.startswith(f"{missing}/") for folder in stay):
-                    self._missing[path] = missing
-        finally:
-            self._engine.remove_container(container)
+        view = view_of(self._around, image)
+        stay = tuple(f"/{view.follow(path)}/" for path in wanted)
+        for written in self._paths:
+            path = f"/{view.follow(written)}"
+            missing = next((p for p in _from_top(path) if view.stat(p[1:]) is None), None)
+            if missing and not any(folder.startswith(f"{missing}/") for folder in stay):
+                self._missing[path] = missing
+
+    def are_all_of(self, changes: Changes, container: str, image: str) -> bool:
+        """Whether a container of `image` has changed nothing but these places: then it makes no layer."""
+        if not self._missing or changes.removed:
+            return False
+        made = {
+            part
+            for path, top in self._missing.items()
+            for part in _from_top(path)
+            if part == top or part.startswith(f"{top}/")
+        }
+        above = {part for top in self._missing.values() for part in _from_top(posixpath.dirname(top))}
+        if not changes.touched <= made | above:
+            return False
+        # Folders above count as changed when something is made in them; mode and owner tell the rest.
+        now = ContainerRoot(self._engine, container)
+        then = ContainerRoot(self._engine, twin_of(self._around, image))
+        return all(_same(now.folder(part[1:]), then.folder(part[1:])) for part in above)
 
     def removal_layer(self, image: str) -> Blob | None:
         """The layer that removes what was missing and is still empty; None where there is nothing to remove."""
         if not self._missing:
             return None
-        container = self._probe(image)
-        try:
-            listing: dict[str, tarfile.TarInfo] = {}
-            for top in set(self._missing.values()):
-                listing |= self._list(container, top)
-            removed = removable(self._missing, listing)
-            if not removed:
-                return None
-            parents = {parent for path in removed for parent in _from_top(posixpath.dirname(path))}
-            headers = {path: self._first(container, path) for path in sorted(parents)}
-        finally:
-            self._engine.remove_container(container)
+        container = twin_of(self._around, image)
+        listing: dict[str, tarfile.TarInfo] = {}
+        for top in set(self._missing.values()):
+            listing |= self._list(container, top)
+        removed = removable(self._missing, listing)
+        if not removed:
+            return None
+        parents = {parent for path in removed for parent in _from_top(posixpath.dirname(path))}
+        headers = {path: self._first(container, path) for path in sorted(parents)}
         return Blob.of_bytes(whiteouts(removed, headers))
-
-    def _probe(self, image: str) -> str:
-        around = self._around
-        spec = ContainerSpec(
-            image=image, entrypoint=(SHELL,), command=(), labels=around.labels, platform=around.platform
-        )
-        return self._engine.create(spec)
 
     def _list(self, container: str, top: str) -> dict[str, tarfile.TarInfo]:
         """Path to header of all at and below `top`; empty where it is gone."""
@@ -105,6 +111,26 @@ class MountPoints:
             member = tar.next()
         assert member is not None
         return member
+
+
+def _same(one: Stat, other: Stat) -> bool:
+    return replace(one, mtime_ns=0) == replace(other, mtime_ns=0)
+
+
+def twin_of(around: Surroundings, image: str) -> str:
+    """A container of an image that nothing changes, to be asked."""
+    return around.copier.sources.container(image, around.platform, twin=True).container
+
+
+def view_of(around: Surroundings, image: str) -> View:
+    """The files of an image."""
+    return View(ContainerRoot(around.engine, twin_of(around, image)))
+
+
+def volume_paths(around: Surroundings) -> list[str]:
+    """Where something is mounted in all containers of RUNs, and is no part of the layer."""
+    own = PODMANS_OWN if around.engine.info().store == "podman" else ()
+    return [*(volume.destination for volume in around.volumes), *own]
 
 
 def removable(missing: dict[str, str], listing: dict[str, tarfile.TarInfo]) -> list[str]:

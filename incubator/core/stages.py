@@ -10,13 +10,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import group_history
+from incubator.core.engine import Changes
 from incubator.core.layer import LayerContainer
 from incubator.core.layer_tar import NotOneTar
 from incubator.core.made_layer import fits_a_tar, make_layer
-from incubator.core.mountpoints import MountPoints
+from incubator.core.merge import merged_layer
+from incubator.core.mountpoints import MountPoints, view_of, volume_paths
 from incubator.core.plan.graph import stage_sources
 from incubator.core.plan.keys import base_key
-from incubator.core.plan.model import BaseImage, RunStep, WorkdirStep
+from incubator.core.plan.layers import segments
+from incubator.core.plan.model import BaseImage, Group, RunStep, WorkdirStep
+from incubator.core.plan.mounts import targets_of
 from incubator.core.refusals import naming_options
 from incubator.core.result import CommandLog
 from incubator.errors import EngineError
@@ -24,6 +28,8 @@ from incubator.events import LayerCommitted, StepFinished, StepStarted
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from incubator.core.assemble import Clock
     from incubator.core.blob import Blob
     from incubator.core.caching import ImageCache
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
     from incubator.core.layer import Surroundings
     from incubator.core.leftovers import Workshop
     from incubator.core.plan.graph import Unit
-    from incubator.core.plan.model import Group, Plan, StagePlan, Step
+    from incubator.core.plan.model import Plan, StagePlan, Step
     from incubator.events import StepRef
     from incubator.oci.platform import Platform
 
@@ -134,7 +140,7 @@ class StageExecutor:
             result = replace(result, fresh=True)
         own = result.platform == self._engine.info().platform
         around = replace(self._around, platform=None if own else result.platform)
-        return _Progress(around=around, mount_points=MountPoints(around), result=result)
+        return _Progress(around=around, mount_points=MountPoints(around, volume_paths(around)), result=result)
 
     def _start(self, stage: StagePlan) -> StageResult:
         engine = self._engine
@@ -215,7 +221,9 @@ class StageExecutor:
             before,
             image=image if made else before.image,
             key=key,
-            history=before.history + group_history(group, made_layer=bool(made), clock=self._clock),
+            history=before.history
+            + group_history(group, made_layer=bool(made), clock=self._clock)
+            + tuple(self._tidied() for _ in made[1:]),
             layers=before.layers + layers,
             logs=logs,
         )
@@ -230,17 +238,79 @@ class StageExecutor:
                 return self._stack(
                     before, layer, group_history(group, made_layer=True, clock=self._clock)
                 ), ()
+        parts = segments(group)
+        if len(parts) == 1:
+            return self._make_part(around, group, before, started)
+        return self._make_parts(around, parts, before, started)
+
+    def _make_part(
+        self,
+        around: Surroundings,
+        part: Group,
+        before: StageResult,
+        started: set[StepRef],
+        changes: list[Changes] | None = None,
+    ) -> tuple[ImageInfo, tuple[CommandLog, ...]]:
+        """Execute what shares a container; `changes` gets what it changed."""
+        targets = [target for step in part.steps if isinstance(step, RunStep) for target in targets_of(step)]
+        points = MountPoints(around, targets)
+        points.note(before.image.id)
         with (
             naming_options(around.limits, around.add_hosts, around.security_opts),
-            LayerContainer(around, before.image.id, group, started) as container,
+            LayerContainer(around, before.image.id, part, started) as container,
         ):
             container.execute()
-            image = container.commit(self._workshop.reference())
-            ran = [(step, container.logs[step.ref]) for step in group.steps if step.ref in container.logs]
-            return image, tuple(
+            changed = container.changes() if targets or changes is not None else None
+            if changes is not None and changed is not None:
+                changes.append(changed)
+            if changed is not None and points.are_all_of(changed, container.id, before.image.id):
+                image = before.image
+            else:
+                image = container.commit(self._workshop.reference())
+            ran = [(step, container.logs[step.ref]) for step in part.steps if step.ref in container.logs]
+            logs = tuple(
                 CommandLog(command=step.ref.text, logs=log.text, peak_memory_bytes=log.peak_bytes)
                 for step, log in ran
             )
+        if image is not before.image and (tidy := points.removal_layer(image.id)) is not None:
+            image = self._stack(self._after(before, part, image), tidy, (self._tidied(),))
+        return image, logs
+
+    def _make_parts(
+        self, around: Surroundings, parts: Sequence[Group], before: StageResult, started: set[StepRef]
+    ) -> tuple[ImageInfo, tuple[CommandLog, ...]]:
+        """Execute a group in several containers, and put what they change together as one layer."""
+        if self._engine.info().store == "podman":
+            raise EngineError(
+                "RUNs with different mounts or networks cannot share a layer with Podman",
+                span=parts[1].steps[0].span,
+                hint="let the layer end before this instruction with a layer split",
+            )
+        result, logs, changes = before, before.logs[:0], list[Changes]()
+        for part in parts:
+            image, made = self._make_part(around, part, result, started, changes)
+            result, logs = self._after(result, part, image), logs + made
+        image_id = result.image.id
+        below = view_of(around, before.image.id)
+        layer = merged_layer(
+            Changes(
+                touched=frozenset().union(*(change.touched for change in changes)),
+                removed=frozenset().union(*(change.removed for change in changes)),
+            ),
+            after=self._sources.container(image_id, around.platform),
+            twin=self._sources.container(image_id, around.platform, twin=True),
+            was_there=lambda path: below.stat(path.strip("/")) is not None,
+        )
+        whole = Group(steps=tuple(step for part in parts for step in part.steps))
+        with layer:
+            return self._stack(before, layer, group_history(whole, made_layer=True, clock=self._clock)), logs
+
+    def _after(self, before: StageResult, group: Group, image: ImageInfo) -> StageResult:
+        """What is there after a group that came to `image`, as far as layers and their history go."""
+        made = len(image.config.diff_ids) - len(before.image.config.diff_ids)
+        entries = group_history(group, made_layer=made > 0, clock=self._clock)
+        entries += tuple(self._tidied() for _ in range(1, made))
+        return replace(before, image=image, history=before.history + entries)
 
     def _find(self, key: str | None, before: StageResult) -> ImageInfo | None:
         """An earlier result for a key, if it really continues what is below."""
@@ -254,11 +324,15 @@ class StageExecutor:
         tidy = mount_points.removal_layer(result.image.id)
         if tidy is None:
             return result
-        entry = HistoryEntry(created_by="remove empty mount points", created=self._clock.now())
+        entry = self._tidied()
         image = self._stack(result, tidy, (entry,))
         layer = BuiltLayer(diff_id=tidy.digest, steps=(), duration_s=0.0)
         history = (*result.history, entry)
         return replace(result, image=image, history=history, layers=(*result.layers, layer))
+
+    def _tidied(self) -> HistoryEntry:
+        """The history entry of a layer that only tidies up."""
+        return HistoryEntry(created_by="remove empty mount points", created=self._clock.now())
 
     def _stack(self, below: StageResult, layer: Blob, history: tuple[HistoryEntry, ...]) -> ImageInfo:
         """The image of what is below and one more layer."""

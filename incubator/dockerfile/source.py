@@ -78,7 +78,7 @@ def _piece(line: str, column: int) -> tuple[str, int | None]:
     end = begin + SNIPPET_COLUMNS
     before, after = "..." * (begin > 0), "..." * (end < len(line))
     piece = visible(line[begin:end]).replace("\t", " ")
-    return f"{before}{piece}{after}", len(before) + column - 1 - begin
+    return f"{before}{piece}{after}", len(before) + min(column - 1 - begin, len(piece))
 
 
 Piece = tuple[int, int, int]

@@ -253,7 +253,7 @@ def test_bad_input_of_cache(run: Any, arguments: list[str], words: list[str]) ->
 
 
 def test_all_faults_of_a_command_line_come_together(run: Any) -> None:
-    outcome = run("build", "--secret", "id=x", "--lable", "a", "--ssh=default", ".")
+    outcome = run("build", "--cache-from", "x", "--lable", "a", "--output=y", ".")
     assert outcome.err.count("error: ") == 3
     outcome = run(
         "build", "-t", "A", "-m", "1", "--label", "=", "--layers", "x", "-v", "x", "-f", "nope", "."

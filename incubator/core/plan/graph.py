@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from incubator.core.plan.model import CopyStep, StageSource
+from incubator.core.plan.model import CopyStep, RunStep, StageSource
+from incubator.core.plan.mounts import read_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from incubator.core.plan.model import Group, Plan, StagePlan
+    from incubator.core.plan.model import Group, ImageSource, Plan, StagePlan, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,5 +51,14 @@ def dependencies(plan: Plan) -> dict[Unit, frozenset[Unit]]:
 def stage_sources(group: Group) -> Iterator[int]:
     """Indices of the stages that a group reads files of."""
     for step in group.steps:
-        if isinstance(step, CopyStep) and isinstance(step.origin, StageSource):
-            yield step.origin.index
+        for origin in origins(step):
+            if isinstance(origin, StageSource):
+                yield origin.index
+
+
+def origins(step: Step) -> Iterator[StageSource | ImageSource | None]:
+    """Where a step reads files: None for the context."""
+    if isinstance(step, CopyStep):
+        yield step.origin
+    elif isinstance(step, RunStep):
+        yield from (mount.origin for mount in read_mounts(step))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
+from incubator.core.plan.mounts import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +97,7 @@ def key_parts(
 ) -> KeyParts:
     """The parts of the key of a group on top of `below`.
 
-    `files` has the digests of what each COPY and ADD reads. `surroundings` is what else containers of the group
+    `files` has the digests of what each COPY, ADD and mount reads. `surroundings` is what else containers of the group
     see (network, volumes, times), as JSON values.
     """
     steps = [step for step in group.steps if step.changes_files]
@@ -106,16 +107,19 @@ def key_parts(
         around=_digest(dict(surroundings)),
         env=_digest([_env(step) for step in steps]),
         user=_digest([_user(step) for step in steps]),
-        files=tuple(
-            pair for step in steps if isinstance(step, CopyStep) for pair in _files(step, files[step.ref])
-        ),
+        files=tuple(pair for step in steps for pair in _files(step, files.get(step.ref, ()))),
     )
 
 
 def _words(step: Step) -> dict[str, Any]:
     match step:
         case RunStep():
-            return {"run": step.argv, "files": step.files}
+            key: dict[str, Any] = {"run": step.argv, "files": step.files}
+            if step.mounts:
+                key["mounts"] = [words_of(mount) for mount in step.mounts]
+            if step.network != "default" or step.insecure:
+                key["surroundings"] = [step.network, step.insecure]
+            return key
         case WorkdirStep():
             return {"workdir": step.path}
         case CopyStep():
@@ -150,9 +154,12 @@ def _user(step: Step) -> list[str]:
             return []
 
 
-def _files(step: CopyStep, digests: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _files(step: Step, digests: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Name and digest of each source; one digest for all where a stage or an image is read as a whole."""
-    if step.origin is None and len(digests) == len(step.sources):
+    if not isinstance(step, CopyStep):
+        if digests:
+            yield "what --mount shows", _digest(list(digests))
+    elif step.origin is None and len(digests) == len(step.sources):
         for name, digest in zip(step.sources, digests, strict=True):
             yield name, _digest([digest])
     else:

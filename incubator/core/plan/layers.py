@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from incubator.core.plan.model import CopyStep, Group
+from incubator.core.plan.model import CopyStep, Group, RunStep
 from incubator.errors import InputError
 
 if TYPE_CHECKING:
@@ -118,3 +118,34 @@ def _boundary_after(step: Step, following: Step | None, splits: Boundaries) -> b
 
 def _reads_elsewhere(step: Step) -> bool:
     return isinstance(step, CopyStep) and (step.origin is not None or bool(step.sources))
+
+
+def segments(group: Group) -> tuple[Group, ...]:
+    """The group cut into pieces that can share a container: RUNs of one piece have the same mounts and rights.
+
+    What copies files is never in a container with mounts, which could hide where the files go.
+    """
+    pieces: list[list[Step]] = []
+    kind: tuple[object, ...] | None = None
+    for step in group.steps:
+        own = (step.mounts, step.network, step.insecure) if isinstance(step, RunStep) else None
+        fits = own is None or kind is None or own == kind
+        if not step.changes_files and pieces:
+            pieces[-1].append(step)
+            continue
+        if own is None and kind is not None and kind[0]:
+            fits = False
+        if (
+            own is not None
+            and own[0]
+            and pieces
+            and kind is None
+            and any(s.changes_files for s in pieces[-1])
+        ):
+            fits = False
+        if not pieces or not fits:
+            pieces.append([])
+            kind = None
+        pieces[-1].append(step)
+        kind = own if own is not None else kind
+    return tuple(Group(steps=tuple(piece)) for piece in pieces)

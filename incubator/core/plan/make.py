@@ -32,7 +32,7 @@ class Lookup(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """Options that shape a plan. `build_platform` is the engine's own."""
+    """Options that shape a plan. `build_platform` is the engine's own, `allow` what the caller lets a file have."""
 
     build_platform: Platform
     target: str | None = None
@@ -40,6 +40,8 @@ class PlanOptions:
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     layers: LayerSplits = ()
+    network: str | None = None
+    allow: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,8 @@ class _Planner:
                 splits=self._splits,
                 find_source=lambda text, span: self._find_source(text, stage.index, span),
                 faults=self._faults,
+                network=self._options.network,
+                allow=self._options.allow,
             ),
         )
 

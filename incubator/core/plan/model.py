@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from incubator.core.plan.mounts import Mount
     from incubator.dockerfile.instructions import Heredoc, Instruction
     from incubator.dockerfile.source import Span
     from incubator.events import StepRef
     from incubator.oci.image_config import ImageConfig, RuntimeConfig
     from incubator.oci.platform import Platform
+
+
+Network = Literal["default", "none", "host"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,8 @@ class RunStep(Step):
     """Runs `argv` in `cwd` as `user` with exactly `env` (and what the engine adds, such as HOME).
 
     `files` are scripts for /dev/pipes, name to content: heredocs with a shebang. `proxies` names the variables
-    that are about the place of the build, not about its result.
+    that are about the place of the build, not about its result. `network` "default" is the build's. `insecure`: with
+    all rights of the host.
     """
 
     argv: tuple[str, ...]
@@ -73,6 +78,9 @@ class RunStep(Step):
     cwd: str
     files: tuple[tuple[str, str], ...] = ()
     proxies: frozenset[str] = frozenset()
+    mounts: tuple[Mount, ...] = ()
+    network: Network = "default"
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

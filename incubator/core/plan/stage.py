@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from incubator.core.plan import runtime, texts
 from incubator.core.plan.layers import group_steps
@@ -19,6 +19,7 @@ from incubator.core.plan.model import (
     Step,
     WorkdirStep,
 )
+from incubator.core.plan.mounts import plan_mounts
 from incubator.core.plan.scope import BuildArgs, Scope, proxies
 from incubator.dockerfile import instructions as ins
 from incubator.dockerfile import parse_trigger
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from incubator.core.plan.layers import Boundaries
+    from incubator.core.plan.model import Network
     from incubator.dockerfile.source import Span
 
 
@@ -65,6 +67,8 @@ class Surroundings:
     splits: Boundaries
     find_source: Callable[[str, Span], StageSource | ImageSource]
     faults: list[DockerfileError]
+    network: str | None = None
+    allow: frozenset[str] = frozenset()
 
 
 def from_scratch() -> Start:
@@ -220,14 +224,21 @@ class _StageBuilder:
         )
 
     def _run(self, instruction: ins.RunInstruction) -> None:
-        for flag, value in (
-            ("--mount", instruction.mounts),
-            ("--network", instruction.network not in (None, "default")),
-            ("--security", instruction.security not in (None, "sandbox")),
-            ("--device", instruction.devices),
-        ):
-            if value:
-                raise _unsupported(f"RUN {flag}", instruction.span)
+        if instruction.devices:
+            raise _unsupported("RUN --device", instruction.span)
+        network = cast("Network", instruction.network or "default")
+        insecure = instruction.security == "insecure"
+        self._check_allowed(instruction, network, insecure=insecure)
+        span = instruction.span
+        mounts = plan_mounts(
+            instruction.mounts,
+            cwd=self.config.working_dir or "/",
+            expand=lambda text: self.scope.expand(text, span),
+            find_source=lambda text: self._context.find_source(text, span),
+            fault=lambda message, word, hint: DockerfileError(
+                message, rule="invalid-mount", span=instruction.place_of(word), hint=hint
+            ),
+        )
         command, files = _resolve_heredocs(instruction)
         argv = runtime.command_words(self.config, command)
         # A script counts as the command of the shell, though its own interpreter runs it.
@@ -248,8 +259,25 @@ class _StageBuilder:
                 user=self.config.user,
                 cwd=self.config.working_dir or "/",
                 files=files,
+                mounts=mounts,
+                network=network,
+                insecure=insecure,
             )
         )
+
+    def _check_allowed(self, instruction: ins.RunInstruction, network: Network, *, insecure: bool) -> None:
+        """Raise for what a Dockerfile gets only if the caller agrees to it."""
+        for flag, needed, right in (
+            ("--network=host", network == "host" and self._context.network != "host", "network.host"),
+            ("--security=insecure", insecure, "security.insecure"),
+        ):
+            if needed and right not in self._context.allow:
+                raise DockerfileError(
+                    f"RUN {flag} is not allowed in this build",
+                    rule="not-allowed",
+                    span=instruction.place_of(flag),
+                    hint=f"if you trust this Dockerfile, build with --allow {right} (input allow: {right})",
+                )
 
     def _copy(self, instruction: ins.CopyInstruction | ins.AddInstruction) -> None:
         span, expand = instruction.span, self.scope.expand

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+import tempfile
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from incubator.oci.reference import parse_reference
 from incubator.schema import load_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from incubator.ci.surroundings import Ci
 
@@ -34,10 +36,13 @@ def read(ci: Ci = "github", /, **variables: str) -> PipelineInputs:
 
 
 def read_environ(
-    environ: dict[str, str], ci: Ci, warn: Callable[[str], None] = lambda _: None
+    environ: dict[str, str],
+    ci: Ci,
+    warn: Callable[[str], None] = lambda _: None,
+    workspace: Path = Path("/home/ci/web"),
 ) -> PipelineInputs:
     found = Faults()
-    around = Surroundings(ci=ci, workspace=Path("/home/ci/web"), environ=environ)
+    around = Surroundings(ci=ci, workspace=workspace, environ=environ)
     inputs = read_inputs(around, faults=found, warn=warn)
     found.check()
     return inputs
@@ -77,7 +82,18 @@ def test_defaults_and_examples_are_valid_and_every_input_is_described() -> None:
         assert (spec.kind == "list") == (spec.list_style is not None)
 
 
-def test_examples_are_understood() -> None:
+@pytest.fixture
+def agent() -> Iterator[Path]:
+    """The socket of an agent that nobody asks anything; its path has to be short."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:
+        path = Path(folder, "agent")
+        listening.bind(str(path))
+        yield path
+
+
+def test_examples_are_understood(tmp_path: Path, agent: Path) -> None:
+    (tmp_path / ".npmrc").write_text("x")
+    given = {"NPM_TOKEN": "t", "SSH_AUTH_SOCK": str(agent)}
     for spec in input_specs():
         for example in spec.examples:
             text = "\n".join(example) if isinstance(example, list) else str(example).lower()
@@ -86,7 +102,60 @@ def test_examples_are_understood() -> None:
             others |= dict.fromkeys(login - {spec.name}, "x") if spec.name in login else {}
             if spec.name in {"tags", "flavor"} and "=" in text:
                 others |= {"images": "acme/web"}
-            assert read(**others, **{spec.name.replace("-", "_"): text}) != PipelineInputs()
+            environ = environ_of("github", **others, **given, **{spec.name.replace("-", "_"): text})
+            assert read_environ(environ, "github", workspace=tmp_path) != PipelineInputs()
+
+
+# -- secrets ------------------------------------------------------------------------------------------------
+
+
+def test_secrets_of_all_three_inputs(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"line 1\n\xff\n")
+    environ = environ_of(
+        "github",
+        secrets='a= spaced, with a comma \n"b=line 1\nsays ""hi""\n"\n',
+        secret_envs="c=TOKEN,d=OTHER",
+        secret_files="e=key",
+        TOKEN="t1",
+        OTHER="t2\n",
+    )
+    inputs = read_environ(environ, "github", workspace=tmp_path)
+    assert {name: secret.value for name, secret in inputs.access.secrets.items()} == {
+        "a": b" spaced, with a comma ",
+        "b": b'line 1\nsays "hi"\n',
+        "c": b"t1",
+        "d": b"t2\n",
+        "e": b"line 1\n\xff\n",
+    }
+    assert SECRET not in repr(inputs)
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"secrets": SECRET}, ["input secrets", "not written as id=value"]),
+        ({"secrets": f"={SECRET}"}, ["input secrets", "not written as id=value"]),
+        ({"secrets": f'"a={SECRET}'}, ["input secrets", "a quote that opens in line 1 is never closed"]),
+        ({"secrets": f"a={SECRET}\na=other"}, ["secret 'a' is given twice"]),
+        ({"secret_envs": "a=NOT_SET"}, ["input secret-envs", "the variable NOT_SET is not set"]),
+        ({"secret_envs": "NOT_SET"}, ["input secret-envs", "id=VARIABLE"]),
+        ({"secret_files": "a=nowhere"}, ["input secret-files", "No such file"]),
+        ({"ssh": "default"}, ["input ssh", "SSH_AUTH_SOCK is not set"]),
+        ({"ssh": "default=/etc/passwd"}, ["input ssh", "is no socket"]),
+        ({"allow": "network.hots"}, ["input allow", "did you mean network.host?"]),
+    ],
+)
+def test_faults_of_secrets_do_not_show_them(variables: dict[str, str], words: list[str]) -> None:
+    [fault] = faults(**variables)
+    for word in words:
+        assert word in fault
+    assert SECRET not in fault
+
+
+def test_agents_and_rights(agent: Path) -> None:
+    inputs = read(ssh=f"default,other={agent}", allow="network.host", SSH_AUTH_SOCK=str(agent))
+    assert inputs.access.ssh == {"default": str(agent.resolve()), "other": str(agent.resolve())}
+    assert inputs.access.allow == {"network.host"}
 
 
 def test_the_fields_are_the_inputs() -> None:

@@ -9,11 +9,15 @@ import time
 
 import pytest
 
-from incubator.core.leftovers import STALE_AFTER_S, _is_dead, _is_overdue, owner_of
+from incubator.core.leftovers import LABEL_OWNER, LABEL_STARTED, STALE_AFTER_S, _is_overdue, is_dead, owner_of
 
 LONG_AGO = str(int(time.time()) - STALE_AFTER_S - 60)
 NOW = str(int(time.time()))
 HERE = owner_of(os.getpid())
+
+
+def labels(owner: str, started: str) -> dict[str, str]:
+    return {LABEL_OWNER: owner, LABEL_STARTED: started}
 
 
 def test_an_owner_is_boot_namespace_pid_and_start() -> None:
@@ -35,26 +39,26 @@ def test_a_command_name_with_blanks_and_parentheses() -> None:
         owner = owner_of(process.pid)
         assert owner.split()[:2] == HERE.split()[:2]
         assert int(owner.split()[3]) >= int(HERE.split()[3])
-        assert not _is_dead(owner, LONG_AGO)
+        assert not is_dead(labels(owner, LONG_AGO))
         assert process.stdin is not None
         process.stdin.close()
         process.wait()
-        assert _is_dead(owner, NOW)
+        assert is_dead(labels(owner, NOW))
 
 
 def test_a_living_owner_is_not_dead_however_old() -> None:
-    assert not _is_dead(HERE, LONG_AGO)
+    assert not is_dead(labels(HERE, LONG_AGO))
 
 
 def test_a_pid_that_was_given_again_is_another_process() -> None:
     boot, namespace, pid, started = HERE.split()
-    assert _is_dead(f"{boot} {namespace} {pid} {int(started) - 1}", NOW)
+    assert is_dead(labels(f"{boot} {namespace} {pid} {int(started) - 1}", NOW))
 
 
 @pytest.mark.parametrize("owner", ["", "x", "other-boot pid:[1] 1 1", f"{HERE.split()[0]} pid:[1] 1 1"])
 def test_an_owner_that_cannot_be_seen_is_dead_once_overdue(owner: str) -> None:
-    assert not _is_dead(owner, NOW)
-    assert _is_dead(owner, LONG_AGO)
+    assert not is_dead(labels(owner, NOW))
+    assert is_dead(labels(owner, LONG_AGO))
 
 
 @pytest.mark.parametrize("started", ["", "x", "-5", "1e3", "\u0663"])
