@@ -27,6 +27,9 @@ EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/verif
 OWN_OPTIONS = {"--layers": 1, "--squash": 0}
 """Options that `docker build` lacks, and how many words follow each."""
 
+AWAITED = {"cache-mounts": "RUN --mount", "monorepo": "--build-context"}
+"""Examples whose command may say that something is not supported yet; docker's builder builds and verifies them."""
+
 BY_THE_CLOCK = re.compile(
     r"\.pyc$|^var/(log|cache|lib/(apt|dpkg))/|^etc/ld\.so\.cache$|^var/lib/systemd|^var/cache/ldconfig"
     r"|^tmp/|^root/\.(npm|cache)/|^public/|sitemap\.xml|^usr/share/nginx/html/|\.jar$|node_modules/\.package-lock\.json$"
@@ -53,14 +56,21 @@ def test_it_is_built_and_works(engine: EngineHandle, example: str) -> None:
         need(base)
     lab.ensure_images(engine, bases)
     command = documented_command(example)
-    # Containers of this engine reach package mirrors by the host's network only.
-    run(engine, [sys.executable, "-m", "incubator", *command[1:], "--network", "host"])
     tag = command[command.index("--tag") + 1]
-    run(engine, [str(ROOT / "examples" / example / "verify"), tag])
+    verify = str(ROOT / "examples" / example / "verify")
     theirs = f"{tag}:theirs"
     words = docker_words(command)
     words[words.index("--tag") + 1] = theirs
+    # Containers of this engine reach package mirrors by the host's network only.
     run(engine, ["docker", "build", "--network", "host", *words])
+    run(engine, [verify, theirs])
+    try:
+        run(engine, [sys.executable, "-m", "incubator", *command[1:], "--network", "host"])
+    except AssertionError as error:
+        if example in AWAITED and "not supported yet" in str(error):
+            pytest.xfail(f"{AWAITED[example]} is not supported yet")
+        raise
+    run(engine, [verify, tag])
     api = api_of(engine)
     differences = take_snapshot(api, tag).differences(take_snapshot(api, theirs))
     api.close()
@@ -68,11 +78,13 @@ def test_it_is_built_and_works(engine: EngineHandle, example: str) -> None:
 
 
 def base_images(example: str) -> list[str]:
-    """Images that the Dockerfile starts from and copies from, but for its own stages."""
+    """Images that the Dockerfile starts from and copies from, but for its own stages and named contexts."""
     text = (ROOT / "examples" / example / "Dockerfile").read_text()
+    words = documented_command(example)
+    contexts = {words[i + 1].split("=")[0] for i, word in enumerate(words) if word == "--build-context"}
     stages = set(re.findall(r"^FROM .* AS (\S+)", text, re.MULTILINE))
     named = re.findall(r"^FROM (\S+)|^COPY --from=(\S+)", text, re.MULTILINE)
-    return sorted({image for pair in named for image in pair if image} - stages - {"scratch"})
+    return sorted({image for pair in named for image in pair if image} - stages - contexts - {"scratch"})
 
 
 def documented_command(example: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from incubator.core.failures import explain
+from incubator.core.failures import cannot_execute, explain
 
 MIB = 1 << 20
 
@@ -46,3 +46,9 @@ def test_hints() -> None:
     assert "probably not the memory limit of 10 MiB; its container used 2 MiB" in (
         hint(137, 10 * MIB, 2 * MIB) or ""
     )
+
+
+def test_what_cannot_execute_is_known_by_the_words_of_shells_and_runtimes() -> None:
+    assert cannot_execute(["exec /bin/sh: exec format error"])
+    assert cannot_execute(["ok", 'exec container process `/bin/sh`: Exec format error","level":"error"'])
+    assert not cannot_execute(["/bin/sh: no-such: not found"])
