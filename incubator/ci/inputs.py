@@ -10,6 +10,7 @@ from incubator.ci.lists import Entry, parse_list
 from incubator.ci.raw import RawValue, read_raw
 from incubator.ci.spec import InputSpec, input_specs
 from incubator.ci.tags import read_language
+from incubator.ci.tags.labels import LEVELS_VARIABLE, parse_levels
 from incubator.ci.tags.rules import looks_like_rule
 from incubator.core.container_options import (
     parse_cgroup_parent,
@@ -247,8 +248,16 @@ def _language(
                 "input images: it is missing, but tags has rules",
                 hint="name the image, as in ghcr.io/acme/web",
             )
+    levels: tuple[str, ...] = ()
+    with faults.gather():
+        levels = parse_levels(around.environ.get(LEVELS_VARIABLE, ""))
     return read_language(
-        images=images, tags=tags, flavor=placed("flavor"), labels=placed("labels"), faults=faults
+        images=images,
+        tags=tags,
+        flavor=placed("flavor"),
+        labels=placed("labels"),
+        levels=levels,
+        faults=faults,
     )
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from incubator.arguments import ArgumentParser
 from incubator.ci.explain import explain_lines, explanation
-from incubator.ci.facts import LEVELS_VARIABLE, read_facts
+from incubator.ci.facts import read_facts
 from incubator.ci.lists import Entry
 from incubator.ci.raw import read_raw
 from incubator.ci.surroundings import detect
 from incubator.ci.tags import compute, read_language
 from incubator.ci.tags.facts import with_ref
-from incubator.ci.tags.labels import parse_levels
+from incubator.ci.tags.labels import LEVELS_VARIABLE, parse_levels
 from incubator.console.text import clean_text
 from incubator.errors import InputError
 from incubator.faults import Faults

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from incubator.ci.tags.facts import PipelineFacts
 
 PREFIX = "org.opencontainers.image."
+LEVELS_VARIABLE = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
 LEVELS = ("manifest", "index", "manifest-descriptor", "index-descriptor")
 
 
@@ -55,5 +56,5 @@ def parse_levels(text: str) -> tuple[str, ...]:
     for level in levels:
         if level not in LEVELS:
             hint = did_you_mean(level, LEVELS) or f"levels are {', '.join(LEVELS)}"
-            raise InputError(f"unknown level of annotations {level!r}", hint=hint)
+            raise InputError(f"{LEVELS_VARIABLE}: unknown level {level!r}", hint=hint)
     return levels or ("manifest",)

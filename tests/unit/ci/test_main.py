@@ -158,3 +158,11 @@ def test_rules_need_a_name_for_the_image(workspace: Path) -> None:
     out = io.StringIO()
     assert main(github(workspace, tags=RULES) | TAGGED, out=out, connect=never) == 2
     assert "input images: it is missing, but tags has rules" in out.getvalue()
+
+
+def test_levels_of_annotations_are_checked(workspace: Path) -> None:
+    out = io.StringIO()
+    environ = github(workspace, images="acme/web") | {"DOCKER_METADATA_ANNOTATIONS_LEVELS": "manifest,indx"}
+    assert main(environ, out=out, connect=never) == 2
+    assert "DOCKER_METADATA_ANNOTATIONS_LEVELS: unknown level 'indx'" in out.getvalue()
+    assert "hint: did you mean index?" in out.getvalue()

@@ -235,6 +235,7 @@ def test_labels_and_arguments_of_rules_stand_below_what_is_given(workspace: Path
         "INPUT_LABELS": "org.opencontainers.image.url={{tag}}",
         "INPUT_BUILD-ARGS": "DOCKER_METADATA_OUTPUT_VERSION",
         "GITHUB_REF": "refs/tags/v1.2.3",
+        "DOCKER_METADATA_ANNOTATIONS_LEVELS": "index",
     }
     title = "org.opencontainers.image.title"
     (workspace / ".incubator").write_text(f"labels: {{{title}: Mine, org.opencontainers.image.url: x}}\n")
@@ -249,3 +250,4 @@ def test_labels_and_arguments_of_rules_stand_below_what_is_given(workspace: Path
     assert request.labels["org.opencontainers.image.url"] == "v1.2.3"
     assert request.labels["org.opencontainers.image.version"] == "1.2.3"
     assert request.build_args["DOCKER_METADATA_OUTPUT_VERSION"] == "1.2.3"
+    assert "index:org.opencontainers.image.version=1.2.3" in metadata.annotations
