@@ -15,7 +15,7 @@ from incubator.core.constants import APP_NAME, LABEL_BUILD
 from incubator.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from incubator.core.engine import Engine
 
@@ -47,8 +47,8 @@ class Workshop:
         self._references: list[str] = []
         self._volumes: list[str] = []
         self._numbers = itertools.count()
-        self._removals: list[Future[None]] = []
-        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="incubator-remove")
+        self._calls: list[Future[None]] = []
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="incubator-later")
         self.labels = {
             LABEL_BUILD: build_id,
             LABEL_OWNER: owner_of(os.getpid()),
@@ -60,8 +60,8 @@ class Workshop:
 
     def __exit__(self, *_: object) -> None:
         with self._pool:
-            for removal in self._removals:
-                removal.result()
+            for call in self._calls:
+                call.result()
         for volume in self._volumes:
             self._engine.remove_volume(volume)
         for reference in reversed(self._references):
@@ -69,7 +69,11 @@ class Workshop:
 
     def discard(self, container: str) -> None:
         """Remove a container, without waiting for it: the next layer need not."""
-        self._removals.append(self._pool.submit(self._engine.remove_container, container))
+        self.later(self._engine.remove_container, container)
+
+    def later(self, call: Callable[[str], None], argument: str) -> None:
+        """Call something before the build ends. What it raises is raised then."""
+        self._calls.append(self._pool.submit(call, argument))
 
     def volume_name(self) -> str:
         """A fresh name for a volume."""

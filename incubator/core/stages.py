@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import group_history
@@ -23,8 +24,8 @@ from incubator.core.plan.model import BaseImage, Group, RunStep, WorkdirStep
 from incubator.core.plan.mounts import targets_of
 from incubator.core.refusals import naming_options
 from incubator.core.result import CommandLog
-from incubator.errors import EngineError
-from incubator.events import LayerCommitted, StepFinished, StepStarted
+from incubator.errors import BuilderError, EngineError
+from incubator.events import LayerCommitted, StepFinished, StepStarted, WarningRaised
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class StageExecutor:
         self._keys = keys
         self._anew = anew
         self._progress: dict[int, _Progress] = {}
+        self._made: dict[str, ImageInfo] = {}
         self._making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self.results: dict[int, StageResult] = {}
         """Finished stages by their index."""
@@ -197,7 +199,11 @@ class StageExecutor:
                 image, made_logs = self._make(around, group, before)
                 logs = before.logs + made_logs
                 if key:
-                    self._cache.store(key, image.id)
+                    self._made[key] = image
+                    if self._engine.info().store == "podman":  # loses names that are given at the same time
+                        self._store(key, image.id)
+                    else:
+                        self._workshop.later(partial(self._store, key), image.id)
             if parts and self._keys.records:
                 self._keys.records.note(place, parts, image.id)
         duration_s = time.monotonic() - begin
@@ -314,10 +320,20 @@ class StageExecutor:
 
     def _find(self, key: str | None, before: StageResult) -> ImageInfo | None:
         """An earlier result for a key, if it really continues what is below."""
-        reference = self._cache.find(key) if key and not before.fresh else None
-        image = self._engine.image(reference) if reference else None
+        if not key or before.fresh:
+            return None
+        image = self._made.get(key)
+        if image is None and (reference := self._cache.find(key)):
+            image = self._engine.image(reference)
         below = before.image.config.diff_ids
         return image if image and image.config.diff_ids[: len(below)] == below else None
+
+    def _store(self, key: str, image: str) -> None:
+        """Hand a result to the cache. A cache that fails costs the next build time, and not this one its image."""
+        try:
+            self._cache.store(key, image)
+        except BuilderError as error:
+            self._around.emit(WarningRaised(message=f"a layer is not kept for later builds: {error.message}"))
 
     def _tidy(self, result: StageResult, mount_points: MountPoints) -> StageResult:
         """Take away what the engine made to mount things on."""
