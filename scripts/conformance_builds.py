@@ -65,7 +65,7 @@ def known_differences(engine: str) -> dict[str, tuple[str, ...]]:
     """What is known to differ on an engine, by case."""
     table = tomllib.loads(DIFFERENCES.read_text())
     return {
-        name: tuple(line for group in entry for line in group["differences"])
+        name: tuple(sorted(line for group in entry for line in group["differences"]))
         for name, entry in _by_case(table.get(engine, [])).items()
     }
 
@@ -98,8 +98,9 @@ def _run(folder: Path, handle: lab.EngineHandle, only: str) -> Any:
 
 
 def _stable(lines: Sequence[str]) -> tuple[str, ...]:
-    """Differences without what a builder says when it fails."""
+    """Differences in order, and without what a builder says when it fails."""
     return tuple(
-        line.partition(", got ")[0] + ", got fail" if line.startswith("expected ok, got fail") else line
-        for line in lines
+        sorted(
+            "expected ok, got fail" if line.startswith("expected ok, got fail") else line for line in lines
+        )
     )

@@ -284,9 +284,15 @@ class Copier:
 
     def _write(self, container: str, entries: Iterable[Entry]) -> None:
         parts = _Parts(iter(entries))
-        while not parts.exhausted:
-            tar = write_tar(parts.part(), mtime_clamp=self.clock.epoch)
-            self.engine.write_tar(container, "/", self.halt.guard(tar))
+        self._write_tar(container, parts.part())
+        if not parts.exhausted:
+            while not parts.exhausted:
+                self._write_tar(container, parts.part())
+            self._write_tar(container, parts.folders.values())  # a later part has changed the times of some
+
+    def _write_tar(self, container: str, entries: Iterable[Entry]) -> None:
+        tar = write_tar(entries, mtime_clamp=self.clock.epoch)
+        self.engine.write_tar(container, "/", self.halt.guard(tar))
 
     def _owner(self, container: str, text: str, span: Span) -> tuple[int, int]:
         """The numbers of `user[:group]` in the image."""
@@ -327,7 +333,10 @@ class _Parts:
     def __init__(self, entries: Iterator[Entry]) -> None:
         self._entries = entries
         self._held: Entry | None = None
+        self._several = False
         self.exhausted = False
+        self.folders: dict[str, Entry] = {}
+        """Folders of all parts that are still there."""
 
     def part(self) -> Iterator[Entry]:
         """The entries up to one that replaces a folder of this part; that begins the next part."""
@@ -341,11 +350,20 @@ class _Parts:
                 ):  # those above come along: one may be replaced with all in it
                     folders.add(path)
                     path = path.rpartition("/")[0]
+                self.folders[entry.path] = entry
             elif entry.path in folders:
+                self._several = True
                 return
+            elif self._several:
+                self._forget(entry.path)
             self._held = None
             yield entry
         self.exhausted = True
+
+    def _forget(self, path: str) -> None:
+        """No folder is at `path` or below it any more."""
+        below = f"{path}/"
+        self.folders = {name: kept for name, kept in self.folders.items() if not f"{name}/".startswith(below)}
 
 
 def _bytes(text: str) -> bytes:

@@ -26,6 +26,7 @@ import re
 import tarfile
 import tomllib
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,7 @@ def _zstd(data: bytes) -> bytes:
 
 _COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
-    "gz": gzip.compress,
+    "gz": partial(gzip.compress, mtime=0),
     "bz2": bz2.compress,
     "xz": lzma.compress,
     "zst": _zstd,
