@@ -46,9 +46,3 @@ def test_a_strict_file_runs_nothing(bench: Bench) -> None:
     assert not [
         event for event in bench.events if isinstance(event, BaseResolved | StepStarted | WarningRaised)
     ]
-
-
-def test_a_base_of_another_platform_is_a_warning(docker28: Bench) -> None:
-    docker28.build("FROM busybox\nCOPY a /a\n", {"a": ""}, platform="linux/arm64")
-    rules = [event.rule for event in docker28.events if isinstance(event, WarningRaised)]
-    assert rules == ["InvalidBaseImagePlatform"]
