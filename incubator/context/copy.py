@@ -8,6 +8,8 @@ the source's; links in the destination are followed, and made folders are 0755 o
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -104,9 +106,16 @@ class _Placer:
 
     def _copy_match(self, source: Source, match: Match, chosen: Filter) -> Iterator[Entry]:
         """Copy one file, or the contents of one folder."""
+        with ExitStack() as stack:
+            entries = source.walk(match, prune=chosen.prune if chosen else None)
+            # An engine keeps a container locked as long as something is being read from it, also behind an error.
+            if isinstance(entries, Generator):
+                stack.callback(entries.close)
+            yield from self._copy_entries(iter(entries), match, chosen)
+
+    def _copy_entries(self, entries: Iterator[Entry], match: Match, chosen: Filter) -> Iterator[Entry]:
         wanted = self.destination
-        entries = source.walk(match, prune=chosen.prune if chosen else None)
-        top = next(iter(entries))
+        top = next(entries)
         folder = (
             wanted if wanted.endswith("/") and top.kind != "dir" else posixpath.dirname(wanted.rstrip("/"))
         )
