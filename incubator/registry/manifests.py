@@ -14,6 +14,7 @@ import requests
 
 from incubator.errors import RegistryError
 from incubator.oci.reference import DEFAULT_REGISTRY, is_loopback
+from incubator.registry.challenge import check_realm, parse_challenge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,6 @@ _ACCEPT = (
     "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json"
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
-_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _TIMEOUT_S = 30
 
 
@@ -59,20 +59,24 @@ def _head(registry: str, path: str, credential: Credential | None) -> requests.R
         session.headers["Accept"] = _ACCEPT
         reply = session.head(url, timeout=_TIMEOUT_S, allow_redirects=False)
         if reply.status_code == requests.codes.unauthorized:
-            header = _authorization(session, reply.headers.get("WWW-Authenticate", ""), credential)
+            challenge = reply.headers.get("WWW-Authenticate", "")
+            header = _authorization(session, challenge, credential, plain_registry=is_loopback(host))
             headers = {"Authorization": header}
             reply = session.head(url, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False)
         reply.raise_for_status()
         return reply
 
 
-def _authorization(session: requests.Session, challenge: str, credential: Credential | None) -> str:
+def _authorization(
+    session: requests.Session, header: str, credential: Credential | None, *, plain_registry: bool
+) -> str:
     """The header that answers a challenge: basic, or a token fetched for it."""
     basic = (credential.username, credential.password) if credential else None
-    kind, _, rest = challenge.partition(" ")
-    if kind.lower() == "bearer":
-        asked = dict(_PARAMETER.findall(rest))
+    challenge = parse_challenge(header)
+    if challenge.scheme == "bearer":
+        asked = dict(challenge.parameters)
         realm = asked.pop("realm", "")
+        check_realm(realm, plain_registry=plain_registry)
         reply = session.get(realm, params=asked, auth=basic, timeout=_TIMEOUT_S, allow_redirects=False)
         reply.raise_for_status()
         answer: dict[str, Any] = reply.json()

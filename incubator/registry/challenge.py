@@ -1,0 +1,67 @@
+"""What a registry demands before it answers, and whether its demand may be met.
+
+Spec: RFC 9110 section 11.6.1; distribution's `spec/auth/token.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from incubator.errors import RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MAX_LENGTH = 4096
+_PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,\s*|$)')
+_ESCAPED = re.compile(r"\\(.)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """One `WWW-Authenticate` header: its scheme in lower case, and its parameters."""
+
+    scheme: str
+    parameters: Mapping[str, str]
+
+
+def parse_challenge(header: str) -> Challenge:
+    """The first challenge of a header. Raises RegistryError where it is none, or longer than any real one."""
+    if len(header) > _MAX_LENGTH:
+        raise RegistryError("the registry's demand for a login is longer than 4096 characters")
+    scheme, _, rest = header.strip().partition(" ")
+    parameters: dict[str, str] = {}
+    rest = rest.lstrip()
+    while found := _PARAMETER.match(rest):
+        name, quoted, plain = found.groups()
+        value = plain if quoted is None else _ESCAPED.sub(r"\1", quoted)
+        parameters.setdefault(name.lower(), value)
+        rest = rest[found.end() :]
+    return Challenge(scheme=scheme.lower(), parameters=parameters)
+
+
+def check_realm(realm: str, *, plain_registry: bool) -> None:
+    """Refuse a token server that a login must not travel to: one in plain text for a registry that is not.
+
+    Raises RegistryError.
+    """
+    scheme = _scheme(realm)
+    if scheme == "https" or (scheme == "http" and plain_registry):
+        return
+    if scheme == "http":
+        raise RegistryError(
+            "the registry sends its logins to a token server over plain HTTP",
+            hint="give the registry's token server an https:// address",
+        )
+    raise RegistryError("the registry names no token server with an address of http:// or https://")
+
+
+def _scheme(realm: str) -> str:
+    try:
+        parts = urlsplit(realm)
+    except ValueError:
+        return ""
+    return parts.scheme if parts.hostname else ""
