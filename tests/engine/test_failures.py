@@ -63,6 +63,27 @@ def test_what_was_mounted_is_not_kept(docker28: Bench, tmp_path_factory: pytest.
         docker28.client.remove_image(error.kept_image)
 
 
+def test_no_secret_is_kept(docker28: Bench) -> None:
+    token = "t0ken-of-a-failed-step"
+    mounts = "--mount=type=secret,id=tok --mount=type=secret,id=tok,env=TOK"
+    command = 'test "$(cat /run/secrets/tok)" = "$TOK" && false'
+    error = fail(
+        docker28, f"FROM busybox\nRUN {mounts} {command}\n", keep_failed=True, secrets={"tok": token}
+    )
+    assert error.kept_image
+    assert token not in str(error)
+    try:
+        api: Any = docker28.api
+        image = api.inspect_image(error.kept_image)
+        assert token not in str(image) + str(docker28.client.history(error.kept_image))
+        assert "TOK=" not in str(image["Config"]["Env"])
+        assert all(token.encode() not in chunk for chunk in api.get_image(error.kept_image))
+        shown = docker28.run(error.kept_image, "sh", "-c", "cat /run/secrets/tok 2>/dev/null; echo [$TOK]")
+        assert shown == "[]\n"
+    finally:
+        docker28.client.remove_image(error.kept_image)
+
+
 def test_a_step_over_its_limit_says_so(bench: Bench) -> None:
     error = fail(
         bench,
