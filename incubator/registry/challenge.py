@@ -5,6 +5,7 @@ Spec: RFC 9110 section 11.6.1; distribution's `spec/auth/token.md`.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MAX_LENGTH = 4096
+MAX_TOKEN_ANSWER = 1 << 20
+"""Bytes that a token server may answer; real ones send a few thousand."""
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,\s*|$)')
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -57,6 +61,20 @@ def check_realm(realm: str, *, plain_registry: bool) -> None:
             hint="give the registry's token server an https:// address",
         )
     raise RegistryError("the registry names no token server with an address of http:// or https://")
+
+
+def parse_token(body: bytes) -> str:
+    """The token in a token server's answer. Raises RegistryError, which never tells the token."""
+    if len(body) > MAX_TOKEN_ANSWER:
+        raise RegistryError(f"the token server's answer is longer than {MAX_TOKEN_ANSWER} bytes")
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    token = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise RegistryError("the token server's answer holds no token")
+    return token
 
 
 def _scheme(realm: str) -> str:

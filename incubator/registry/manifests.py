@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests
 
 from incubator.errors import RegistryError
 from incubator.oci.reference import DEFAULT_REGISTRY, is_loopback
-from incubator.registry.challenge import check_realm, parse_challenge
+from incubator.registry.challenge import MAX_TOKEN_ANSWER, check_realm, parse_challenge, parse_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +77,16 @@ def _authorization(
         asked = dict(challenge.parameters)
         realm = asked.pop("realm", "")
         check_realm(realm, plain_registry=plain_registry)
-        reply = session.get(realm, params=asked, auth=basic, timeout=_TIMEOUT_S, allow_redirects=False)
-        reply.raise_for_status()
-        answer: dict[str, Any] = reply.json()
-        return f"Bearer {answer.get('token') or answer.get('access_token') or ''}"
+        with session.get(
+            realm, params=asked, auth=basic, timeout=_TIMEOUT_S, allow_redirects=False, stream=True
+        ) as reply:
+            reply.raise_for_status()
+            body = bytearray()
+            for chunk in reply.iter_content(1 << 16):
+                body += chunk
+                if len(body) > MAX_TOKEN_ANSWER:
+                    break
+        return f"Bearer {parse_token(bytes(body))}"
     if basic is None:
         return ""
     request = requests.Request("HEAD", "http://unused", auth=basic).prepare()

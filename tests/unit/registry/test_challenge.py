@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from incubator.errors import RegistryError
-from incubator.registry.challenge import check_realm, parse_challenge
+from incubator.registry.challenge import MAX_TOKEN_ANSWER, check_realm, parse_challenge, parse_token
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,22 @@ def test_a_token_server_in_plain_text_is_for_plain_registries_only() -> None:
 def test_other_addresses_are_no_token_servers(realm: str) -> None:
     with pytest.raises(RegistryError, match="names no token server"):
         check_realm(realm, plain_registry=True)
+
+
+@pytest.mark.parametrize("key", ["token", "access_token"])
+def test_a_token_has_two_names(key: str) -> None:
+    assert parse_token(f'{{"{key}": "abc.DEF-1_2=="}}'.encode()) == "abc.DEF-1_2=="
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b"null", b'{"token": 5}', b'{"token": "hid\\nden"}', b"\xff", b"[" * 100_000]
+)
+def test_an_answer_without_a_token_is_refused_untold(body: bytes) -> None:
+    with pytest.raises(RegistryError, match="holds no token") as caught:
+        parse_token(body)
+    assert "hid" not in str(caught.value)
+
+
+def test_a_flood_is_no_token() -> None:
+    with pytest.raises(RegistryError, match="longer than"):
+        parse_token(b" " * (MAX_TOKEN_ANSWER + 1))
