@@ -15,6 +15,7 @@ import requests
 from incubator.errors import RegistryError
 from incubator.oci.reference import DEFAULT_REGISTRY, is_loopback
 from incubator.registry.challenge import MAX_TOKEN_ANSWER, check_realm, parse_challenge, parse_token
+from incubator.registry.refusals import hint_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,5 +98,7 @@ def _authorization(
 def _errors(doing: str) -> Iterator[None]:
     try:
         yield
+    except requests.exceptions.HTTPError as error:
+        raise RegistryError(f"cannot {doing}: {error}", hint=hint_for(error.response.status_code)) from error
     except (requests.exceptions.RequestException, ValueError) as error:
         raise RegistryError(f"cannot {doing}: {error}") from error

@@ -80,6 +80,13 @@ def test_no_login_leaves_for_an_address_that_is_no_token_server() -> None:
     assert [(method, authorization) for method, _, authorization in asked] == [("HEAD", "")]
 
 
+def test_a_refused_login_comes_with_a_hint() -> None:
+    with demanding("http://127.0.0.1:{port}/token", b'{"token": "bad"}') as (address, _):
+        with pytest.raises(RegistryError, match="401") as caught:
+            manifest_digest(parse_reference(f"{address}/a/b:1"), None)
+        assert "password" in (caught.value.hint or "")
+
+
 def test_a_flood_of_an_answer_is_not_read_to_its_end() -> None:
     with demanding("http://127.0.0.1:{port}/token", b" " * (64 << 20)) as (address, asked):
         with pytest.raises(RegistryError, match="longer than"):
