@@ -32,6 +32,7 @@ from incubator.dockerfile import parse
 from incubator.errors import BuilderError, InputError, InputErrors
 from incubator.events import BuildFailed, BuildStarted, ImageBuilt, WarningRaised, one_at_a_time
 from incubator.oci.image_config import digest_of
+from incubator.remote.store import RemoteStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,6 +95,9 @@ class Builder:
             request=self._request, sources=sources, epoch=self._clock.epoch, records=self._records
         )
 
+    def _remote(self) -> RemoteStore:
+        return RemoteStore({name: secret.value for name, secret in self._request.secrets.items()})
+
     def _anew(self, plan: Plan) -> frozenset[int]:
         """Stages that use no earlier results."""
         if self._request.no_cache:
@@ -109,9 +113,11 @@ class Builder:
         self._check_options()
         plan = self.plan(fetch=request.pull)
         check_sources(plan, request.context)
-        with SourceFiles(
-            self._engine, request.context, {}
-        ) as sources:  # asked for digests only: no container
+        with (
+            self._remote() as remote,
+            # Asked for digests only: no container.
+            SourceFiles(self._engine, request.context, {}, remote=remote, check=lambda: None) as sources,
+        ):
             previewer = Previewer(
                 plan,
                 engine=self._engine,
@@ -171,7 +177,12 @@ class Builder:
         self._emit(self._started(plan))
         with Workshop(engine, self._id) as workshop:
             halt = Halt(workshop.discard)
-            with SourceFiles(engine, request.context, workshop.labels) as sources:
+            with (
+                self._remote() as remote,
+                SourceFiles(
+                    engine, request.context, workshop.labels, remote=remote, check=halt.check
+                ) as sources,
+            ):
                 executor = self._executor(plan, workshop, halt, sources)
                 schedule = Schedule(
                     dependencies(plan), executor.execute, parallelism=request.max_parallelism, halt=halt
@@ -281,7 +292,7 @@ def _of_context(step: Step) -> Sequence[str]:
     """What a step reads of the context, as far as it can be told beforehand."""
     match step:
         case CopyStep(origin=None, parents=False):
-            return step.sources
+            return step.paths
         case RunStep():
             return [mount.source for mount in read_mounts(step) if mount.origin is None]
         case _:

@@ -27,6 +27,7 @@ from incubator.core.script import SHELL
 from incubator.core.streams import ChunkReader
 from incubator.errors import BuilderError
 from incubator.events import WarningRaised
+from incubator.remote.urls import Download, GitRepository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,8 +43,18 @@ if TYPE_CHECKING:
     from incubator.dockerfile.source import Span
     from incubator.events import Listener
     from incubator.oci.platform import Platform
+    from incubator.remote.store import RemoteStore
 
 _KINDS: dict[str, Kind] = {"file": "file", "dir": "dir", "symlink": "symlink", "other": "fifo"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A path or wildcard of a source; `unpack`: an archive that it names is unpacked."""
+
+    source: Source
+    pattern: str
+    unpack: bool
 
 
 class SourceFiles:
@@ -53,10 +64,20 @@ class SourceFiles:
     to stages and images are gone afterwards.
     """
 
-    def __init__(self, engine: Engine, context: BuildContext, labels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        context: BuildContext,
+        labels: Mapping[str, str],
+        *,
+        remote: RemoteStore,
+        check: Callable[[], None],
+    ) -> None:
         self._engine = engine
         self._context = context
         self._labels = labels
+        self._remote = remote
+        self._check = check
         self._lock = threading.Lock()  # stages run in parallel
         self._containers: dict[tuple[str, bool], ContainerSource] = {}
         self.stages: dict[int, str] = {}
@@ -68,11 +89,22 @@ class SourceFiles:
         for source in self._containers.values():
             self._engine.remove_container(source.container)
 
-    def of(self, step: CopyStep, made_at_ns: int) -> list[tuple[Source, str]]:
-        """The sources of a step with what is wanted of each, in the order of the instruction."""
-        files = self.files_of(step.origin)
-        inline = [inline_file(doc.name, _bytes(doc.content), mtime_ns=made_at_ns) for doc in step.heredocs]
-        return [(files, path) for path in step.sources] + [(source, "") for source in inline]
+    def of(self, step: CopyStep, made_at_ns: int) -> list[Wanted]:
+        """What a step wants, in the order of the instruction."""
+        elsewhere = dict(step.remotes)
+        wanted = []
+        for source in step.sources:
+            if source not in elsewhere:
+                wanted.append(Wanted(self.files_of(step.origin), source, unpack=step.unpack))
+                continue
+            remote = elsewhere[source]
+            files = self._remote.fetch(remote, self._check).source
+            path = "/" if isinstance(remote, GitRepository) else ""
+            wanted.append(Wanted(files, path, unpack=step.unpack_downloads and isinstance(remote, Download)))
+        for doc in step.heredocs:
+            inline = inline_file(doc.name, _bytes(doc.content), mtime_ns=made_at_ns)
+            wanted.append(Wanted(inline, "", unpack=False))
+        return wanted
 
     def files_of(self, origin: StageSource | ImageSource | None) -> Source:
         """The files of a stage, an image, or of the context for None."""
@@ -101,9 +133,12 @@ class SourceFiles:
 
         `keys` has the cache key of each stage. A superset of what is copied may be covered, never less.
         """
-        return self._origin_digests(
-            step.origin, step.sources, keys, partial(self._content_digest, parents=step.parents)
+        found = self._origin_digests(
+            step.origin, step.paths, keys, partial(self._content_digest, parents=step.parents)
         )
+        if found is None:
+            return None
+        return found + [self._remote.fetch(remote, self._check).digest for _, remote in step.remotes]
 
     def _origin_digests(
         self,
@@ -247,18 +282,20 @@ class Copier:
             chmod=parse_chmod(step.chmod) if step.chmod else None,
             exclude=step.exclude,
             parents=step.parents,
-            unpack=step.unpack,
             made_at_ns=self.now_ns(),
         )
 
     def _placed(self, step: CopyStep, root: RootFs | View, options: CopyOptions) -> Iterator[Entry]:
-        return place(
-            self.sources.of(step, options.made_at_ns),
-            step.destination,
-            workdir=step.cwd,
-            root=EmptyRoot() if step.link else root,
-            options=options,
-        )
+        files = EmptyRoot() if step.link else root
+        view = files if isinstance(files, View) else View(files)
+        for wanted in self.sources.of(step, options.made_at_ns):
+            yield from place(
+                [(wanted.source, wanted.pattern)],
+                step.destination,
+                workdir=step.cwd,
+                root=view,
+                options=replace(options, unpack=wanted.unpack),
+            )
 
     def _missing_folders(self, container: str, step: WorkdirStep, view: View) -> list[Entry]:
         """The folders that a WORKDIR makes. Raises CopyError where a file is in the way."""

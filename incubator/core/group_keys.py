@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from incubator.core.layer import at_step
 from incubator.core.plan.keys import KeyParts, key_parts, place_of
 from incubator.core.plan.model import CopyStep, RunStep
 
@@ -37,10 +38,11 @@ class GroupKeys:
         files: dict[StepRef, list[str]] = {}
         for step in group.steps:
             digests: list[str] | None = []
-            if isinstance(step, CopyStep):
-                digests = self.sources.digests(step, stages)
-            elif isinstance(step, RunStep):
-                digests = self.sources.mount_digests(step, stages)
+            with at_step(step):  # what ADD fetches may not be there
+                if isinstance(step, CopyStep):
+                    digests = self.sources.digests(step, stages)
+                elif isinstance(step, RunStep):
+                    digests = self.sources.mount_digests(step, stages)
             if digests is None:
                 return None
             files[step.ref] = digests

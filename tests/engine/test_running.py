@@ -121,8 +121,8 @@ def test_copy_into_a_volume_is_refused(docker28: Bench, tmp_path: Path) -> None:
     [
         ("RUN --device=vendor.example/gpu=0 true", "not supported yet"),
         ("RUN --network=host true", "not allowed in this build"),
-        ("ADD https://example.test/file /file", "not supported yet"),
-        ("ADD --checksum=sha256:" + "0" * 64 + " file /file", "not supported yet"),
+        ("ADD https://example.test/file?x=1 /file", "cannot fetch"),
+        ("ADD --checksum=sha256:" + "0" * 64 + " file /file", "--checksum is for one source"),
         ("RUNN true", "RUN"),
         ("COPY missing /x", "missing"),
         ("COPY --from=127.0.0.1:1/nowhere /x /x", "nowhere"),

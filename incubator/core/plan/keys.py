@@ -130,7 +130,7 @@ def _words(step: Step) -> dict[str, Any]:
                 "chown": step.chown,
                 "chmod": step.chmod,
                 "exclude": step.exclude,
-                "flags": [step.parents, step.link, step.unpack],
+                "flags": [step.parents, step.link, step.unpack, step.unpack_downloads],
             }
         case _:
             raise AssertionError(f"no key for {step}")
@@ -160,7 +160,8 @@ def _files(step: Step, digests: Sequence[str]) -> Iterator[tuple[str, str]]:
         if digests:
             yield "what --mount shows", _digest(list(digests))
     elif step.origin is None and len(digests) == len(step.sources):
-        for name, digest in zip(step.sources, digests, strict=True):
+        names = (*step.paths, *(name for name, _ in step.remotes))
+        for name, digest in zip(names, digests, strict=True):
             yield name, _digest([digest])
     else:
         yield "what --from names", _digest(list(digests))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from incubator.events import StepRef
     from incubator.oci.image_config import ImageConfig, RuntimeConfig
     from incubator.oci.platform import Platform
+    from incubator.remote.urls import Remote
 
 
 Network = Literal["default", "none", "host"]
@@ -99,10 +100,11 @@ class ImageSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyStep(Step):
-    """COPY, and ADD of local files (`unpack`: archives among the sources are unpacked).
+    """COPY and ADD. `unpack`: archives among the files of the context are unpacked, `unpack_downloads`: others too.
 
-    All words are expanded. `origin` None: the build context. `destination` is as written, relative to `cwd`.
-    `chown` is `user[:group]`, names or numbers; `chmod` octal or symbolic. `link`: as if on an empty image.
+    `remotes`: those of `sources` that are no paths, and what they are. All words are expanded. `origin` None: the
+    build context. `destination` is as written, relative to `cwd`. `chown` is `user[:group]`, names or numbers; `chmod`
+    octal or symbolic. `link`: as if on an empty image.
     """
 
     origin: StageSource | ImageSource | None
@@ -116,6 +118,14 @@ class CopyStep(Step):
     parents: bool = False
     link: bool = False
     unpack: bool = False
+    unpack_downloads: bool = False
+    remotes: tuple[tuple[str, Remote], ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The sources that are paths of `origin`."""
+        elsewhere = dict(self.remotes)
+        return tuple(source for source in self.sources if source not in elsewhere)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

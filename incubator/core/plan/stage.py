@@ -24,9 +24,10 @@ from incubator.core.plan.scope import BuildArgs, Scope, proxies
 from incubator.dockerfile import instructions as ins
 from incubator.dockerfile import parse_trigger
 from incubator.dockerfile.heredoc import parse_heredoc_word
-from incubator.errors import DockerfileError, ExpandError
+from incubator.errors import DockerfileError, ExpandError, InputError
 from incubator.events import StepRef
 from incubator.oci.image_config import RuntimeConfig
+from incubator.remote.urls import parse_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from incubator.core.plan.layers import Boundaries
     from incubator.core.plan.model import Network
     from incubator.dockerfile.source import Span
+    from incubator.remote.urls import Remote
 
 
 _BLANKS = re.compile("[ \t]+")
@@ -284,8 +286,10 @@ class _StageBuilder:
         copy = instruction if isinstance(instruction, ins.CopyInstruction) else None
         origin = self._context.find_source(copy.from_, span) if copy and copy.from_ else None
         sources = self.scope.expand_all(instruction.sources, span)
+        remotes: dict[str, Remote] = {}
         if isinstance(instruction, ins.AddInstruction):
-            _check_add_support(instruction, sources)
+            checksum = expand(instruction.checksum, span) if instruction.checksum else None
+            remotes = _remotes(instruction, sources, checksum)
         destination = expand(instruction.destination, span)
         heredocs = tuple(self._expand_heredoc(heredoc, span) for heredoc in instruction.heredocs)
         chown = expand(instruction.chown, span) if instruction.chown else None
@@ -316,7 +320,9 @@ class _StageBuilder:
                 exclude=instruction.exclude,  # BuildKit expands all words but these
                 parents=bool(copy and copy.parents),
                 link=instruction.link,
-                unpack=copy is None,
+                unpack=isinstance(instruction, ins.AddInstruction) and instruction.unpack is not False,
+                unpack_downloads=isinstance(instruction, ins.AddInstruction) and instruction.unpack is True,
+                remotes=tuple(remotes.items()),
             )
         )
 
@@ -331,19 +337,31 @@ class _StageBuilder:
         return replace(heredoc, content=content, strip_tabs=False, expand=False)
 
 
-def _check_add_support(instruction: ins.AddInstruction, sources: tuple[str, ...]) -> None:
-    """Raise for what is not built yet; `sources` are expanded."""
-    span = instruction.span
-    for flag, value in (
-        ("--checksum", instruction.checksum),
-        ("--keep-git-dir", instruction.keep_git_dir),
-        ("--unpack", instruction.unpack),
-    ):
-        if value is not None:
-            raise _unsupported(f"ADD {flag}", span)
+def _remotes(
+    instruction: ins.AddInstruction, sources: tuple[str, ...], checksum: str | None
+) -> dict[str, Remote]:
+    """The sources of ADD that are no paths. Raises DockerfileError for what is wrong with one, or with a flag."""
+    found: dict[str, Remote] = {}
     for source in sources:
-        if source.startswith(("http://", "https://", "git@", "git://", "ssh://")):
-            raise _unsupported(f"ADD of a URL ({source})", span)
+        try:
+            remote = parse_remote(source, checksum=checksum, keep_git_dir=instruction.keep_git_dir)
+        except InputError as error:
+            raise DockerfileError(
+                f"ADD: {error.message}",
+                rule="remote-source",
+                span=instruction.place_of(source),
+                hint=error.hint,
+            ) from error
+        if remote is not None:
+            found[source] = remote
+    if checksum is not None and (not found or len(sources) + len(instruction.heredocs) > 1):
+        raise DockerfileError(
+            "ADD: --checksum is for one source, which is a URL or a git repository",
+            rule="remote-source",
+            span=instruction.place_of("--checksum"),
+            hint="add other files with an ADD of their own",
+        )
+    return found
 
 
 def _unsupported(what: str, span: Span) -> DockerfileError:

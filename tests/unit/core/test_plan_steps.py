@@ -7,6 +7,7 @@ import pytest
 from incubator.core.plan.model import CopyStep, MetadataStep, RunStep, WorkdirStep
 from incubator.errors import DockerfileError, DockerfileErrors
 from incubator.events import StepRef
+from incubator.remote.urls import Download, GitRepository
 from tests.unit.core.planning import PATH, base, plan, step, steps
 
 # -- labels and numbers -----------------------------------------------------------------------------------
@@ -198,31 +199,33 @@ def test_add_unpacks() -> None:
     assert add.created_by == "ADD --chown=1 --chmod=600 a.tar b /c/"
 
 
+def test_remote_sources_of_add() -> None:
+    text = "FROM busybox\nARG U=https://h\nADD --unpack=true a.tar $U/x.tar git@h:r.git#v1 <<E /d/\nE\n"
+    add = step(text)
+    assert add.paths == ("a.tar",)
+    assert dict(add.remotes) == {
+        "https://h/x.tar": Download(url="https://h/x.tar"),
+        "git@h:r.git#v1": GitRepository(url="git@h:r.git", ref="v1"),
+    }
+    assert (add.unpack, add.unpack_downloads) == (True, True)
+    add = step("FROM busybox\nADD a.tar https://h/x.tar /d/")
+    assert (add.unpack, add.unpack_downloads) == (True, False)
+    add = step("FROM busybox\nADD --unpack=false a.tar https://h/x.tar /d/")
+    assert (add.unpack, add.unpack_downloads) == (False, False)
+
+
 @pytest.mark.parametrize(
-    ("line", "what"),
+    "line",
     [
-        ("ADD --checksum=sha256:aa https://x/y /b", "ADD --checksum"),
-        ("ADD --keep-git-dir=true https://x/y.git /b", "ADD --keep-git-dir"),
-        ("ADD --keep-git-dir=false https://x/y.git /b", "ADD --keep-git-dir"),
-        ("ADD --unpack=false a /b", "ADD --unpack"),
-        ("ADD https://x/y /b", "ADD of a URL (https://x/y)"),
-        ("ADD http://x/y /b", "ADD of a URL (http://x/y)"),
-        ("ADD git@github.com:a/b.git /b", "ADD of a URL (git@github.com:a/b.git)"),
-        ("ADD git://x/y /b", "ADD of a URL (git://x/y)"),
-        ("ADD ssh://git@x/y /b", "ADD of a URL (ssh://git@x/y)"),
-        ("ADD a https://x/$Y /b", "ADD of a URL (https://x/)"),
+        "ADD --checksum=sha256:aa https://h/y /b",
+        f"ADD --checksum=sha256:{'0' * 64} y /b",
+        f"ADD --checksum=sha256:{'0' * 64} https://h/y https://h/z /b/",
+        "ADD https://h/x.git?reff=y /b",
     ],
 )
-def test_copy_and_add_of_what_is_not_supported(line: str, what: str) -> None:
-    with pytest.raises(DockerfileError) as caught:
-        plan(f"FROM busybox\nRUN true\n{line}")
-    assert str(caught.value).startswith(f"Dockerfile:3:1: error[not-supported]: {what} is not supported yet")
-
-
-@pytest.mark.parametrize("url", ["https://x/y", "http://x", "git@h:a/b", "ssh://h/x", "git://h"])
-def test_a_url_out_of_a_variable_is_no_file(url: str) -> None:
-    with pytest.raises(DockerfileError, match=r"^Dockerfile:3:1: error\[not-supported\]: ADD of a URL"):
-        plan(f"FROM busybox\nARG U={url}\nADD $U /b")
+def test_remote_sources_that_are_wrong(line: str) -> None:
+    with pytest.raises(DockerfileError, match=r"^Dockerfile:2:\d+: error\[remote-source\]: ADD: "):
+        plan(f"FROM busybox\n{line}")
 
 
 # -- WORKDIR ----------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Files from elsewhere: downloads and git repositories, as sources of ADD."""
