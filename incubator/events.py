@@ -94,7 +94,11 @@ class StepFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerCommitted(Event):
-    """A layer is made of the steps since the last one. `diff_id` is None where the engine does not tell."""
+    """A layer is made of the steps since the last one. `diff_id` is None where the engine does not tell.
+
+    `not_cached`: what changed since an earlier build made this layer. None where nothing was expected of the cache, or
+    where the layer was made anew because one below it was.
+    """
 
     stage: str
     steps: tuple[StepRef, ...]
@@ -102,6 +106,7 @@ class LayerCommitted(Event):
     size_bytes: int
     duration_s: float
     cached: bool = False
+    not_cached: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

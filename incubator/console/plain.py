@@ -157,6 +157,8 @@ def describe(event: Event) -> str | None:
             took = "CACHED" if event.cached else f"in {show_duration(event.duration_s)}"
             steps = show_count(len(event.steps), "step")
             text = f"layer {name}of {event.stage}: {show_size(event.size_bytes)} {took}, {steps}"
+            if event.not_cached:
+                text += f"; not cached: {event.not_cached}"
         case WarningRaised():
             place = f"{event.span}: " if event.span else ""
             text = f"warning: {place}{event.message}" + (f" [{event.rule}]" if event.rule else "")

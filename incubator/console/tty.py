@@ -141,6 +141,8 @@ class TtyConsole:
                 yield self._style(f" => {clean_text(describe(event) or '')}", _BLUE)
             case WarningRaised():
                 yield self._style(clean_text(describe(event) or ""), _YELLOW)
+            case LayerCommitted(not_cached=str() as why):
+                yield self._style(clean_text(f" => [{event.stage}] not cached: {why}"), _DIM)
             case LayerCommitted() | ImageBuilt():
                 pass  # the summary has them
             case _:

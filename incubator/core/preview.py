@@ -113,6 +113,8 @@ class Previewer:
                 after = _Below(key=key, diff_ids=image.config.diff_ids)
                 return LayerPreview(steps=group.steps, state="reuse", key=key), after
             records, place = self._keys.records, self._keys.place(stage, group)
-            why = records.why_missed(place, parts) if records else "the cache does not have it"
+            why = "the cache does not have it"
+            if records:
+                why = records.why_missed(place, parts) or "not built before"
         after = _Below(key=key, diff_ids=below.diff_ids, made=True, asked=asked)
         return LayerPreview(steps=group.steps, state="build", why=why, key=key), after

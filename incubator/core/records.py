@@ -32,12 +32,12 @@ class Records:
             known.setdefault(place, []).append(parts)
         return known
 
-    def why_missed(self, place: str, parts: KeyParts) -> str:
-        """What changed since the latest result of a place."""
+    def why_missed(self, place: str, parts: KeyParts) -> str | None:
+        """What changed since the latest result of a place; None where there was none."""
         with self._lock:
             earlier = self._known.get(place, [])
         if not earlier:
-            return "not built before"
+            return None
         return parts.changed_since(earlier[-1]) or "the earlier result is gone"
 
     def note(self, place: str, parts: KeyParts, image: str) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from incubator.core.layer import Surroundings
     from incubator.core.leftovers import Workshop
     from incubator.core.plan.graph import Unit
+    from incubator.core.plan.keys import KeyParts
     from incubator.core.plan.model import Plan, StagePlan, Step
     from incubator.events import StepRef
     from incubator.oci.platform import Platform
@@ -66,6 +67,7 @@ class StageResult:
     `history` covers all layers of `image`; `layers` are those made since the base image, this stage's and
     those of stages below it. `logs`: output of each RUN. `key`: cache key of the files, None where unknown.
     `fresh`: made anew on demand, so that earlier results which read it are out of date, whatever their key.
+    `made`: this build has made a layer of it.
     """
 
     image: ImageInfo
@@ -75,6 +77,7 @@ class StageResult:
     layers: tuple[BuiltLayer, ...]
     logs: tuple[CommandLog, ...]
     fresh: bool = False
+    made: bool = False
 
 
 @dataclass(slots=True)
@@ -204,6 +207,7 @@ class StageExecutor:
                         self._store(key, image.id)
                     else:
                         self._workshop.later(partial(self._store, key), image.id)
+            not_cached = None if found else self._why_made(place, parts, before)
             if parts and self._keys.records:
                 self._keys.records.note(place, parts, image.id)
         duration_s = time.monotonic() - begin
@@ -217,6 +221,7 @@ class StageExecutor:
                 size_bytes=max(0, image.size_bytes - before.image.size_bytes),
                 duration_s=duration_s,
                 cached=found is not None,
+                not_cached=not_cached,
             )
         )
         layers = tuple(
@@ -232,6 +237,7 @@ class StageExecutor:
             + tuple(self._tidied() for _ in made[1:]),
             layers=before.layers + layers,
             logs=logs,
+            made=before.made or found is None,
         )
 
     def _make(
@@ -327,6 +333,12 @@ class StageExecutor:
             image = self._engine.image(reference)
         below = before.image.config.diff_ids
         return image if image and image.config.diff_ids[: len(below)] == below else None
+
+    def _why_made(self, place: str, parts: KeyParts | None, before: StageResult) -> str | None:
+        """What changed since the latest result, unless that follows from what was asked or told before."""
+        if not (parts and self._keys.records) or before.fresh or before.made:
+            return None
+        return self._keys.records.why_missed(place, parts)
 
     def _store(self, key: str, image: str) -> None:
         """Hand a result to the cache. A cache that fails costs the next build time, and not this one its image."""

@@ -75,8 +75,8 @@ def test_a_plan_says_what_a_build_does_and_why(bench: Bench) -> None:
     assert states(preview(bench)) == [("reuse", "")] * 5
 
     for change, expected in [
-        ({"app": mark + "x"}, {2: "app changed", 3: "what is below is made anew"}),
-        ({"lib/two": mark}, {2: "lib/ changed"}),
+        ({"app": mark + "x"}, {2: "COPY app changed", 3: "what is below is made anew"}),
+        ({"lib/two": mark}, {2: "COPY lib/ changed"}),
         ({"Dockerfile": TEXT.replace("cat", "cat -u")}, {3: "an instruction changed"}),
     ]:
         bench.write(change)
@@ -85,6 +85,24 @@ def test_a_plan_says_what_a_build_does_and_why(bench: Bench) -> None:
             assert said[index] == ("build", why)
         assert [state == "reuse" for state, _ in said] == cached(bench)
         assert states(preview(bench)) == [("reuse", "")] * 5
+
+
+def test_a_build_says_what_changed_for_the_first_layer_it_makes_anew(docker28: Bench) -> None:
+    mark = secrets.token_hex(8)
+    docker28.write({"Dockerfile": TEXT, "app": mark, "lib/one": "1"})
+
+    def why(**options: Any) -> list[str]:
+        cached(docker28, **options)
+        layers = [event for event in docker28.events if isinstance(event, LayerCommitted)]
+        return [layer.not_cached for layer in layers if layer.not_cached]
+
+    assert why() == [], "nothing is expected of the cache at first"
+    assert why() == []
+    docker28.write({"app": mark + "x"})
+    assert why() == ["COPY app changed"]
+    docker28.write({"Dockerfile": TEXT.replace("echo", f": {mark}; echo"), "lib/one": mark})
+    assert sorted(why()) == ["COPY lib/ changed", "an instruction changed"], "in each stage the first"
+    assert why(no_cache_filters=["tools", "stage-1"]) == []
 
 
 def test_arguments_filters_and_other_options(docker28: Bench) -> None:

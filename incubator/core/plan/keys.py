@@ -156,13 +156,14 @@ def _user(step: Step) -> list[str]:
 
 def _files(step: Step, digests: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Name and digest of each source; one digest for all where a stage or an image is read as a whole."""
+    keyword = step.ref.text.partition(" ")[0].upper()
     if not isinstance(step, CopyStep):
         if digests:
             yield "what --mount shows", _digest(list(digests))
     elif step.origin is None and len(digests) == len(step.sources):
         names = (*step.paths, *(name for name, _ in step.remotes))
         for name, digest in zip(names, digests, strict=True):
-            yield name, _digest([digest])
+            yield f"{keyword} {name}", _digest([digest])
     else:
         yield "what --from names", _digest(list(digests))
 

@@ -246,6 +246,22 @@ def test_terminal_at_the_end() -> None:
     ]
 
 
+def test_displays_say_why_a_layer_is_not_from_the_cache() -> None:
+    event = LayerCommitted(
+        stage="build",
+        steps=(COPY,),
+        diff_id=None,
+        size_bytes=12,
+        duration_s=0,
+        not_cached="COPY app\x1b[2J/ changed",
+    )
+    out = io.StringIO()
+    PlainConsole(out, clock=Clock())(event)
+    assert out.getvalue() == "layer of build: 12 B in 0.0 s, 1 step; not cached: COPY app/ changed\n"
+    text, _ = play([event])
+    assert text == [" => [build] not cached: COPY app/ changed"]
+
+
 def test_terminal_shows_what_failed() -> None:
     text, _ = play([*STORY[:7], BuildFailed(error=StepFailed("x", exit_status=1))])
     assert text[-1].startswith(" => FAILED [build 2/3] RUN make")

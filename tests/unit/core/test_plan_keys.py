@@ -150,9 +150,9 @@ BASE = "FROM busybox\nARG A=1\nENV E=1\nCOPY one two /d/\nRUN make"
         ({"build_args": {"UNUSED": "2"}}, None),
         ({"build_args": {"HTTP_PROXY": "http://user:secret@proxy"}}, None),
         ({"text": BASE.replace("RUN", "USER 5\nRUN")}, "the user or the working folder changed"),
-        ({"files": {"one": "x"}}, "one changed"),
-        ({"files": {"two": "x"}}, "two changed"),
-        ({"files": {"one": "x", "two": "x"}}, "one changed"),
+        ({"files": {"one": "x"}}, "COPY one changed"),
+        ({"files": {"two": "x"}}, "COPY two changed"),
+        ({"files": {"one": "x", "two": "x"}}, "COPY one changed"),
         (
             {"around": {"network": "host"}},
             "network, hosts, volumes, security options or the time stamp changed",
