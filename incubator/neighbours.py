@@ -81,7 +81,7 @@ BUILD_PUSH_ACTION = (
 """All inputs of docker/build-push-action."""
 
 DIFFERENT = {
-    "context": "the checkout where it is left out, and not the repository's URL; no URL is taken yet",
+    "context": "the checkout where it is left out, and not the repository's URL",
     "platforms": "one only",
 }
 """Inputs of docker/build-push-action that are taken and mean something else here."""

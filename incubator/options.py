@@ -154,7 +154,12 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     if build_args.get(_EPOCH):
         with faults.gather():
             epoch = _epoch(build_args[_EPOCH])
-    dockerfile, context = open_sources(place, memory_limit=merged.context_file_limit, faults=faults)
+    dockerfile, context = open_sources(
+        place,
+        memory_limit=merged.context_file_limit,
+        faults=faults,
+        secrets={name: secret.value for name, secret in access.secrets.items()},
+    )
     return BuildRequest(
         dockerfile=dockerfile,
         context=context,

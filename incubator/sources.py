@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, cast
 
@@ -19,9 +20,11 @@ from incubator.dockerfile import Source
 from incubator.dockerfile.lint import faults_of
 from incubator.errors import DockerfileErrors, InputError
 from incubator.faults import did_you_mean
+from incubator.fetched import FetchedContext, fetch, is_elsewhere
+from incubator.remote.urls import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from incubator.context.patterns import PatternMatcher
     from incubator.core.context import BuildContext
@@ -48,7 +51,8 @@ class Place:
     empty one.
 
     `workspace`: what the checkout may reach. Paths below it must not leave it through links; None: the context and
-    the current folder. `file_option` is how hints tell the caller to name a Dockerfile.
+    the current folder. `file_option` is how hints tell the caller to name a Dockerfile. `ignore_rules`: whether the
+    ignore file of a folder counts.
     """
 
     path: str | os.PathLike[str] | None = None
@@ -59,14 +63,41 @@ class Place:
     stream_name: str = "Dockerfile"
     workspace: Path | None = None
     file_option: str = "dockerfile="
+    ignore_rules: bool = True
 
 
-def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> tuple[Source, BuildContext]:
-    """The Dockerfile and the context of `place`.
+def open_sources(
+    place: Place,
+    *,
+    memory_limit: int | None,
+    faults: Faults,
+    secrets: Mapping[str, bytes] | None = None,
+) -> tuple[Source, BuildContext]:
+    """The Dockerfile and the context of `place`; what lies elsewhere is fetched, with `secrets` for logins.
 
     `memory_limit` is how many bytes of a streamed context stay in memory: None is the default, 0 all. Raises
     InputErrors with the earlier `faults`, its own, and those that the Dockerfile has; the context is closed then.
+    Raises DownloadFailed and GitFailed.
     """
+    with ExitStack() as stack:
+        elsewhere = False
+        with faults.gather():
+            elsewhere = is_elsewhere(place)
+        if not elsewhere:
+            return _open(place, memory_limit=memory_limit, faults=faults)
+        name = redacted(os.fspath(place.path or ""))
+        faults.check()  # nothing is fetched for a build that will not be
+        here = fetch(place, stack, secrets=secrets or {}, is_archive=_is_archive_stream)
+        source, context = _open(here, memory_limit=memory_limit, faults=faults)
+        return source, FetchedContext(context, name, stack.pop_all())
+
+
+def _is_archive_stream(stream: IO[bytes]) -> tuple[bool, IO[bytes]]:
+    head, whole = peek(stream)
+    return is_archive(head), whole
+
+
+def _open(place: Place, *, memory_limit: int | None, faults: Faults) -> tuple[Source, BuildContext]:
     source: Source | None = None
     context: BuildContext | None = None
     with faults.gather():
@@ -77,6 +108,10 @@ def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> t
             limit = DEFAULT_LIMIT if memory_limit is None else memory_limit
             context = _StreamContext(cast("BinaryIO", place.context), memory_limit=limit)
             source = source or _read_member(context, os.fspath(place.dockerfile or ""))
+        elif place.path is not None and _is_archive_file(place.path):
+            with Path(place.path).open("rb") as file:
+                inside = replace(place, path=None, context=file, dockerfile_from="context")
+                return _open(inside, memory_limit=memory_limit, faults=faults)
         elif place.path is not None:
             root = _context_folder(place)
             path = None
@@ -84,7 +119,8 @@ def open_sources(place: Place, *, memory_limit: int | None, faults: Faults) -> t
                 with faults.gather():
                     path = _find_dockerfile(place, root)
                     source = _read_file(path, _shown(place, path))
-            context = _FolderContext(root, load_ignore(root, path), name=_shown_path(place, root))
+            ignore = load_ignore(root, path) if place.ignore_rules else None
+            context = _FolderContext(root, ignore, name=_shown_path(place, root))
         else:
             context = EmptyContext()
     if source is not None and (wrong := faults_of(source)):
@@ -197,11 +233,15 @@ class _Rejoined(io.RawIOBase):
         return len(data)
 
 
+def _is_archive_file(path: str | os.PathLike[str]) -> bool:
+    return Path(path).is_file() and is_archive(_head(Path(path)))
+
+
 def _context_folder(place: Place) -> Path:
     given = os.fspath(place.path or "")
     if given.startswith(_REMOTE):
         raise InputError(
-            f"context {given!r}: a URL is not supported yet", hint="check it out and name the folder"
+            f"context {given!r}: only a build fetches URLs", hint="check it out and name the folder"
         )
     path = Path(given)
     if not given or not path.exists():
@@ -212,8 +252,6 @@ def _context_folder(place: Place) -> Path:
         hint = (
             f"name its folder {folder!r} as the context, and the file itself with {place.file_option}{given}"
         )
-        if is_archive(_head(path)):
-            hint = "a tar of the context is read from standard input: name - as the context"
         raise InputError(f"context {given!r} is not a folder", hint=hint)
     if place.workspace:
         _check_inside(path, [place.workspace], f"context {given!r}")

@@ -10,6 +10,7 @@ from incubator.ci.inputs import origin_of
 from incubator.core.config import ConfigSource
 from incubator.core.config_files import load_config_files
 from incubator.options import make_request
+from incubator.remote.urls import parse_remote
 from incubator.sources import Place
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def make_pipeline_request(
 
 def _place(inputs: PipelineInputs, workspace: Path) -> Place:
     context = _DEFAULT_CONTEXT.sub("", inputs.context or "") or "."
+    if parse_remote(context) is not None:  # a file in it counts from its root
+        return Place(path=context, dockerfile=inputs.file, file_option="file: ")
     return Place(
         path=workspace / context,
         dockerfile=workspace / inputs.file if inputs.file else None,

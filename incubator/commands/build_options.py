@@ -19,12 +19,15 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
     """The parser of `incubator build`, or of another `command` with its options."""
     parser = ArgumentParser(
         prog=f"incubator {command}",
-        usage=f"incubator {command} [OPTIONS] PATH | -",
-        description=f"{does} from a Dockerfile and a context: a folder, or - for a tar of the context or a "
-        "Dockerfile on standard input.",
+        usage=f"incubator {command} [OPTIONS] PATH | URL | -",
+        description=f"{does} from a Dockerfile and a context: a folder, a tar file, a URL of a tar, a Dockerfile or a "
+        "git repository, or - for a tar of the context or a Dockerfile on standard input.",
     )
     parser.add_argument(
-        "path", nargs="?", metavar="PATH | -", help="folder of the context, or - for standard input"
+        "path",
+        nargs="?",
+        metavar="PATH | URL | -",
+        help="folder, tar or URL of the context, or - for standard input",
     )
 
     what = parser.add_argument_group("what to build")

@@ -90,7 +90,7 @@ class Bench:
         ]
 
 
-def docker_build(handle: EngineHandle, folder: Path, tag: str, *arguments: str) -> None:
+def docker_build(handle: EngineHandle, folder: Path | str, tag: str, *arguments: str) -> None:
     """Run `docker build`, BuildKit's where the engine has it."""
     import lab
 

@@ -6,11 +6,13 @@ import hashlib
 import os
 import subprocess
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from incubator.api import build
 from incubator.errors import BuilderError
+from tests.engine.conftest import docker_build
 from tests.engine.web import serve
 
 if TYPE_CHECKING:
@@ -177,3 +179,43 @@ def test_a_hostile_repository(docker28: Bench, web: tuple[str, Path, LOG], tmp_p
         docker28.build(f"FROM busybox\nADD {address}/r.git /x/\n")
     with pytest.raises(BuilderError, match="has no folder 'out'"):
         docker28.build(f"FROM busybox\nADD {address}/r.git?submodules=false&subdir=out /x/\n")
+
+
+def test_contexts_from_elsewhere(docker28: Bench, web: tuple[str, Path, LOG]) -> None:
+    address, folder, log = web
+    repository(folder)
+    work = folder / "work"
+    (work / "dir" / "Dockerfile").write_text("FROM busybox\nCOPY . /here/\n")
+    (work / "dir" / ".dockerignore").write_text("two\n")
+    (work / "dir" / "other").write_text("FROM busybox\nCOPY one /other/\n")
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": "x",
+               "GIT_COMMITTER_NAME": "x", "GIT_COMMITTER_EMAIL": "x"}  # fmt: skip
+    for command in (["add", "."], ["commit", "-qm", "x"], ["push", "-q", str(folder / "r.git"), "main"]):
+        subprocess.run(["git", *command], cwd=work, env=environ, check=True)
+    with tarfile.open(folder / "context.tar.gz", "w:gz") as tar:
+        for path in sorted((work / "dir").iterdir()):
+            tar.add(path, path.name)
+    (folder / "plain").write_text("FROM busybox\nRUN echo plain >/plain\n")
+    cases: list[tuple[str, str, dict[str, Any]]] = [
+        ("git", f"{address}/r.git#main:dir", {}),
+        ("file", f"{address}/r.git#main:dir", {"dockerfile": "other"}),
+        ("tar", f"{address}/context.tar.gz", {}),
+        ("plain", f"{address}/plain", {}),
+    ]
+    for name, context, options in cases:
+        result = build(
+            path=context,
+            container_client=docker28.client,
+            emit=docker28.events.append,
+            network="none",
+            no_cache=True,
+            **options,
+        )
+        command = ["-f", options["dockerfile"]] if options else []
+        docker_build(docker28.handle, context, f"elsewhere:{name}", *command)
+        assert docker28.snapshot(result.id).differences(docker28.snapshot(f"elsewhere:{name}")) == [], name
+    local = build(
+        path=folder / "context.tar.gz", container_client=docker28.client, network="none", no_cache=True
+    )
+    assert docker28.run(local.id, "ls", "/here").split() == ["Dockerfile", "one", "other", "two"]
+    assert [path for path, _ in log if "plain" in path]

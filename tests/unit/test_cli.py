@@ -163,7 +163,7 @@ def test_help(run: Any) -> None:
             ["Dockerfile 'Dockrfile' does not exist", "did you mean -f Dockerfile?"],
         ),
         (["build", "Dockerfile"], ["context 'Dockerfile' is not a folder", "-f Dockerfile"]),
-        (["build", "https://github.com/a/b"], ["a URL is not supported yet"]),
+        (["build", "https://github.com/a/b.git?x=1"], ["x is not known"]),
     ],
 )
 def test_bad_input(run: Any, requests: list[BuildRequest], arguments: list[str], words: list[str]) -> None:

@@ -100,9 +100,25 @@ def test_context_faults() -> None:
     message = fault(path="app/Dockerfile", file_option="-f ")
     assert "context 'app/Dockerfile' is not a folder" in message
     assert "name its folder 'app' as the context, and the file itself with -f app/Dockerfile" in message
-    assert "read from standard input" in fault(path="file.tar")
-    for url in ("https://github.com/a/b.git", "git@host:a/b", "git://x", "http://x/y.tar", "github.com/a/b"):
-        assert "a URL is not supported yet" in fault(path=url)
+    assert "'Dockerfile' is not in the context" in fault(path="file.tar")
+    for url in ("https://h/b.git?reff=x", "git@host:a/b#-x", "http:///y.tar"):
+        assert fault(path=url)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_tar_file_is_a_context() -> None:
+    put("file.tar", tar({"a": b"1", "Dockerfile": b"FROM tar\n", "other": b"FROM other\n"}).decode("latin-1"))
+    source, context = open_sources(Place(path="file.tar"), memory_limit=None, faults=Faults())
+    assert (source.text, [entry.path for entry in context.walk(context.resolve("a")[0])]) == (
+        "FROM tar\n",
+        [""],
+    )
+    context.close()
+    source, context = open_sources(
+        Place(path="file.tar", dockerfile="other", dockerfile_from="here"), memory_limit=None, faults=Faults()
+    )
+    assert source.text == "FROM other\n"
+    context.close()
 
 
 @pytest.mark.usefixtures("here")
