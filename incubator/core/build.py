@@ -25,9 +25,10 @@ from incubator.core.plan.mounts import read_mounts
 from incubator.core.preview import Previewer
 from incubator.core.publish import log_in, publish
 from incubator.core.records import Records
-from incubator.core.result import LayerResult, ResultImage
+from incubator.core.result import CommandLog, LayerResult, ResultImage
 from incubator.core.schedule import Schedule
 from incubator.core.stages import StageExecutor
+from incubator.core.step_log import Logs
 from incubator.dockerfile import parse
 from incubator.errors import BuilderError, InputError, InputErrors
 from incubator.events import BuildFailed, BuildStarted, ImageBuilt, WarningRaised, one_at_a_time
@@ -220,6 +221,7 @@ class Builder:
                     secrets=request.secrets,
                     ssh=request.ssh,
                 ),
+                logs=Logs(),
                 hidden=hidden_texts(secret.value for secret in request.secrets.values()),
                 keep_containers=not request.rm,
                 keep_after_failure=not request.force_rm,
@@ -248,7 +250,11 @@ class Builder:
         self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - begin))
         sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
         digests = publish(engine, self._emit, image_id, request)
-        logs = tuple(log for stage in plan.stages for log in results[stage.index].logs)
+        logs = tuple(
+            CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
+            for stage in plan.stages
+            for log in results[stage.index].logs
+        )
         return ResultImage(
             id=image_id,
             config_digest=digest_of(config.to_json_bytes()),

@@ -24,7 +24,7 @@ from incubator.core.script import (
     step_script,
     without_engine_variables,
 )
-from incubator.core.step_log import Log, OutputLimit
+from incubator.core.step_log import OutputLimit
 from incubator.errors import BuilderError, Cancelled, EngineError, StepFailed
 from incubator.events import StepFinished, StepOutput, StepStarted
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from incubator.core.halt import Halt
     from incubator.core.mounts import Mounts
     from incubator.core.plan.model import Group, Step
+    from incubator.core.step_log import Log, Logs
     from incubator.core.volume import Volume
     from incubator.events import Listener, StepRef
     from incubator.oci.platform import Platform
@@ -63,6 +64,7 @@ class Surroundings:
     add_hosts: Sequence[ExtraHost] = ()
     security_opts: Sequence[str] = ()
     mounts: Mounts
+    logs: Logs
     hidden: tuple[bytes, ...] = ()
     keep_containers: bool = False
     keep_after_failure: bool = False
@@ -202,7 +204,7 @@ class LayerContainer:
     # -- commands -----------------------------------------------------------------------------------------
 
     def _run(self, step: RunStep) -> None:
-        log = self.logs.setdefault(step.ref, Log())
+        log = self.logs[step.ref] = self._around.logs.begin(step.ref.text)
 
         def show(stream: StreamName, data: bytes, skipped: int) -> None:
             self._around.emit(StepOutput(step=step.ref, stream=stream, data=data, skipped_bytes=skipped))
@@ -213,7 +215,7 @@ class LayerContainer:
 
         def keep(stream: StreamName, data: bytes) -> None:
             if data:
-                log.add(data)
+                self._around.logs.add(log, data)
                 limit.add(stream, data)
 
         def output(stream: StreamName, data: bytes) -> None:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class CommandLog:
     """Output of one instruction: `command` is its text, `logs` what it printed (both streams, as text).
 
-    Of very long output the last MiB is kept. `peak_memory_bytes`: the most memory that the container of the
-    instruction's layer had used when it ended; None where the engine's kernel does not tell.
+    Of very long output the end is kept: the last MiB, and less of the longest where all logs come to more than 8 MiB.
+    `peak_memory_bytes`: the most memory that the container of the instruction's layer had used when it ended; None
+    where the engine's kernel does not tell.
     """
 
     command: str

@@ -23,7 +23,6 @@ from incubator.core.plan.layers import segments
 from incubator.core.plan.model import BaseImage, Group, RunStep, WorkdirStep
 from incubator.core.plan.mounts import targets_of
 from incubator.core.refusals import naming_options
-from incubator.core.result import CommandLog
 from incubator.errors import BuilderError, EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted, WarningRaised
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from incubator.core.plan.graph import Unit
     from incubator.core.plan.keys import KeyParts
     from incubator.core.plan.model import Plan, StagePlan, Step
+    from incubator.core.step_log import Log
     from incubator.events import StepRef
     from incubator.oci.platform import Platform
 
@@ -75,7 +75,7 @@ class StageResult:
     platform: Platform
     history: tuple[HistoryEntry, ...]
     layers: tuple[BuiltLayer, ...]
-    logs: tuple[CommandLog, ...]
+    logs: tuple[Log, ...]
     fresh: bool = False
     made: bool = False
 
@@ -242,7 +242,7 @@ class StageExecutor:
 
     def _make(
         self, around: Surroundings, group: Group, before: StageResult
-    ) -> tuple[ImageInfo, tuple[CommandLog, ...]]:
+    ) -> tuple[ImageInfo, tuple[Log, ...]]:
         """Execute a group; its image and the output of its RUNs."""
         started: set[StepRef] = set()
         if fits_a_tar(around, group):
@@ -262,7 +262,7 @@ class StageExecutor:
         before: StageResult,
         started: set[StepRef],
         changes: list[Changes] | None = None,
-    ) -> tuple[ImageInfo, tuple[CommandLog, ...]]:
+    ) -> tuple[ImageInfo, tuple[Log, ...]]:
         """Execute what shares a container; `changes` gets what it changed."""
         targets = [target for step in part.steps if isinstance(step, RunStep) for target in targets_of(step)]
         points = MountPoints(around, targets)
@@ -279,18 +279,14 @@ class StageExecutor:
                 image = before.image
             else:
                 image = container.commit(self._workshop.reference())
-            ran = [(step, container.logs[step.ref]) for step in part.steps if step.ref in container.logs]
-            logs = tuple(
-                CommandLog(command=step.ref.text, logs=log.text, peak_memory_bytes=log.peak_bytes)
-                for step, log in ran
-            )
+            logs = tuple(container.logs[step.ref] for step in part.steps if step.ref in container.logs)
         if image is not before.image and (tidy := points.removal_layer(image.id)) is not None:
             image = self._stack(self._after(before, part, image), tidy, (self._tidied(),))
         return image, logs
 
     def _make_parts(
         self, around: Surroundings, parts: Sequence[Group], before: StageResult, started: set[StepRef]
-    ) -> tuple[ImageInfo, tuple[CommandLog, ...]]:
+    ) -> tuple[ImageInfo, tuple[Log, ...]]:
         """Execute a group in several containers, and put what they change together as one layer."""
         if self._engine.info().store == "podman":
             raise EngineError(

@@ -6,6 +6,7 @@ latest lines every few seconds, with the number of bytes that were left out befo
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ SAMPLE_EVERY_S: Final = 5.0
 KEPT_BYTES: Final = 1 << 20
 """Of a step's output, for the build's result: its end."""
 
+ALL_KEPT_BYTES: Final = 8 << 20
+"""Of the output of all steps together. A text may take four times as much memory as its bytes."""
+
 TAIL_LINES: Final = 20
 _TAIL_BYTES = 1 << 16
 _NEWLINE = ord("\n")
@@ -32,11 +36,12 @@ _NEWLINE = ord("\n")
 
 @dataclass(slots=True)
 class Log:
-    """Output of one step: all of it up to a bound, of which the end is kept, so memory stays flat.
+    """Output of one step, whose text is `command`: all of it up to a bound, of which the end is kept.
 
     `peak_bytes`: the most memory that its container has used so far, None where nobody tells.
     """
 
+    command: str = ""
     data: bytearray = field(default_factory=bytearray)
     peak_bytes: int | None = None
 
@@ -55,6 +60,35 @@ class Log:
     def tail(self) -> list[str]:
         """The last lines."""
         return self.data[-_TAIL_BYTES:].decode(errors="replace").splitlines()[-TAIL_LINES:]
+
+
+class Logs:
+    """The logs of all steps of a build, together in bounds: the longest lose their beginnings. For several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._logs: list[Log] = []
+        self._bytes = 0
+
+    def begin(self, command: str) -> Log:
+        """The log of one more step."""
+        log = Log(command=command)
+        with self._lock:
+            self._logs.append(log)
+        return log
+
+    def add(self, log: Log, data: bytes) -> None:
+        """Append to a log."""
+        with self._lock:
+            self._bytes -= len(log.data)
+            log.add(data)
+            self._bytes += len(log.data)
+            while self._bytes > ALL_KEPT_BYTES:
+                longest = max(self._logs, key=lambda other: len(other.data))
+                size = len(longest.data)
+                gone = size - (KEPT_BYTES if size > KEPT_BYTES else size // 2)
+                del longest.data[:gone]
+                self._bytes -= gone
 
 
 class OutputLimit:

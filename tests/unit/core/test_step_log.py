@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from incubator.core import step_log
 from incubator.core.engine import StreamName
-from incubator.core.step_log import Log, OutputLimit
+from incubator.core.step_log import Log, Logs, OutputLimit
 
 
 class Shown:
@@ -86,3 +86,22 @@ def test_the_log_keeps_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(log.data) <= 20
     assert log.text == "0048\n0049\n"
     assert log.tail[-2:] == ["0048", "0049"]
+
+
+def test_all_logs_together_stay_in_bounds_and_keep_their_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_log, "KEPT_BYTES", 100)
+    monkeypatch.setattr(step_log, "ALL_KEPT_BYTES", 1000)
+    logs = Logs()
+    small = logs.begin("RUN small")
+    logs.add(small, b"few words")
+    made = [logs.begin(f"RUN {number}") for number in range(50)]
+    for number, log in enumerate(made):
+        for line in range(40):
+            logs.add(log, b"%02d %02d\n" % (number, line))
+            assert sum(len(log.data) for log in (small, *made)) <= 1000
+    assert small.text == "few words", "the longest lose first"
+    assert sum(len(log.data) for log in made) > 500
+    for number, log in enumerate(made):
+        assert (b"%02d 39\n" % number).endswith(bytes(log.data[-6:]))
+    assert made[-1].text.endswith("49 39\n")
+    assert made[-1].command == "RUN 49"
