@@ -9,7 +9,7 @@ import time
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from incubator.context.rootfs import View
+from incubator.context.rootfs import EmptyRoot, View
 from incubator.context.tarstream import write_tar
 from incubator.core.blob import Blob
 from incubator.core.copying import ContainerRoot
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from incubator.context.entry import Entry
+    from incubator.core.engine import ImageInfo
     from incubator.core.layer import Surroundings
     from incubator.core.plan.model import Group
     from incubator.events import StepRef
@@ -52,17 +53,18 @@ def _is_number(owner: str | None) -> bool:
     return not owner or owner.replace(":", "", 1).isdigit()
 
 
-def make_layer(around: Surroundings, image: str, group: Group, started: set[StepRef]) -> Blob:
+def make_layer(around: Surroundings, image: ImageInfo, group: Group, started: set[StepRef]) -> Blob:
     """The layer of a group on top of `image`, which is asked and not changed; empty where nothing changes.
 
     Adds the step that was announced to `started`. Raises `NotOneTar` where only a container can tell what the
     group comes to, and what the steps raise, at their lines.
     """
     copier = around.copier
-    asked = copier.sources.container(image, around.platform, twin=True).container
+    asked = copier.sources.container(image.id, around.platform, twin=True).container
     root = ContainerRoot(around.engine, asked)
     steps = [step for step in group.steps if isinstance(step, CopyStep | WorkdirStep)]
-    view = View(root)
+    # An engine puts folders of its own into a container, of which an empty image has none.
+    view = View(root if image.config.diff_ids else EmptyRoot())
     durations: list[float] = []
 
     def entries() -> Iterator[Entry]:

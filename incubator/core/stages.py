@@ -246,7 +246,7 @@ class StageExecutor:
         """Execute a group; its image and the output of its RUNs."""
         started: set[StepRef] = set()
         if fits_a_tar(around, group):
-            with contextlib.suppress(NotOneTar), make_layer(around, before.image.id, group, started) as layer:
+            with contextlib.suppress(NotOneTar), make_layer(around, before.image, group, started) as layer:
                 return self._stack(
                     before, layer, group_history(group, made_layer=True, clock=self._clock)
                 ), ()
