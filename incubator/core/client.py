@@ -38,6 +38,7 @@ from incubator.core.docker_types import (
 )
 from incubator.core.engine import Changes, ContainerInfo, ContainerState, EngineInfo, Mounted
 from incubator.core.history import mark_layers
+from incubator.core.podman_export import part_of_export
 from incubator.core.streams import AttachedSocket, RunningCommand
 from incubator.errors import EngineError, EngineUnreachable, RegistryError
 from incubator.oci.platform import make_platform
@@ -462,8 +463,17 @@ class DockerClient:
 
     def read_tar(self, container: str, path: str) -> Iterator[bytes]:
         """The tar of a path: entries are named from the path's last part on."""
+        if self.info().store != "podman":
+            return self._archive(container, path)
+        export = self._stream(f"/containers/{container}/export", {}, path)
+        return part_of_export(export, path, lambda file: self._archive(container, file))
+
+    def _archive(self, container: str, path: str) -> Iterator[bytes]:
+        return self._stream(f"/containers/{container}/archive", {"path": path}, path)
+
+    def _stream(self, url: str, params: dict[str, str], path: str) -> Iterator[bytes]:
         with engine_errors(f"read {path} of a build container"):
-            reply = self._call("GET", f"/containers/{container}/archive", params={"path": path}, stream=True)
+            reply = self._call("GET", url, params=params, stream=True)
             with contextlib.closing(reply):
                 yield from reply.iter_content(1 << 18)
 

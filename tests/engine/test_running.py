@@ -157,3 +157,12 @@ def test_a_fault_of_the_file_is_found_before_anything_runs(docker28: Bench) -> N
     with pytest.raises(DockerfileError):
         docker28.build("FROM busybox\nRUN echo ran\nSTOPSIGNAL nope\n")
     assert not any(isinstance(event, StepOutput) for event in docker28.events)
+
+
+def test_owners_of_files_copied_from_a_stage(bench: Bench) -> None:
+    result = bench.build(
+        "FROM busybox AS a\nRUN mkdir -p /d/e && echo hi >/d/e/f && ln /d/e/f /d/g && chown -R 5:6 /d\n"
+        "FROM busybox\nCOPY --from=a /d /d\nCOPY --from=a /d/g /single\n"
+    )
+    seen = bench.run(result.id, "stat", "-c", "%u:%g %h", "/d/e", "/d/e/f", "/d/g", "/single").split("\n")
+    assert seen[:4] == ["5:6 2", "5:6 2", "5:6 2", "5:6 1"]
