@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     Output = Callable[[StreamName, bytes], None]
 
 _ROOT = "0"
+_PIECE = 24 * 1024
+"""Characters of a script in one argument, for which kernels have 128 KiB; one character may be four bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,13 +291,21 @@ class LayerContainer:
         """Scripts of heredocs, in the container's /dev, which is in no layer."""
         for name, content in step.files:
             path = quote(f"/dev/pipes/{name}")
-            text = f"mkdir -p /dev/pipes && printf %s {quote(content)} >{path} && chmod 755 {path}"
-            running = self._engine.run(self.id, (SHELL, "-c", text), env={}, user=_ROOT, working_dir="/")
-            said = b"".join(data for _, data in running.frames())
-            if running.exit_code():
-                raise EngineError(
-                    f"cannot put the heredoc {name} into the container: {said.decode(errors='replace')}"
-                )
+            texts = [f"mkdir -p /dev/pipes && : >{path} && chmod 755 {path}"]
+            texts += [
+                f"printf %s {quote(content[start : start + _PIECE])} >>{path}"
+                for start in range(0, len(content), _PIECE)
+            ]
+            for text in texts:
+                self._put(text, name)
+
+    def _put(self, text: str, name: str) -> None:
+        running = self._engine.run(self.id, (SHELL, "-c", text), env={}, user=_ROOT, working_dir="/")
+        said = b"".join(data for _, data in running.frames())
+        if running.exit_code():
+            raise EngineError(
+                f"cannot put the heredoc {name} into the container: {said.decode(errors='replace')}"
+            )
 
     def _has(self, path: str) -> bool:
         found = self._engine.stat(self.id, path)

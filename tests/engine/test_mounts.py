@@ -267,3 +267,24 @@ def test_networks_and_rights(docker28: Bench) -> None:
     docker28.build(f"FROM busybox\nRUN --security=insecure {mount}", allow=["security.insecure"])
     with pytest.raises(StepFailed):
         docker28.build(f"FROM busybox\nRUN {mount}", allow=["security.insecure"])
+
+
+def test_a_script_longer_than_an_argument_may_be(docker28: Bench) -> None:
+    script = "#!/bin/sh\n" + "# it's a filler line, ä\n" * 12000 + "echo ran >/ran\n"
+    result = docker28.build(f"FROM busybox\nRUN <<EOF\n{script}EOF\n")
+    assert docker28.run(result.id, "cat", "/ran") == "ran\n"
+
+
+def test_the_id_of_a_cache_is_its_target_as_written(docker28: Bench) -> None:
+    mount = "--mount=type=cache,target=./as-written"
+    dockerfile = (
+        f"FROM busybox\nWORKDIR /p\nRUN {mount} echo x >as-written/f\n"
+        f"WORKDIR /q\nRUN {mount} ls -A as-written >/seen\n"
+    )
+    try:
+        result = docker28.build(dockerfile)
+        docker28.reference_build("as-written:reference")
+        seen = [docker28.run(image, "cat", "/seen") for image in (result.id, "as-written:reference")]
+        assert seen == ["f\n", "f\n"]
+    finally:
+        forget_caches(docker28, "as-written")

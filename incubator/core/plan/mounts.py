@@ -265,7 +265,8 @@ class _Reader:
             )
         owned = "uid" in self._values or "gid" in self._values or "mode" in self._values
         return CacheMount(
-            id=self._values.get("id") or target,
+            # As written: in another folder the same relative target is the same cache.
+            id=self._values.get("id") or posixpath.normpath(self._values.get("target", "")),
             origin=origin,
             source=source,
             target=target,

@@ -64,7 +64,7 @@ def test_what_mounts_mean(text: str, expected: Mount) -> None:
 def test_caches() -> None:
     found = mount("type=cache,target=c")
     assert found == CacheMount(
-        id="/w/c", origin=None, source="/", target="/w/c", read_only=False, sharing="shared", owner=None, mode=None
+        id="c", origin=None, source="/", target="/w/c", read_only=False, sharing="shared", owner=None, mode=None
     )  # fmt: skip
     found = mount("type=cache,id=pip,target=/c,sharing=LOCKED,uid=7,ro")
     assert found == CacheMount(
