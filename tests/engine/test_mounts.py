@@ -77,7 +77,7 @@ RUN --mount=type=secret,id=tok \\
 RUN --mount=type=secret,id=tok,target=/deep/er/file,mode=0444,uid=3 stat -c '%a %u' /deep/er/file >/secret-owner
 RUN --mount=type=secret,id=tok,env=TOK test "$TOK" = t0ken-Zx81qq && test ! -e /run/secrets
 RUN --mount=type=secret,id=missing test ! -e /run/secrets/missing
-RUN find / -xdev -mindepth 1 | grep -v -e ^/proc -e ^/sys -e ^/dev -e ^/.dockerenv -e ^/etc/ | sort >/tree
+RUN find / -xdev -mindepth 1 | grep -v -e ^/proc -e ^/sys -e ^/dev -e ^/.dockerenv -e ^/etc/ -e ^/tree | sort >/tree
 USER daemon
 WORKDIR /home
 RUN --mount=target=ctx ls ctx/sub >/tmp/as-user && ! touch ctx/no
