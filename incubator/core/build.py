@@ -189,6 +189,8 @@ class Builder:
                     dependencies(plan), executor.execute, parallelism=request.max_parallelism, halt=halt
                 )
                 schedule.run(begin=begin, timeout_s=request.timeout_s)
+                for warning in executor.waste(plan.target.index):
+                    self._emit(warning)
             return self._finish(plan, executor.results, begin)
 
     def _executor(self, plan: Plan, workshop: Workshop, halt: Halt, sources: SourceFiles) -> StageExecutor:

@@ -95,6 +95,8 @@ class LayerContainer:
         self._stack = contextlib.ExitStack()
         self.id = ""
         """The container."""
+        self.discard = surroundings.discard
+        """What removes it at the end."""
         self.logs: dict[StepRef, Log] = {}
 
     def __enter__(self) -> Self:
@@ -114,7 +116,7 @@ class LayerContainer:
         self._around.halt.forget(self.id)
         keep = self._around.keep_after_failure if kind else self._around.keep_containers
         if not keep:
-            self._around.discard(self.id)
+            self.discard(self.id)
         self._stack.close()
 
     def execute(self) -> None:

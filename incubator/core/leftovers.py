@@ -67,9 +67,15 @@ class Workshop:
         for reference in reversed(self._references):
             self._engine.remove_image(reference)
 
-    def discard(self, container: str) -> None:
-        """Remove a container, without waiting for it: the next layer need not."""
-        self.later(self._engine.remove_container, container)
+    def discard(self, container: str, look: Callable[[str], None] | None = None) -> None:
+        """Remove a container, without waiting for it: the next layer need not. `look` is called before."""
+
+        def end(container: str) -> None:
+            if look:
+                look(container)
+            self._engine.remove_container(container)
+
+        self.later(end, container)
 
     def later(self, call: Callable[[str], None], argument: str) -> None:
         """Call something before the build ends. What it raises is raised then."""

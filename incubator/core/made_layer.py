@@ -16,6 +16,7 @@ from incubator.core.copying import ContainerRoot
 from incubator.core.layer import at_step
 from incubator.core.layer_tar import layer_entries
 from incubator.core.plan.model import CopyStep, WorkdirStep
+from incubator.core.waste import MOST_PATHS
 from incubator.events import StepFinished, StepStarted
 
 if TYPE_CHECKING:
@@ -53,11 +54,13 @@ def _is_number(owner: str | None) -> bool:
     return not owner or owner.replace(":", "", 1).isdigit()
 
 
-def make_layer(around: Surroundings, image: ImageInfo, group: Group, started: set[StepRef]) -> Blob:
+def make_layer(
+    around: Surroundings, image: ImageInfo, group: Group, started: set[StepRef], sizes: dict[str, int]
+) -> Blob:
     """The layer of a group on top of `image`, which is asked and not changed; empty where nothing changes.
 
-    Adds the step that was announced to `started`. Raises `NotOneTar` where only a container can tell what the
-    group comes to, and what the steps raise, at their lines.
+    Adds the step that was announced to `started`, and files with their sizes to `sizes`. Raises `NotOneTar` where only
+    a container can tell what the group comes to, and what the steps raise, at their lines.
     """
     copier = around.copier
     asked = copier.sources.container(image.id, around.platform, twin=True).container
@@ -71,7 +74,10 @@ def make_layer(around: Surroundings, image: ImageInfo, group: Group, started: se
         for step in steps:
             begin = time.monotonic()
             with at_step(step):
-                yield from copier.entries(step, asked, view)
+                for entry in copier.entries(step, asked, view):
+                    if entry.kind == "file" and len(sizes) < MOST_PATHS:
+                        sizes[f"/{entry.path}"] = entry.size
+                    yield entry
             durations.append(time.monotonic() - begin)
 
     around.emit(StepStarted(step=steps[0].ref))

@@ -23,6 +23,7 @@ from incubator.core.plan.layers import segments
 from incubator.core.plan.model import BaseImage, Group, RunStep, WorkdirStep
 from incubator.core.plan.mounts import targets_of
 from incubator.core.refusals import naming_options
+from incubator.core.waste import Footprint, LayerFiles, describe_waste, find_waste
 from incubator.errors import BuilderError, EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted, WarningRaised
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
@@ -67,7 +68,7 @@ class StageResult:
     `history` covers all layers of `image`; `layers` are those made since the base image, this stage's and
     those of stages below it. `logs`: output of each RUN. `key`: cache key of the files, None where unknown.
     `fresh`: made anew on demand, so that earlier results which read it are out of date, whatever their key.
-    `made`: this build has made a layer of it.
+    `made`: this build has made a layer of it. `footprints`: what those layers do to files, lowest first.
     """
 
     image: ImageInfo
@@ -78,6 +79,7 @@ class StageResult:
     logs: tuple[Log, ...]
     fresh: bool = False
     made: bool = False
+    footprints: tuple[Footprint, ...] = ()
 
 
 @dataclass(slots=True)
@@ -139,6 +141,31 @@ class StageExecutor:
             self.results[stage.index] = self._tidy(progress.result, progress.mount_points)
             self._sources.stages[stage.index] = self.results[stage.index].image.id
 
+    def waste(self, stage: int) -> list[WarningRaised]:
+        """What layers of a finished stage store in vain."""
+        prints = self.results[stage].footprints
+        if len(prints) < 2:
+            return []
+        platform = self._progress[stage].around.platform
+
+        def size_of(index: int, path: str) -> int | None:
+            twin = self._sources.container(prints[index].below, platform, twin=True).container
+            found = self._engine.stat(twin, path)
+            return found.size if found and found.kind == "file" else None
+
+        try:
+            layers = [
+                LayerFiles(changes=made.changes.result(), big=made.big, sizes=made.sizes) for made in prints
+            ]
+            found = find_waste(layers, size_of)
+        except BuilderError:
+            return []  # the image is there all the same
+        steps = [made.steps for made in prints]
+        return [
+            WarningRaised(message=describe_waste(waste, steps), span=steps[waste.left_by][0].span)
+            for waste in found
+        ]
+
     def _begin(self, stage: StagePlan) -> _Progress:
         result = self._start(stage)
         if stage.index in self._anew:
@@ -199,7 +226,9 @@ class StageExecutor:
                         around.emit(StepStarted(step=step.ref))
                         around.emit(StepFinished(step=step.ref, duration_s=0.0, cached=True))
             else:
-                image, made_logs = self._make(around, group, before)
+                image, made_logs, footprint = self._make(around, group, before)
+                if footprint.wanted:
+                    before = replace(before, footprints=(*before.footprints, footprint))
                 logs = before.logs + made_logs
                 if key:
                     self._made[key] = image
@@ -242,18 +271,29 @@ class StageExecutor:
 
     def _make(
         self, around: Surroundings, group: Group, before: StageResult
-    ) -> tuple[ImageInfo, tuple[Log, ...]]:
-        """Execute a group; its image and the output of its RUNs."""
+    ) -> tuple[ImageInfo, tuple[Log, ...], Footprint]:
+        """Execute a group; its image, the output of its RUNs, and what is worth remembering of its files."""
         started: set[StepRef] = set()
+        refs = tuple(step.ref for step in group.steps if step.changes_files)
+        footprint = Footprint(steps=refs, below=before.image.id)
+        logs: tuple[Log, ...] = ()
         if fits_a_tar(around, group):
-            with contextlib.suppress(NotOneTar), make_layer(around, before.image, group, started) as layer:
-                return self._stack(
-                    before, layer, group_history(group, made_layer=True, clock=self._clock)
-                ), ()
+            with (
+                contextlib.suppress(NotOneTar),
+                make_layer(around, before.image, group, started, footprint.sizes) as layer,
+            ):
+                entries = group_history(group, made_layer=True, clock=self._clock)
+                footprint.changes.set_result(Changes(touched=frozenset(footprint.sizes)))
+                footprint.want(before.footprints, layer.size_bytes)
+                return self._stack(before, layer, entries), logs, footprint
+            footprint.sizes.clear()
         parts = segments(group)
         if len(parts) == 1:
-            return self._make_part(around, group, before, started)
-        return self._make_parts(around, parts, before, started)
+            image, logs = self._make_part(around, group, before, started, footprint)
+        else:
+            image, logs = self._make_parts(around, parts, before, started, footprint)
+            footprint.want(before.footprints, image.size_bytes - before.image.size_bytes)
+        return image, logs, footprint
 
     def _make_part(
         self,
@@ -261,9 +301,10 @@ class StageExecutor:
         part: Group,
         before: StageResult,
         started: set[StepRef],
+        footprint: Footprint | None = None,
         changes: list[Changes] | None = None,
     ) -> tuple[ImageInfo, tuple[Log, ...]]:
-        """Execute what shares a container; `changes` gets what it changed."""
+        """Execute what shares a container; `changes` gets what it changed, and sooner or later `footprint` too."""
         targets = [target for step in part.steps if isinstance(step, RunStep) for target in targets_of(step)]
         points = MountPoints(around, targets)
         points.note(before.image.id)
@@ -279,13 +320,29 @@ class StageExecutor:
                 image = before.image
             else:
                 image = container.commit(self._workshop.reference())
+            grown = image.size_bytes - before.image.size_bytes
+            if footprint and footprint.want(before.footprints, grown):
+                self._look_last(container, footprint)
             logs = tuple(container.logs[step.ref] for step in part.steps if step.ref in container.logs)
         if image is not before.image and (tidy := points.removal_layer(image.id)) is not None:
             image = self._stack(self._after(before, part, image), tidy, (self._tidied(),))
         return image, logs
 
+    def _look_last(self, container: LayerContainer, footprint: Footprint) -> None:
+        """Ask what a container has changed when nobody waits for it any more."""
+        look = partial(footprint.look, self._engine)
+        if self._around.keep_containers:
+            look(container.id)
+        else:
+            container.discard = partial(self._workshop.discard, look=look)
+
     def _make_parts(
-        self, around: Surroundings, parts: Sequence[Group], before: StageResult, started: set[StepRef]
+        self,
+        around: Surroundings,
+        parts: Sequence[Group],
+        before: StageResult,
+        started: set[StepRef],
+        footprint: Footprint,
     ) -> tuple[ImageInfo, tuple[Log, ...]]:
         """Execute a group in several containers, and put what they change together as one layer."""
         if self._engine.info().store == "podman":
@@ -296,15 +353,17 @@ class StageExecutor:
             )
         result, logs, changes = before, before.logs[:0], list[Changes]()
         for part in parts:
-            image, made = self._make_part(around, part, result, started, changes)
+            image, made = self._make_part(around, part, result, started, changes=changes)
             result, logs = self._after(result, part, image), logs + made
         image_id = result.image.id
         below = view_of(around, before.image.id)
+        changed = Changes(
+            touched=frozenset().union(*(change.touched for change in changes)),
+            removed=frozenset().union(*(change.removed for change in changes)),
+        )
+        footprint.changes.set_result(changed)
         layer = merged_layer(
-            Changes(
-                touched=frozenset().union(*(change.touched for change in changes)),
-                removed=frozenset().union(*(change.removed for change in changes)),
-            ),
+            changed,
             after=self._sources.container(image_id, around.platform),
             twin=self._sources.container(image_id, around.platform, twin=True),
             was_there=lambda path: below.stat(path.strip("/")) is not None,
