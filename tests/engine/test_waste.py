@@ -9,7 +9,7 @@ from incubator.events import WarningRaised
 if TYPE_CHECKING:
     from tests.engine.conftest import Bench
 
-BIG = "head -c 3000000 /dev/zero"
+BIG = "head -c 3000000 /dev/urandom"  # some stores tell compressed sizes
 HINT = ": let them share a layer (option `layers`, or one RUN)"
 
 
