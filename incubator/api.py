@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -16,7 +17,6 @@ from incubator.secret_options import make_secret, parse_right, read_access
 from incubator.sources import Place
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
 
     from incubator.core.caching import ImageCache
@@ -72,6 +72,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     secrets: Mapping[str, bytes | str] | None = None,
     ssh: Mapping[str, str] | None = None,
     allow: Sequence[str] = (),
+    build_contexts: Mapping[str, str | os.PathLike[str]] | None = None,
     emit: Listener | None = None,
 ) -> ResultImage:
     """Build an image; what it is, how its layers came about and what each instruction printed.
@@ -116,6 +117,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         secrets: what `RUN --mount=type=secret` finds, by id.
         ssh: sockets of agents for `RUN --mount=type=ssh`, by id, as the engine sees their paths.
         allow: what the Dockerfile may ask for beyond the usual: `network.host`, `security.insecure`.
+        build_contexts: more contexts by name, for FROM and `--from`: folders, `docker-image://REFERENCE`, or URLs of
+            git repositories and tars.
         emit: listener that takes every event of the build.
 
     Raises:
@@ -160,6 +163,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
             load=load,
             credentials=credentials,
             source_date_epoch=source_date_epoch,
+            contexts={name: os.fspath(value) for name, value in (build_contexts or {}).items()},
             access=_access(secrets or {}, ssh or {}, allow, faults),
             faults=faults,
         )

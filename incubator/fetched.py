@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _ARCHIVE_OR_FILE = "a URL serves a tar of the context, or a Dockerfile"
 
 
-class FetchedContext:
-    """A context in temporary files, which go when it is closed. Messages call it `name`."""
+class KeptContext:
+    """A context with what has to go when it is closed. Messages call it `name`."""
 
     def __init__(self, context: BuildContext, name: str, stack: ExitStack) -> None:
         self._context = context

@@ -28,14 +28,12 @@ _BUILDER = Refused(
 _CACHE = Refused(
     instead="leave it out: results are kept on the engine and found by themselves; volumes keep folders between jobs"
 )
-_CONTEXTS = Refused(instead="copy the folder into the context, or an image's files with COPY --from=IMAGE")
 _OUTPUT = Refused(
     instead="push sends the image to a registry, and docker save or docker cp take it from the engine"
 )
 OPTIONS = {
     "--annotation": _ANNOTATIONS,
     "--attest": _ATTESTATION,
-    "--build-context": _CONTEXTS,
     "--builder": _BUILDER,
     "--cache-from": _CACHE,
     "--cache-to": _CACHE,
@@ -60,7 +58,6 @@ SWITCHES = {
 INPUTS = {
     "annotations": _ANNOTATIONS,
     "attests": _ATTESTATION,
-    "build-contexts": _CONTEXTS,
     "builder": _BUILDER,
     "cache-from": _CACHE,
     "cache-to": _CACHE,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from incubator.core.config import ConfigSource, ImageConfig
@@ -18,9 +20,11 @@ from incubator.core.limits import check_limits, parse_layer_splits, parse_parall
 from incubator.core.trust import ARGUMENTS, find_escapes
 from incubator.errors import InputError
 from incubator.faults import Faults
+from incubator.fetched import KeptContext
+from incubator.named_contexts import open_contexts
 from incubator.oci.platform import parse_platform
 from incubator.oci.reference import parse_reference
-from incubator.request import DEFAULT_PARALLELISM, BuildRequest, Limits
+from incubator.request import DEFAULT_PARALLELISM, BuildRequest, Limits, NamedContexts
 from incubator.secret_options import Access
 from incubator.sources import open_sources
 
@@ -131,6 +135,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     credentials: Sequence[Credential] = (),
     source_date_epoch: str | int | None = None,
     access: Access | None = None,
+    contexts: Mapping[str, str] | None = None,
     faults: Faults | None = None,
 ) -> BuildRequest:
     """The request that options mean. `place` says where context and Dockerfile are.
@@ -154,12 +159,20 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     if build_args.get(_EPOCH):
         with faults.gather():
             epoch = _epoch(build_args[_EPOCH])
+    secrets = {name: secret.value for name, secret in access.secrets.items()}
     dockerfile, context = open_sources(
         place,
         memory_limit=merged.context_file_limit,
         faults=faults,
-        secrets={name: secret.value for name, secret in access.secrets.items()},
+        secrets=secrets,
     )
+    named = NamedContexts()
+    if contexts:
+        with ExitStack() as stack:
+            stack.callback(context.close)
+            named = open_contexts(contexts, place.workspace or Path(), stack, secrets=secrets, faults=faults)
+            faults.check()
+            context = KeptContext(context, str(context), stack.pop_all())
     return BuildRequest(
         dockerfile=dockerfile,
         context=context,
@@ -188,6 +201,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         secrets=access.secrets,
         ssh=access.ssh,
         allow=access.allow,
+        contexts=named,
         source_date_epoch=epoch,
     )
 

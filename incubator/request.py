@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from incubator.context.source import Source as Files
     from incubator.core.context import BuildContext
     from incubator.core.volume import Volume
     from incubator.dockerfile.source import Source
@@ -88,6 +89,19 @@ Right = Literal["network.host", "security.insecure"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedContexts:
+    """Contexts by their names, as `familiar_name` writes them: files, or references of images."""
+
+    files: Mapping[str, Files] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> dict[str, str | None]:
+        """All names, with the reference of each that is an image."""
+        return dict.fromkeys(self.files) | dict(self.images)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
     """Everything one build needs, checked and typed.
 
@@ -128,4 +142,5 @@ class BuildRequest:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     ssh: Mapping[str, str] = field(default_factory=dict)
     allow: frozenset[Right] = frozenset()
+    contexts: NamedContexts = field(default_factory=NamedContexts)
     source_date_epoch: int | None = None

@@ -20,7 +20,7 @@ from incubator.dockerfile import Source
 from incubator.dockerfile.lint import faults_of
 from incubator.errors import DockerfileErrors, InputError
 from incubator.faults import did_you_mean
-from incubator.fetched import FetchedContext, fetch, is_elsewhere
+from incubator.fetched import KeptContext, fetch, is_elsewhere
 from incubator.remote.urls import redacted
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def open_sources(
         faults.check()  # nothing is fetched for a build that will not be
         here = fetch(place, stack, secrets=secrets or {}, is_archive=_is_archive_stream)
         source, context = _open(here, memory_limit=memory_limit, faults=faults)
-        return source, FetchedContext(context, name, stack.pop_all())
+        return source, KeptContext(context, name, stack.pop_all())
 
 
 def _is_archive_stream(stream: IO[bytes]) -> tuple[bool, IO[bytes]]:

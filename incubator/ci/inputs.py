@@ -22,6 +22,7 @@ from incubator.core.container_options import (
 from incubator.core.limits import make_limits, parse_layer_splits, parse_parallelism, parse_timeout
 from incubator.core.trust import Origin, make_volume
 from incubator.errors import BuilderError, InputError, InputErrors
+from incubator.named_contexts import split_pair
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_reference
 from incubator.request import Credential, ExtraHost, Ulimit
 from incubator.secret_options import (
@@ -70,6 +71,7 @@ class PipelineInputs:
     file: str | None = None
     target: str | None = None
     build_args: Mapping[str, str | None] = field(default_factory=dict)
+    build_contexts: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[Secret, ...] = ()
     secret_envs: tuple[Secret, ...] = ()
     secret_files: tuple[Secret, ...] = ()
@@ -153,6 +155,7 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         file=reader.text("file"),
         target=reader.text("target"),
         build_args=_build_args(reader, environ),
+        build_contexts=dict(reader.each("build-contexts", split_pair)),
         secrets=tuple(reader.each("secrets", secret_of_pair)),
         secret_envs=tuple(reader.each("secret-envs", lambda text: secret_of_env(text, environ))),
         secret_files=tuple(reader.each("secret-files", lambda text: secret_of_file(text, around.workspace))),

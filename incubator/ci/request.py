@@ -58,6 +58,7 @@ def make_pipeline_request(
         credentials=[inputs.credential] if inputs.credential else [],
         source_date_epoch=around.environ.get("SOURCE_DATE_EPOCH") or None,
         access=inputs.access,
+        contexts=inputs.build_contexts,
         faults=faults,
     )
 

@@ -19,6 +19,7 @@ from incubator.core.trust import Origin
 from incubator.errors import BuilderError, InputError
 from incubator.faults import Faults, did_you_mean
 from incubator.metadata import check_writable, metadata_text, write_atomically
+from incubator.named_contexts import read_pairs
 from incubator.options import make_request, merge_options, read_settings
 from incubator.secret_options import parse_right, parse_secret, parse_ssh, read_access
 from incubator.sources import Place, is_archive, peek
@@ -80,6 +81,7 @@ def read_request(
         push=bool(arguments.push),
         load=arguments.load is not False,
         source_date_epoch=os.environ.get("SOURCE_DATE_EPOCH") or None,
+        contexts=read_pairs(arguments.build_context, faults),
         access=read_access(
             secrets=[partial(parse_secret, text, os.environ, Path.cwd()) for text in arguments.secret],
             ssh=[partial(parse_ssh, text, os.environ) for text in arguments.ssh],

@@ -38,6 +38,7 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
     what.add_argument(
         "--platform", metavar="PLATFORM", help="platform of the image, as in linux/arm64 (the engine's)"
     )
+    _add_contexts(what)
     _add_list(
         what,
         "--build-arg",
@@ -167,6 +168,15 @@ def _add_layers(parser: ArgumentParser) -> None:
         "or the instructions after which a layer ends",
     )
     parser.add_switch(layers, "--squash", help="make one layer a stage")
+
+
+def _add_contexts(group: argparse._ArgumentGroup) -> None:
+    _add_list(
+        group,
+        "--build-context",
+        metavar="NAME=VALUE",
+        help="another context, for FROM and --from: a folder, docker-image://REFERENCE, or a URL of git or a tar",
+    )
 
 
 def _add_access(steps: argparse._ArgumentGroup) -> None:

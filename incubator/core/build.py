@@ -117,7 +117,14 @@ class Builder:
         with (
             self._remote() as remote,
             # Asked for digests only: no container.
-            SourceFiles(self._engine, request.context, {}, remote=remote, check=lambda: None) as sources,
+            SourceFiles(
+                self._engine,
+                request.context,
+                {},
+                remote=remote,
+                named=request.contexts.files,
+                check=lambda: None,
+            ) as sources,
         ):
             previewer = Previewer(
                 plan,
@@ -151,6 +158,7 @@ class Builder:
             layers=request.layers,
             network=request.network,
             allow=request.allow,
+            contexts=request.contexts.names,
         )
         plan = make_plan(document, options, lookup)
         checks.after(plan)
@@ -181,7 +189,12 @@ class Builder:
             with (
                 self._remote() as remote,
                 SourceFiles(
-                    engine, request.context, workshop.labels, remote=remote, check=halt.check
+                    engine,
+                    request.context,
+                    workshop.labels,
+                    remote=remote,
+                    named=request.contexts.files,
+                    check=halt.check,
                 ) as sources,
             ):
                 executor = self._executor(plan, workshop, halt, sources)

@@ -21,7 +21,7 @@ from incubator.context.tarstream import write_tar
 from incubator.core.container_files import ContainerSource
 from incubator.core.engine import ContainerSpec
 from incubator.core.owners import find_owner
-from incubator.core.plan.model import CopyStep, ImageSource, StageSource, WorkdirStep
+from incubator.core.plan.model import ContextSource, CopyStep, ImageSource, StageSource, WorkdirStep
 from incubator.core.plan.mounts import read_mounts
 from incubator.core.script import SHELL
 from incubator.core.streams import ChunkReader
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine
     from incubator.core.halt import Halt
-    from incubator.core.plan.model import RunStep
+    from incubator.core.plan.model import Origin, RunStep
     from incubator.dockerfile.source import Span
     from incubator.events import Listener
     from incubator.oci.platform import Platform
@@ -71,12 +71,14 @@ class SourceFiles:
         labels: Mapping[str, str],
         *,
         remote: RemoteStore,
+        named: Mapping[str, Source],
         check: Callable[[], None],
     ) -> None:
         self._engine = engine
         self._context = context
         self._labels = labels
         self._remote = remote
+        self._named = named
         self._check = check
         self._lock = threading.Lock()  # stages run in parallel
         self._containers: dict[tuple[str, bool], ContainerSource] = {}
@@ -106,7 +108,7 @@ class SourceFiles:
             wanted.append(Wanted(inline, "", unpack=False))
         return wanted
 
-    def files_of(self, origin: StageSource | ImageSource | None) -> Source:
+    def files_of(self, origin: Origin | None) -> Source:
         """The files of a stage, an image, or of the context for None."""
         match origin:
             case StageSource(index=index):
@@ -115,14 +117,16 @@ class SourceFiles:
                 own = self._engine.info().platform
                 foreign = image.config.platform if image.config.platform != own else None
                 return self.container(image.image_id, foreign)
-            case _:
+            case ContextSource(name=name):
+                return self._named[name]
+            case None:
                 return self._context
 
     def mount_digests(self, step: RunStep, keys: Mapping[int, str | None]) -> list[str] | None:
         """Digests of all files that mounts of a step show; None where that cannot be told. `keys` as in `digests`."""
         found: list[str] = []
         for mount in read_mounts(step):
-            digests = self._origin_digests(mount.origin, [mount.source], keys, self._content_digest)
+            digests = self._origin_digests(mount.origin, [mount.source], keys)
             if digests is None:
                 return None
             found += digests
@@ -133,19 +137,18 @@ class SourceFiles:
 
         `keys` has the cache key of each stage. A superset of what is copied may be covered, never less.
         """
-        found = self._origin_digests(
-            step.origin, step.paths, keys, partial(self._content_digest, parents=step.parents)
-        )
+        found = self._origin_digests(step.origin, step.paths, keys, parents=step.parents)
         if found is None:
             return None
         return found + [self._remote.fetch(remote, self._check).digest for _, remote in step.remotes]
 
     def _origin_digests(
         self,
-        origin: StageSource | ImageSource | None,
+        origin: Origin | None,
         sources: Sequence[str],
         keys: Mapping[int, str | None],
-        of_context: Callable[[str], str],
+        *,
+        parents: bool = False,
     ) -> list[str] | None:
         match origin:
             case StageSource(index=index):
@@ -154,21 +157,11 @@ class SourceFiles:
             case ImageSource(image=image):
                 return [str(image.config.platform), *image.config.diff_ids]
             case _:
+                files = self.files_of(origin)
                 try:
-                    return [of_context(source) for source in sources]
+                    return [_content_digest(files, source, parents=parents) for source in sources]
                 except BuilderError:
                     return None  # the step itself will tell, when its time has come
-
-    def _content_digest(self, pattern: str, *, parents: bool = False) -> str:
-        if parents:
-            pattern = pattern.partition("/./")[0] if "/./" in pattern else "/"
-        digest = hashlib.sha256()
-        for match in self._context.resolve(pattern):
-            content = content_digest(self._context.walk(match))
-            digest.update(
-                f"{match.kind} {len(match.name)} ".encode() + os.fsencode(match.name) + content.encode()
-            )
-        return digest.hexdigest()
 
     def container(
         self, image: str, platform: Platform | None = None, *, twin: bool = False
@@ -195,6 +188,19 @@ class SourceFiles:
             )
         )
         return ContainerSource(self._engine, container, self._engine.container_info(container).created_s)
+
+
+def _content_digest(files: Source, pattern: str, *, parents: bool) -> str:
+    """The digest of what a path or wildcard names in a context."""
+    if parents:
+        pattern = pattern.partition("/./")[0] if "/./" in pattern else "/"
+    digest = hashlib.sha256()
+    for match in files.resolve(pattern):
+        content = content_digest(files.walk(match))
+        digest.update(
+            f"{match.kind} {len(match.name)} ".encode() + os.fsencode(match.name) + content.encode()
+        )
+    return digest.hexdigest()
 
 
 @dataclass(slots=True)

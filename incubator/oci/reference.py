@@ -98,3 +98,14 @@ def _split_registry(name: str) -> tuple[str, str]:
             return DEFAULT_REGISTRY, rest if "/" in rest else f"library/{rest}"
         return first, rest
     return DEFAULT_REGISTRY, name if slash else f"library/{name}"
+
+
+def familiar_name(name: str) -> str:
+    """A name in its shortest form and small letters: without hub, `library` and `latest`; for names of contexts too."""
+    try:
+        reference = parse_reference(name)
+    except InputError:
+        return name.lower()
+    if reference.digest:
+        return name.lower()
+    return str(reference).removeprefix("docker.io/").removeprefix("library/").removesuffix(":latest").lower()

@@ -27,9 +27,6 @@ EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/verif
 OWN_OPTIONS = {"--layers": 1, "--squash": 0}
 """Options that `docker build` lacks, and how many words follow each."""
 
-AWAITED = {"cache-mounts": "RUN --mount", "monorepo": "--build-context"}
-"""Examples whose command may say that something is not supported yet; docker's builder builds and verifies them."""
-
 BY_THE_CLOCK = re.compile(
     r"\.pyc$|^var/(log|cache|lib/(apt|dpkg))/|^etc/ld\.so\.cache$|^var/lib/systemd|^var/cache/ldconfig"
     r"|^tmp/|^root/\.(npm|cache)/|^public/|sitemap\.xml|^usr/share/nginx/html/|\.jar$|node_modules/\.package-lock\.json$"
@@ -64,12 +61,7 @@ def test_it_is_built_and_works(engine: EngineHandle, example: str) -> None:
     # Containers of this engine reach package mirrors by the host's network only.
     run(engine, ["docker", "build", "--network", "host", *words])
     run(engine, [verify, theirs])
-    try:
-        run(engine, [sys.executable, "-m", "incubator", *command[1:], "--network", "host"])
-    except AssertionError as error:
-        if example in AWAITED and "not supported yet" in str(error):
-            pytest.xfail(f"{AWAITED[example]} is not supported yet")
-        raise
+    run(engine, [sys.executable, "-m", "incubator", *command[1:], "--network", "host"])
     run(engine, [verify, tag])
     api = api_of(engine)
     differences = take_snapshot(api, tag).differences(take_snapshot(api, theirs))

@@ -219,3 +219,43 @@ def test_contexts_from_elsewhere(docker28: Bench, web: tuple[str, Path, LOG]) ->
     )
     assert docker28.run(local.id, "ls", "/here").split() == ["Dockerfile", "one", "other", "two"]
     assert [path for path, _ in log if "plain" in path]
+
+
+def test_named_contexts(docker28: Bench, web: tuple[str, Path, LOG], tmp_path: Path) -> None:
+    address, folder, _ = web
+    repository(folder)
+    shared = tmp_path / "shared"
+    (shared / "in").mkdir(parents=True)
+    (shared / "in" / "a").write_text("a")
+    (shared / "left-out").write_text("x")
+    (shared / ".dockerignore").write_text("left-out\n")
+    docker28.write({"Dockerfile": (
+        "FROM other AS mine\nCOPY --from=shared / /shared/\nCOPY --from=tools /etc/passwd /from-tools\n"
+        "RUN --mount=from=shared,source=in,target=/m cat /m/a >/mounted\nCOPY --from=repo dir /repo/\n"
+    )})  # fmt: skip
+    contexts = {
+        "shared": str(shared),
+        "other": "docker-image://busybox",
+        "tools": "docker-image://busybox:latest",
+        "repo": f"{address}/r.git#v1",
+    }
+    result = build(
+        path=docker28.folder, container_client=docker28.client, emit=docker28.events.append, network="none",
+        no_cache=True, build_contexts=contexts,
+    )  # fmt: skip
+    theirs = docker28.reference_build(
+        "named:all", *(word for pair in contexts.items() for word in ("--build-context", "=".join(pair)))
+    )
+    assert docker28.snapshot(result.id).differences(theirs) == []
+    (shared / "left-out").write_text("y")
+    options: dict[str, Any] = {
+        "path": docker28.folder,
+        "container_client": docker28.client,
+        "network": "none",
+    }
+    first = build(**options, build_contexts=contexts)
+    assert build(**options, build_contexts=contexts).id
+    (shared / "in" / "a").write_text("b")
+    changed = build(**options, build_contexts=contexts)
+    assert docker28.run(changed.id, "cat", "/mounted") == "b"
+    assert docker28.run(first.id, "cat", "/mounted") == "a"

@@ -15,7 +15,7 @@ from incubator.core.plan.mounts import read_mounts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from incubator.core.plan.model import Group, ImageSource, Plan, StagePlan, Step
+    from incubator.core.plan.model import Group, Origin, Plan, StagePlan, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def stage_sources(group: Group) -> Iterator[int]:
                 yield origin.index
 
 
-def origins(step: Step) -> Iterator[StageSource | ImageSource | None]:
+def origins(step: Step) -> Iterator[Origin | None]:
     """Where a step reads files: None for the context."""
     if isinstance(step, CopyStep):
         yield step.origin

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from incubator.core.plan import stage as stage_plan
 from incubator.core.plan.layers import resolve_splits
-from incubator.core.plan.model import ImageSource, Plan, StageSource
+from incubator.core.plan.model import ContextSource, ImageSource, Plan, StageSource
 from incubator.core.plan.runtime import with_labels
 from incubator.core.plan.scope import BuildArgs, Scope, platform_args
 from incubator.dockerfile import instructions as ins
 from incubator.errors import BuilderError, DockerfileError, DockerfileErrors, InputError
 from incubator.oci.platform import Platform, parse_platform
+from incubator.oci.reference import familiar_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from incubator.core.plan.model import BaseImage
+    from incubator.core.plan.model import BaseImage, Origin
     from incubator.dockerfile.source import Span
     from incubator.request import LayerSplits
 
@@ -42,6 +43,7 @@ class PlanOptions:
     layers: LayerSplits = ()
     network: str | None = None
     allow: frozenset[str] = frozenset()
+    contexts: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,14 @@ def check_options(
     find_filtered(stages, no_cache_filters)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Context:
+    """A context that the caller has named; `reference` where it is an image."""
+
+    name: str
+    reference: str | None
+
+
 class _Planner:
     """Plans stages from the target backwards; each needed one once."""
 
@@ -89,6 +99,7 @@ class _Planner:
         self._splits = resolve_splits(document, options.layers)
         self._planned: dict[int, stage_plan.Planned] = {}
         self._faults: list[DockerfileError] = []
+        self._used: set[str] = set()
         self._build_args = BuildArgs(given=options.build_args)
         self._target = find_target(self._stages, options.target)
         self._platform = options.platform or options.build_platform
@@ -109,9 +120,15 @@ class _Planner:
         return Plan(
             stages=tuple(stages),
             platform=self._platform,
-            warnings=tuple(
-                (f"build argument {name} is given, but no ARG declares it", None)
-                for name in self._build_args.unused()
+            warnings=(
+                *(
+                    (f"build argument {name} is given, but no ARG declares it", None)
+                    for name in self._build_args.unused()
+                ),
+                *(
+                    (f"context {name} is given, but nothing is built from it", None)
+                    for name in sorted(set(self._options.contexts) - self._used)
+                ),
             ),
         )
 
@@ -166,7 +183,19 @@ class _Planner:
         platform = self._stage_platform(stage)
         earlier = self._find_earlier(name, stage.index)
         start: stage_plan.Start
-        if earlier is not None:
+        context = self._context(name)
+        if context is not None:
+            if context.reference is None:
+                raise DockerfileError(
+                    f"FROM {name}: the context of that name is a folder, not an image",
+                    rule="folder-as-base",
+                    span=stage.head.span,
+                    hint="copy from it: FROM scratch, and COPY --from=" + name,
+                )
+            start = stage_plan.from_image(
+                self._find_image(context.reference, stage.index, platform, stage.head.span)
+            )
+        elif earlier is not None:
             start = stage_plan.from_stage(self._stage(earlier.index), earlier.index)
         elif name == "scratch":
             start = stage_plan.from_scratch()
@@ -206,8 +235,16 @@ class _Planner:
         matching = [s for s in self._stages[:before] if s.head.alias and s.head.alias.lower() == name]
         return matching[-1] if matching else None
 
-    def _find_source(self, text: str, before: int, span: Span) -> StageSource | ImageSource:
-        """What `--from=text` means in stage `before`: a stage by name or number, else an image.
+    def _context(self, name: str) -> _Context | None:
+        """What the caller has named so; it comes before a stage or an image of that name."""
+        key = familiar_name(name)
+        if key not in self._options.contexts:
+            return None
+        self._used.add(key)
+        return _Context(name=key, reference=self._options.contexts[key])
+
+    def _find_source(self, text: str, before: int, span: Span) -> Origin:
+        """What `--from=text` means in stage `before`: a context, a stage by name or number, else an image.
 
         The image is for the build's target platform, whatever the stage's own is.
         """
@@ -218,6 +255,11 @@ class _Planner:
                 span=span,
                 hint="give the image a name with its own FROM, which may use global ARGs",
             )
+        context = self._context(text)
+        if context is not None and context.reference is None:
+            return ContextSource(name=context.name)
+        if context is not None and context.reference is not None:
+            return ImageSource(image=self._find_image(context.reference, before, self._platform, span))
         stage = self._source_stage(text, before, span)
         if stage is not None:
             self._stage(stage.index)

@@ -99,6 +99,17 @@ class ImageSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContextSource:
+    """Files of a context that the caller has given a name."""
+
+    name: str
+
+
+Origin = StageSource | ImageSource | ContextSource
+"""Where files come from that are not of the main context."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyStep(Step):
     """COPY and ADD. `unpack`: archives among the files of the context are unpacked, `unpack_downloads`: others too.
 
@@ -107,7 +118,7 @@ class CopyStep(Step):
     octal or symbolic. `link`: as if on an empty image.
     """
 
-    origin: StageSource | ImageSource | None
+    origin: Origin | None
     sources: tuple[str, ...]
     heredocs: tuple[Heredoc, ...]
     destination: str

@@ -15,7 +15,7 @@ from incubator.dockerfile.text import lower, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from incubator.core.plan.model import ImageSource, RunStep, StageSource
+    from incubator.core.plan.model import Origin, RunStep
     from incubator.dockerfile.instructions import Mount as Written
     from incubator.errors import DockerfileError
 
@@ -53,7 +53,7 @@ _LARGEST_ID: Final = 2**32 - 1
 class BindMount:
     """Files of the context (`origin` None), a stage or an image at `target`; what is written there is dropped."""
 
-    origin: StageSource | ImageSource | None
+    origin: Origin | None
     source: str
     target: str
     read_only: bool
@@ -67,7 +67,7 @@ class CacheMount:
     """
 
     id: str
-    origin: StageSource | ImageSource | None
+    origin: Origin | None
     source: str
     target: str
     read_only: bool
@@ -116,7 +116,7 @@ def plan_mounts(
     *,
     cwd: str,
     expand: Callable[[str], str],
-    find_source: Callable[[str], StageSource | ImageSource],
+    find_source: Callable[[str], Origin],
     fault: Callable[[str, str, str | None], DockerfileError],
 ) -> tuple[Mount, ...]:
     """The mounts of one RUN in `cwd`, in order.
@@ -231,7 +231,7 @@ class _Reader:
             )
         return target
 
-    def mount(self, cwd: str, find_source: Callable[[str], StageSource | ImageSource], agents: int) -> Mount:
+    def mount(self, cwd: str, find_source: Callable[[str], Origin], agents: int) -> Mount:
         if self.type == "secret":
             return self._secret(cwd)
         if self.type == "ssh":
@@ -254,7 +254,7 @@ class _Reader:
             return BindMount(origin=origin, source=source, target=target, read_only=read_only)
         return self._cache(origin, source, target)
 
-    def _cache(self, origin: StageSource | ImageSource | None, source: str, target: str) -> CacheMount:
+    def _cache(self, origin: Origin | None, source: str, target: str) -> CacheMount:
         sharing = lower(self._values.get("sharing", "shared"))
         if sharing not in SHARINGS:
             near = nearest(sharing, SHARINGS)

@@ -11,11 +11,9 @@ from incubator.core.plan.layers import group_steps
 from incubator.core.plan.model import (
     BaseImage,
     CopyStep,
-    ImageSource,
     MetadataStep,
     RunStep,
     StagePlan,
-    StageSource,
     Step,
     WorkdirStep,
 )
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from incubator.core.plan.layers import Boundaries
-    from incubator.core.plan.model import Network
+    from incubator.core.plan.model import Network, Origin
     from incubator.dockerfile.source import Span
     from incubator.remote.urls import Remote
 
@@ -67,7 +65,7 @@ class Surroundings:
     globals: Mapping[str, str]
     build_args: BuildArgs
     splits: Boundaries
-    find_source: Callable[[str, Span], StageSource | ImageSource]
+    find_source: Callable[[str, Span], Origin]
     faults: list[DockerfileError]
     network: str | None = None
     allow: frozenset[str] = frozenset()

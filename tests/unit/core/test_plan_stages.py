@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from incubator.core.plan.make import find_target, split_stages
-from incubator.core.plan.model import CopyStep, ImageSource, StageSource
+from incubator.core.plan.model import BaseImage, ContextSource, CopyStep, ImageSource, RunStep, StageSource
 from incubator.dockerfile import Source, parse
 from incubator.errors import BuilderError, DockerfileError, DockerfileErrors, InputError, RegistryError
 from tests.unit.core.planning import AMD64, ARM64, BUSYBOX, Images, base, plan, step
-
-if TYPE_CHECKING:
-    from incubator.core.plan.model import BaseImage
 
 CHAIN = """\
 ARG TAG=1
@@ -318,3 +315,31 @@ def test_steps_of_all_stages_in_order_of_execution() -> None:
         ("Build", 6), ("stage-4", 9), ("stage-4", 10), ("stage-4", 11),
     ]  # fmt: skip
     assert all(isinstance(s, CopyStep) for s in made.steps)
+
+
+# -- named contexts -----------------------------------------------------------------------------------------
+
+
+def test_a_context_comes_before_a_stage_and_an_image_of_its_name() -> None:
+    text = (
+        "FROM busybox AS Tools\nRUN make tools\nFROM debian:latest\nCOPY --from=tools /t /t\n"
+        "RUN --mount=from=files,target=/f true\nCOPY --from=docker.io/library/other:latest /o /o\n"
+    )
+    contexts = {"tools": "img", "debian": "img", "files": None, "other": None, "unused": None}
+    made = plan(text, base("img"), contexts=contexts)
+    assert [stage.index for stage in made.stages] == [1]
+    assert isinstance(made.target.base, BaseImage)
+    assert made.target.base.reference == "img"
+    tools, run, other = made.steps
+    assert isinstance(tools, CopyStep)
+    assert isinstance(tools.origin, ImageSource)
+    assert isinstance(run, RunStep)
+    assert run.mounts[0].origin == ContextSource(name="files")  # type: ignore[union-attr]
+    assert isinstance(other, CopyStep)
+    assert other.origin == ContextSource(name="other")
+    assert made.warnings == (("context unused is given, but nothing is built from it", None),)
+
+
+def test_a_folder_is_no_base() -> None:
+    with pytest.raises(DockerfileError, match=r"^Dockerfile:1:1: error\[folder-as-base\]"):
+        plan("FROM Files", contexts={"files": None})

@@ -1,0 +1,92 @@
+"""Named contexts: what `--build-context name=VALUE` stands for."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from incubator.context.directory import DirectoryContext, load_ignore
+from incubator.context.tarcontext import TarContext
+from incubator.errors import InputError
+from incubator.oci.reference import familiar_name, parse_reference
+from incubator.remote.store import RemoteStore
+from incubator.remote.urls import parse_remote, redacted
+from incubator.request import NamedContexts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from incubator.context.source import Source
+    from incubator.faults import Faults
+
+_IMAGE: Final = "docker-image://"
+_NOT_YET: Final = ("oci-layout://", "target:")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:@-]*")
+_HINT: Final = "write NAME=FOLDER, NAME=docker-image://REFERENCE, or NAME=URL of a git repository or a tar"
+
+
+def split_pair(text: str) -> tuple[str, str]:
+    """`NAME=VALUE`. Raises InputError."""
+    name, equals, value = text.partition("=")
+    if not equals or not _NAME.fullmatch(name.strip()) or not value.strip():
+        raise InputError(f"invalid context {text!r}", hint=_HINT)
+    return name.strip(), value.strip()
+
+
+def read_pairs(texts: Iterable[str], faults: Faults) -> dict[str, str]:
+    """All `NAME=VALUE`; what is wrong is noted in `faults`."""
+    found: dict[str, str] = {}
+    for text in texts:
+        with faults.gather():
+            name, value = split_pair(text)
+            found[name] = value
+    return found
+
+
+def open_contexts(
+    values: Mapping[str, str], folder: Path, stack: ExitStack, *, secrets: Mapping[str, bytes], faults: Faults
+) -> NamedContexts:
+    """The contexts that `values` name; folders count from `folder`. `stack` closes them.
+
+    What cannot be opened is noted in `faults`. Raises DownloadFailed and GitFailed.
+    """
+    files: dict[str, Source] = {}
+    images: dict[str, str] = {}
+    store: RemoteStore | None = None
+    for given, value in values.items():
+        name = familiar_name(given)
+        with faults.gather():
+            if value.startswith(_NOT_YET):
+                raise InputError(
+                    f"context {given}: {value.partition(':')[0]} is not supported yet", hint=_HINT
+                )
+            if value.startswith(_IMAGE):
+                images[name] = str(parse_reference(value.removeprefix(_IMAGE)))
+                continue
+            remote = parse_remote(value)
+            if remote is None:
+                files[name] = stack.enter_context(closing(_folder(given, folder / value)))
+                continue
+            store = store or stack.enter_context(RemoteStore(secrets))
+            found = store.fetch(remote, lambda: None).source
+            files[name] = found if isinstance(found, DirectoryContext) else _tar(found, value, stack)
+    return NamedContexts(files=files, images=images)
+
+
+def _folder(name: str, path: Path) -> DirectoryContext:
+    if not path.is_dir():
+        raise InputError(f"context {name}: {os.fspath(path)!r} is no folder", hint=_HINT)
+    return DirectoryContext(path, load_ignore(path, None))
+
+
+def _tar(source: Source, url: str, stack: ExitStack) -> TarContext:
+    [entry] = source.walk(source.resolve("")[0])
+    try:
+        with entry.open() as file:
+            return stack.enter_context(closing(TarContext(file)))
+    except InputError as error:
+        raise InputError(f"context {redacted(url)!r}: {error.message}", hint=error.hint) from error
