@@ -23,7 +23,7 @@ from incubator.core.plan.layers import segments
 from incubator.core.plan.model import BaseImage, Group, RunStep, WorkdirStep
 from incubator.core.plan.mounts import targets_of
 from incubator.core.refusals import naming_options
-from incubator.core.waste import Footprint, LayerFiles, describe_waste, find_waste
+from incubator.core.waste import Footprint, waste_warnings
 from incubator.errors import BuilderError, EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted, WarningRaised
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
@@ -144,8 +144,6 @@ class StageExecutor:
     def waste(self, stage: int) -> list[WarningRaised]:
         """What layers of a finished stage store in vain."""
         prints = self.results[stage].footprints
-        if len(prints) < 2:
-            return []
         platform = self._progress[stage].around.platform
 
         def size_of(index: int, path: str) -> int | None:
@@ -153,18 +151,7 @@ class StageExecutor:
             found = self._engine.stat(twin, path)
             return found.size if found and found.kind == "file" else None
 
-        try:
-            layers = [
-                LayerFiles(changes=made.changes.result(), big=made.big, sizes=made.sizes) for made in prints
-            ]
-            found = find_waste(layers, size_of)
-        except BuilderError:
-            return []  # the image is there all the same
-        steps = [made.steps for made in prints]
-        return [
-            WarningRaised(message=describe_waste(waste, steps), span=steps[waste.left_by][0].span)
-            for waste in found
-        ]
+        return waste_warnings(prints, size_of)
 
     def _begin(self, stage: StagePlan) -> _Progress:
         result = self._start(stage)

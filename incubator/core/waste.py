@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from incubator.core.engine import Changes
 from incubator.errors import BuilderError
+from incubator.events import WarningRaised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ LEAST_BYTES: Final = 1_000_000
 MOST_PATHS: Final = 20_000
 """Paths of a layer that are remembered."""
 
-MOST_MEASURED: Final = 200
+MOST_MEASURED: Final = 100
 """Files of which a build asks the size."""
 
 
@@ -124,6 +125,26 @@ def _removed(known: Mapping[str, int], folders: set[str], removed: Iterable[str]
     gone = {path for path in removed if path in known}
     whole = tuple(f"{path}/" for path in removed if path in folders)
     return gone | {path for path in known if path.startswith(whole)} if whole else gone
+
+
+def waste_warnings(
+    footprints: Sequence[Footprint], size_of: Callable[[int, str], int | None]
+) -> list[WarningRaised]:
+    """A warning for each waste of a stage that is finished; none where an engine does not answer."""
+    if len(footprints) < 2:
+        return []
+    layers = [
+        LayerFiles(changes=made.changes.result(), big=made.big, sizes=made.sizes) for made in footprints
+    ]
+    steps = [made.steps for made in footprints]
+    try:
+        found = find_waste(layers, size_of)
+    except BuilderError:
+        return []  # the image is there all the same
+    return [
+        WarningRaised(message=describe_waste(waste, steps), span=steps[waste.left_by][0].span)
+        for waste in found
+    ]
 
 
 def describe_waste(waste: Waste, steps: Sequence[Sequence[StepRef]]) -> str:
