@@ -35,6 +35,7 @@ from incubator.core.docker_types import (
     registry_errors,
     relabels,
     seconds,
+    told_error,
 )
 from incubator.core.engine import Changes, ContainerInfo, ContainerState, EngineInfo, Mounted
 from incubator.core.history import mark_layers
@@ -260,7 +261,12 @@ class DockerClient:
                 headers={"Content-Type": "application/x-tar"},
             )
         if self.image(image_id) is None:
-            raise EngineError(f"the engine took the image but did not keep it: {reply.text.strip()}")
+            told = told_error(reply.text)
+            full = "no space left" in told
+            raise EngineError(
+                f"the engine did not keep a layer or config that it was given: {told}",
+                hint="the engine's disk is full: docker system df tells what uses it" if full else None,
+            )
         return image_id
 
     def _layer_descriptors(self, image: str) -> list[dict[str, Any]]:

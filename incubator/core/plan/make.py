@@ -337,6 +337,9 @@ def find_filtered(stages: tuple[Stage, ...], filters: Sequence[str]) -> frozense
     """Indexes of the stages that `filters` name, each by name or number. Raises InputError."""
     found = set()
     for name in filters:
+        if name.isascii() and name.isdigit() and int(name) < len(stages):
+            found.add(int(name))
+            continue
         try:
             found.add(find_target(stages, name).index)
         except InputError as error:

@@ -23,6 +23,7 @@ from incubator.core.docker_types import (
     raise_for,
     registry_errors,
     seconds,
+    told_error,
 )
 from incubator.errors import BuilderError, EngineError, EngineUnreachable, RegistryError
 from incubator.oci.image_config import RuntimeConfig
@@ -248,3 +249,10 @@ def test_a_path_without_a_target() -> None:
 )  # fmt: skip
 def test_times_with_nanoseconds(text: str, value: float) -> None:
     assert seconds(text) == value
+
+
+def test_an_error_in_a_stream() -> None:
+    line = '{"errorDetail":{"message":"no space left"},"error":"write /x: no space left on device"}'
+    assert told_error(f'{{"stream":"Loading"}}\n{line}\n') == "write /x: no space left on device"
+    assert told_error(" something else\n") == "something else"
+    assert told_error('[1]\n"text"') == '[1]\n"text"'
