@@ -260,3 +260,30 @@ def test_tags_and_labels_by_rules_are_those_of_the_pushed_image(
     assert labels["org.opencontainers.image.source"] == "https://github.com/acme/web"
     assert labels["at"] == SHA[:7]
     docker(engine, "image", "rm", *(f"{name}:{tag}" for tag in expected))
+
+
+def test_secrets_of_all_inputs_are_there_and_masked(tmp_path: Path, engine: EngineHandle) -> None:
+    lines = [f"RUN --mount=type=secret,id={name} cat /run/secrets/{name}" for name in ("one", "two", "three")]
+    step = make_step(
+        tmp_path,
+        engine,
+        "\n".join(
+            ["FROM busybox", *lines, f'RUN --mount=type=secret,id=two,env=X test "$X" = {SECRET}-2', ""]
+        ),
+        secrets=f'"one=first line\n{SECRET}-1"',
+        secret_envs="two=FROM_ENV",
+        secret_files="three=token.txt",
+        no_cache="true",
+    )
+    (step.workspace / "token.txt").write_text(f"{SECRET}-3\n")
+    step.environ["FROM_ENV"] = f"{SECRET}-2"
+    with nothing_left(engine):
+        done = step.run()
+    assert done.returncode == 0, done.stdout
+    masks = [line for line in done.stdout.splitlines() if line.startswith("::add-mask::")]
+    assert {f"::add-mask::{SECRET}-{number}" for number in (1, 2, 3)} <= set(masks)
+    rest = "\n".join(
+        line for line in done.stdout.splitlines() if line not in masks and 'test "$X"' not in line
+    )
+    assert SECRET not in rest
+    assert SECRET not in (tmp_path / "summary").read_text().replace(f'test "$X" = {SECRET}-2', "")
