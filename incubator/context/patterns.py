@@ -94,6 +94,9 @@ class Pattern:
         if compiled.kind == "suffix":
             below = text[1:] + "/" if text.startswith("/") else text + "/"
             return self.matches(path) or path.startswith(below) or text + "/" in path
+        if compiled.kind == "parts":
+            parts = path.split("/")
+            return _parts_match(compiled.parts, parts[: len(compiled.parts)])
         assert compiled.regexp is not None
         return compiled.regexp.matches_or_above(path)
 
@@ -109,6 +112,8 @@ class Pattern:
             return path.endswith(compiled.text) or (
                 compiled.text.startswith("/") and path == compiled.text[1:]
             )
+        if kind == "parts":
+            return _parts_match(compiled.parts, path.split("/"))
         assert compiled.regexp is not None
         return compiled.regexp.matches(path)
 
@@ -124,8 +129,10 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    kind: Literal["exact", "prefix", "suffix", "regexp"]
+    kind: Literal["exact", "prefix", "suffix", "parts", "regexp"]
     text: str = ""
+    parts: tuple[tuple[str, ...], ...] = ()
+    """Of each part of the path what stands between its `*`."""
     regexp: Regexp | None = None
 
 
@@ -137,10 +144,49 @@ def _compile(pattern: str) -> _Compiled:
         return _Compiled("exact", pattern)
     if pattern.endswith("**") and not set(pattern[:-2]) & set("*?[]\\"):
         return _Compiled("prefix", pattern[:-2])
+    if "**" not in pattern and not set(pattern) & set("[]^\\"):
+        # Nothing has to be compiled, which matters where an ignore file has thousands of lines.
+        return _Compiled("parts", parts=tuple(tuple(part.split("*")) for part in pattern.split("/")))
     try:
         return _Compiled("regexp", regexp=compile_regexp(_to_regexp(pattern)))
     except RegexpError as error:
         raise PatternError(pattern, str(error)) from error
+
+
+def _parts_match(parts: tuple[tuple[str, ...], ...], path: list[str]) -> bool:
+    return len(parts) == len(path) and all(map(_part_matches, parts, path))
+
+
+def _part_matches(pieces: tuple[str, ...], name: str) -> bool:
+    """True if `name` is `pieces` with anything between them; a `?` in a piece is any one character."""
+    first, last = pieces[0], pieces[-1]
+    if len(pieces) == 1:
+        return len(name) == len(first) and _stands_at(first, name, 0)
+    end = len(name) - len(last)
+    at = len(first)
+    if end < at or not _stands_at(first, name, 0) or not _stands_at(last, name, end):
+        return False
+    for piece in pieces[1:-1]:
+        found = _find(piece, name, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
+
+
+def _find(piece: str, name: str, start: int, end: int) -> int:
+    """Where `piece` first stands in `name[start:end]`; -1 where it does not."""
+    if "?" not in piece:
+        return name.find(piece, start, end)
+    places = range(start, end - len(piece) + 1)
+    return next((at for at in places if _stands_at(piece, name, at)), -1)
+
+
+def _stands_at(piece: str, name: str, at: int) -> bool:
+    if "?" not in piece:
+        return name.startswith(piece, at)
+    there = name[at : at + len(piece)]
+    return len(there) == len(piece) and all(c in ("?", d) for c, d in zip(piece, there, strict=True))
 
 
 def _to_regexp(pattern: str) -> str:

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from incubator.context import patterns
 from incubator.context.goregexp import RegexpError, _run, compile_regexp
 from incubator.context.patterns import (
+    Pattern,
     PatternError,
     PatternMatcher,
     clean_path,
@@ -236,3 +238,19 @@ def test_a_large_ignore_file_is_read_quickly() -> None:
     start = time.process_time()
     assert len(PatternMatcher(parse_ignore_file(text)).patterns) == 20_000
     assert time.process_time() - start < 0.7
+
+
+_PIECES = st.lists(
+    st.sampled_from(["a", "b", "ab", "*", "?", "/", ".", "+", "a*b", "\n"]), min_size=1, max_size=8
+)
+
+
+@given(
+    _PIECES, st.lists(st.sampled_from(["a", "b", "ab", "ba", "/", ".", "+", "\n"]), min_size=1, max_size=8)
+)
+def test_patterns_without_classes_match_as_their_expression_does(pieces: list[str], names: list[str]) -> None:
+    text, path = clean_path("".join(pieces)), clean_path("".join(names))
+    pattern, expression = Pattern(text), compile_regexp(patterns._to_regexp(text))
+    if patterns._compile(text).kind == "parts":
+        assert pattern.matches(path) == expression.matches(path)
+        assert pattern.matches_or_above(path) == expression.matches_or_above(path)
