@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -288,3 +289,25 @@ def test_the_id_of_a_cache_is_its_target_as_written(docker28: Bench) -> None:
         assert seen == ["f\n", "f\n"]
     finally:
         forget_caches(docker28, "as-written")
+
+
+def test_an_agent_of_the_caller(docker28: Bench) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/agent"
+        with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL) as agent:
+            while not Path(path).exists():
+                assert agent.poll() is None
+                time.sleep(0.05)
+            try:
+                result = docker28.build(
+                    "FROM busybox\n"
+                    "RUN --mount=type=ssh test -S $SSH_AUTH_SOCK && echo $SSH_AUTH_SOCK >/path\n"
+                    "RUN --mount=type=ssh,id=other,target=/o test ! -e /o && test -z $SSH_AUTH_SOCK\n"
+                    "RUN test ! -e /run/buildkit && test -z $SSH_AUTH_SOCK\n",
+                    ssh={"default": path},
+                )
+            finally:
+                agent.terminate()
+    assert docker28.run(result.id, "cat", "/path") == "/run/buildkit/ssh_agent.0\n"
+    with pytest.raises(BuilderError, match="the SSH agent 'default' is required"):
+        docker28.build("FROM busybox\nRUN --mount=type=ssh,required true")
