@@ -10,14 +10,13 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from incubator.context.entry import Entry
 from incubator.context.tarread import read_tar
 from incubator.context.tarstream import write_tar
 from incubator.core.streams import ChunkReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from incubator.context.entry import Entry
 
 
 def part_of_export(
@@ -34,10 +33,12 @@ def part_of_export(
 def _part(
     entries: Iterable[Entry], path: str, read_file: Callable[[str], Iterable[bytes]]
 ) -> Iterator[Entry]:
+    if not path:  # an export does not name the root
+        yield Entry(path="", kind="dir", mode=0o755)
     folder = posixpath.dirname(path)
     skip = len(folder) + 1 if folder else 0
     for entry in entries:
-        if path and entry.path != path and not entry.path.startswith(f"{path}/"):
+        if not entry.path or (path and not f"{entry.path}/".startswith(f"{path}/")):
             continue
         name = entry.path[skip:]
         if entry.kind != "hardlink":
