@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from incubator.context.directory import DirectoryContext, load_ignore
 from incubator.context.tarcontext import TarContext
+from incubator.core.trust import check_inside
 from incubator.errors import InputError
 from incubator.oci.reference import familiar_name, parse_reference
 from incubator.remote.store import RemoteStore
@@ -48,9 +49,17 @@ def read_pairs(texts: Iterable[str], faults: Faults) -> dict[str, str]:
 
 
 def open_contexts(
-    values: Mapping[str, str], folder: Path, stack: ExitStack, *, secrets: Mapping[str, bytes], faults: Faults
+    values: Mapping[str, str],
+    folder: Path,
+    stack: ExitStack,
+    *,
+    workspace: Path | None,
+    secrets: Mapping[str, bytes],
+    faults: Faults,
 ) -> NamedContexts:
     """The contexts that `values` name; folders count from `folder`. `stack` closes them.
+
+    A folder that lies in the `workspace` by its name must not leave it through links, which are the checkout's.
 
     What cannot be opened is noted in `faults`. Raises DownloadFailed and GitFailed.
     """
@@ -60,6 +69,10 @@ def open_contexts(
     for given, value in values.items():
         name = familiar_name(given)
         with faults.gather():
+            if not _NAME.fullmatch(given):
+                raise InputError(f"{given!r} is no name of a context", hint=_HINT)
+            if name in files or name in images:
+                raise InputError(f"the context {name!r} is given twice")
             if value.startswith(_NOT_YET):
                 raise InputError(
                     f"context {given}: {value.partition(':')[0]} is not supported yet", hint=_HINT
@@ -69,7 +82,7 @@ def open_contexts(
                 continue
             remote = parse_remote(value)
             if remote is None:
-                files[name] = stack.enter_context(closing(_folder(given, folder / value)))
+                files[name] = stack.enter_context(closing(_folder(given, folder / value, workspace)))
                 continue
             store = store or stack.enter_context(RemoteStore(secrets))
             found = store.fetch(remote, lambda: None).source
@@ -77,7 +90,9 @@ def open_contexts(
     return NamedContexts(files=files, images=images)
 
 
-def _folder(name: str, path: Path) -> DirectoryContext:
+def _folder(name: str, path: Path, workspace: Path | None) -> DirectoryContext:
+    if workspace is not None:
+        check_inside(path, [workspace], f"context {name}")
     if not path.is_dir():
         raise InputError(f"context {name}: {os.fspath(path)!r} is no folder", hint=_HINT)
     return DirectoryContext(path, load_ignore(path, None))

@@ -170,7 +170,14 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     if contexts:
         with ExitStack() as stack:
             stack.callback(context.close)
-            named = open_contexts(contexts, place.workspace or Path(), stack, secrets=secrets, faults=faults)
+            named = open_contexts(
+                contexts,
+                place.workspace or Path(),
+                stack,
+                workspace=place.workspace,
+                secrets=secrets,
+                faults=faults,
+            )
             faults.check()
             context = KeptContext(context, str(context), stack.pop_all())
     return BuildRequest(

@@ -15,7 +15,7 @@ from incubator.context.entry import Entry
 from incubator.context.patterns import has_wildcard
 from incubator.context.source import Match, missing, source_path
 from incubator.context.tarcontext import DEFAULT_LIMIT, TarContext
-from incubator.core.trust import real_path
+from incubator.core.trust import check_inside
 from incubator.dockerfile import Source
 from incubator.dockerfile.lint import faults_of
 from incubator.errors import DockerfileErrors, InputError
@@ -254,7 +254,7 @@ def _context_folder(place: Place) -> Path:
         )
         raise InputError(f"context {given!r} is not a folder", hint=hint)
     if place.workspace:
-        _check_inside(path, [place.workspace], f"context {given!r}")
+        check_inside(path, [place.workspace], f"context {given!r}")
     return path
 
 
@@ -267,7 +267,7 @@ def _find_dockerfile(place: Place, root: Path) -> Path:
         path = next(
             (root / name for name in DEFAULT_NAMES if (root / name).is_file()), root / DEFAULT_NAMES[0]
         )
-    _check_inside(path, [place.workspace] if place.workspace else [root, Path()], "the Dockerfile")
+    check_inside(path, [place.workspace] if place.workspace else [root, Path()], "the Dockerfile")
     shown = _shown(place, path)
     if path.is_dir():
         raise InputError(
@@ -278,16 +278,6 @@ def _find_dockerfile(place: Place, root: Path) -> Path:
     if not path.is_file() and not path.is_fifo():
         raise InputError(f"Dockerfile {shown!r} is not a regular file")
     return path
-
-
-def _check_inside(path: Path, folders: list[Path], what: str) -> None:
-    """Raise InputError for a path that lies in one of `folders` by its name, but not in any once links are followed."""
-    by_name = Path(os.path.abspath(path))  # noqa: PTH100 - must not follow links
-    roots = [real_path(folder) for folder in folders]
-    named = [*roots, *(Path(os.path.abspath(folder)) for folder in folders)]  # noqa: PTH100
-    real = real_path(path)
-    if any(map(by_name.is_relative_to, named)) and not any(map(real.is_relative_to, roots)):
-        raise InputError(f"{what}: the link {os.fspath(path)!r} leads out of the workspace, to {str(real)!r}")
 
 
 def _shown(place: Place, path: Path) -> str:

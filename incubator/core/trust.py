@@ -98,6 +98,16 @@ def real_path(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def check_inside(path: Path, folders: list[Path], what: str) -> None:
+    """Raise InputError for a path that lies in one of `folders` by its name, but not in any once links are followed."""
+    by_name = Path(os.path.abspath(path))  # noqa: PTH100 - must not follow links
+    roots = [real_path(folder) for folder in folders]
+    named = [*roots, *(Path(os.path.abspath(folder)) for folder in folders)]  # noqa: PTH100
+    real = real_path(path)
+    if any(map(by_name.is_relative_to, named)) and not any(map(real.is_relative_to, roots)):
+        raise InputError(f"{what}: the link {os.fspath(path)!r} leads out of the workspace, to {str(real)!r}")
+
+
 def find_escapes(volumes: Iterable[tuple[Volume, Origin]]) -> Iterator[tuple[Volume, InputError]]:
     """Untrusted volumes whose source a step of the build could swap for a link to anywhere.
 

@@ -128,6 +128,7 @@ class _Git:
         if header := _login(wanted.url, secrets):
             parts = urlsplit(wanted.url)
             config[f"http.{parts.scheme}://{parts.netloc}/.extraheader"] = f"Authorization: {header}"
+            config["http.followRedirects"] = "false"  # git would give the header to whoever it is sent to
         self._environ = {
             **{name: environ[name] for name in _PASSED_ON if name in environ},
             "HOME": str(folder.parent),
@@ -164,9 +165,17 @@ class _Git:
             said = done.stderr.decode(errors="replace").strip()[-_LONGEST_WORDS:]
             raise GitFailed(
                 f"cannot fetch {self._url}: {said or f'git ended with {done.returncode}'}",
-                hint="for a login give the secret GIT_AUTH_TOKEN" if "terminal prompts" in said else None,
+                hint=_hint(said),
             )
         return done.stdout.decode(errors="replace").strip()
+
+
+def _hint(said: str) -> str | None:
+    if "terminal prompts" in said:
+        return "for a login give the secret GIT_AUTH_TOKEN"
+    if "redirect" in said:
+        return "with a login no redirect is followed: name the address that it leads to"
+    return None
 
 
 def _login(url: str, secrets: Mapping[str, bytes]) -> str | None:

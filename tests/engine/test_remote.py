@@ -157,6 +157,17 @@ def test_logins_go_to_their_host_alone(docker28: Bench, web: tuple[str, Path, LO
     assert seen["/r.git/info/refs?service=git-upload-pack"].startswith("basic ")
 
 
+def test_a_redirect_of_a_repository_gets_no_login(docker28: Bench, web: tuple[str, Path, LOG]) -> None:
+    address, folder, log = web
+    repository(folder)
+    other = address.replace("127.0.0.1", "localhost")
+    text = f"FROM busybox\nADD {address}/away/{other}/r.git /c/\n"
+    with pytest.raises(BuilderError, match="redirect"):
+        docker28.build(text, secrets={"GIT_AUTH_TOKEN": "g1t"})
+    assert [path for path, header in log if header and not path.startswith("/away/")] == []
+    assert docker28.run(docker28.build(text).id, "ls", "/c").split() == ["dir", "link", "run.sh"]
+
+
 def test_a_hostile_repository(docker28: Bench, web: tuple[str, Path, LOG], tmp_path: Path) -> None:
     address, folder, _ = web
     repository(folder)
