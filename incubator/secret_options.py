@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
+from incubator.core.trust import check_inside
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
 from incubator.request import Right, Secret
@@ -61,8 +62,12 @@ def secret_of_env(text: str, environ: Mapping[str, str]) -> Secret:
 
 
 def secret_of_file(text: str, folder: Path) -> Secret:
-    """`NAME=PATH`: the content of a file, as it is; paths count from `folder`. Raises InputError."""
+    """`NAME=PATH`: the content of a file, as it is; paths count from the workspace `folder`. Raises InputError.
+
+    A file that lies in the workspace by its name must not be a link out of it, which would be the checkout's doing.
+    """
     name, path = _pair(text, "path")
+    check_inside(folder / path, [folder], f"secret {name!r}")
     return _of_file(name, folder / path)
 
 

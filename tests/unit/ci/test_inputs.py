@@ -152,6 +152,19 @@ def test_faults_of_secrets_do_not_show_them(variables: dict[str, str], words: li
     assert SECRET not in fault
 
 
+def test_a_secret_file_does_not_leave_the_workspace_through_a_link(tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (tmp_path / "outside").write_text(SECRET)
+    (workspace / "token").symlink_to("../outside")
+    with pytest.raises(InputErrors, match="leads out of the workspace"):
+        read_environ(environ_of("github", secret_files="a=token"), "github", workspace=workspace)
+    named = read_environ(
+        environ_of("github", secret_files=f"a={tmp_path}/outside"), "github", workspace=workspace
+    )
+    assert named.access.secrets["a"].value == SECRET.encode()
+
+
 def test_agents_and_rights(agent: Path) -> None:
     inputs = read(ssh=f"default,other={agent}", allow="network.host", SSH_AUTH_SOCK=str(agent))
     assert inputs.access.ssh == {"default": str(agent.resolve()), "other": str(agent.resolve())}
