@@ -71,8 +71,8 @@ class Bench:
         )["Id"]
         try:
             self.api.start(container)
-            self.api.wait(container)
-            return bytes(self.api.logs(container)).decode()
+            # Followed to its end: an engine under load may write the log a little after the container ended.
+            return bytes(self.api.logs(container, stream=False, follow=True)).decode()
         finally:
             self.api.remove_container(container, force=True)
 
