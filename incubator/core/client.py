@@ -16,11 +16,13 @@ import requests
 from docker import APIClient
 from docker import errors as docker_errors
 from docker.utils import kwargs_from_env
+from docker.utils.json_stream import json_stream
 
 from incubator.core.archive import docker_archive, oci_archive
 from incubator.core.blob import gzip
 from incubator.core.docker_types import (
     auth_config,
+    auth_header,
     engine_errors,
     find_config,
     find_manifest,
@@ -211,16 +213,13 @@ class DockerClient:
     ) -> ImageInfo:
         """Fetch an image from its registry. Raises RegistryError where the registry refuses."""
         parsed = parse_reference(reference)
+        params = {"fromImage": parsed.name, "tag": parsed.digest or str(parsed.tag)}
+        if platform:
+            params["platform"] = str(platform)
         with registry_errors(f"pull {reference}"):
-            lines = self._api.pull(
-                parsed.name,
-                tag=parsed.digest or parsed.tag,
-                stream=True,
-                decode=True,
-                auth_config=auth_config(credential),
-                platform=str(platform) if platform else None,
-            )
-            for _ in followed(lines, progress):
+            for _ in self._followed(
+                "/images/create", params, auth_header(self._api, parsed, credential), progress
+            ):
                 pass
         image = self.image(reference, platform or self.info().platform)
         if image is None:
@@ -347,10 +346,8 @@ class DockerClient:
         parsed = parse_reference(reference)
         digest = ""
         with registry_errors(f"push {reference}"):
-            lines = self._api.push(
-                parsed.name, tag=parsed.tag, stream=True, decode=True, auth_config=auth_config(credential)
-            )
-            for line in followed(lines, progress):
+            path, headers = f"/images/{parsed.name}/push", auth_header(self._api, parsed, credential)
+            for line in self._followed(path, {"tag": str(parsed.tag)}, headers, progress):
                 digest = (line.get("aux") or {}).get("Digest") or digest
         if self.info().store == "podman":
             return ""
@@ -359,6 +356,20 @@ class DockerClient:
         if digest and digest != confirmed:
             raise RegistryError(f"pushed {reference} as {digest}, but the registry serves {confirmed}")
         return confirmed
+
+    def _followed(
+        self,
+        path: str,
+        params: dict[str, str],
+        headers: dict[str, str],
+        progress: Callable[[int, int | None], None],
+    ) -> Iterator[dict[str, Any]]:
+        """Lines of a pull or push. docker-py would leave its connection open where one tells of an error."""
+        reply = self._call("POST", path, params=params, headers=headers, stream=True, timeout=None)
+        with contextlib.closing(reply):
+            yield from followed(
+                cast("Iterator[dict[str, Any]]", json_stream(reply.iter_content(1 << 14))), progress
+            )
 
     def _distribution(self, reference: str, credential: Credential | None) -> Any:
         ask = cast("Any", self._api).inspect_distribution

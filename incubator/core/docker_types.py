@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import docker
 import requests
 import urllib3
+from docker import auth
 from docker import errors as docker_errors
 
 from incubator.core.engine import ImageInfo, PathStat
@@ -24,8 +25,11 @@ from incubator.request import Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from docker import APIClient
+
     from incubator.core.engine import Bind, ContainerSpec
     from incubator.core.volume import Volume
+    from incubator.oci.reference import Reference
     from incubator.request import Credential
 
 _GO_DIRECTORY, _GO_SYMLINK = 1 << 31, 1 << 27
@@ -71,7 +75,8 @@ def registry_errors(doing: str) -> Iterator[None]:
         raise
     except EngineError as error:
         refused = any(
-            word in error.message.lower() for word in ("unauthorized", "denied", "forbidden", "401", "403")
+            word in error.message.lower()
+            for word in ("unauthorized", "denied", "forbidden", "basic auth credentials", "401", "403")
         )
         raise RegistryError(error.message, hint=_CREDENTIAL_HINT if refused else None) from error
 
@@ -104,6 +109,16 @@ def followed(
             layers[line.get("id", "")] = (min(int(detail.get("current") or 0), total), total)
             progress(sum(done for done, _ in layers.values()), sum(total for _, total in layers.values()))
         yield line
+
+
+def auth_header(api: APIClient, reference: Reference, credential: Credential | None) -> dict[str, str]:
+    """The login of a pull or push: `credential`, or what docker-py finds in the user's docker configuration."""
+    if credential is None:
+        found = auth.get_config_header(api, auth.resolve_repository_name(reference.name)[0])
+    else:
+        found = auth.encode_header(auth_config(credential))
+    # Docker Engine 20.10 pushes without a login only where that is said.
+    return {"X-Registry-Auth": (found or auth.encode_header({})).decode()}
 
 
 def auth_config(credential: Credential | None) -> dict[str, str] | None:

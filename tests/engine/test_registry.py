@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from incubator.core.client import DockerClient
 from incubator.errors import PushFailed, RegistryError
 from incubator.events import ImagePushed
 from incubator.request import Credential
@@ -73,6 +75,22 @@ def test_a_login_is_needed_and_checked_before_anything_runs(
     assert (anonymous.value.pushed, anonymous.value.failed, anonymous.value.exit_code) == ((), (tag,), 4)
     result = bench.build(DOCKERFILE, tag=tag, push=True, credentials=[right])
     assert manifest_of(registry_auth, f"login/{bench.handle.name}", "1")[0] == result.digest
+
+
+def open_sockets() -> int:
+    return sum(path.is_socket() for path in Path("/proc/self/fd").iterdir())
+
+
+def test_a_refused_push_leaves_no_connection_open(docker28: Bench, registry_auth: RegistryHandle) -> None:
+    tag = f"{registry_auth.address}/login/closed:1"
+    docker28.build("FROM busybox\nLABEL pushed=never\n", tag=tag)
+    before = open_sockets()
+    client = DockerClient.from_env(docker28.handle.env)
+    with pytest.raises(RegistryError) as refused:  # which holds the frames, as whoever reports it does
+        client.push(tag, credential=None, progress=lambda *_: None)
+    client.close()
+    assert refused.value.hint
+    assert open_sockets() == before
 
 
 def test_a_push_without_load_leaves_tags_as_they_were(docker28: Bench, registry: RegistryHandle) -> None:
