@@ -6,25 +6,24 @@ import hashlib
 import os
 import threading
 import time
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 from incubator.context.chmod import parse_chmod
 from incubator.context.copy import CopyOptions, place
 from incubator.context.digest import content_digest
 from incubator.context.entry import Entry
 from incubator.context.inline import inline_file
-from incubator.context.rootfs import CopyError, EmptyRoot, Stat, View
-from incubator.context.tarread import read_tar
+from incubator.context.rootfs import CopyError, EmptyRoot, View
 from incubator.context.tarstream import write_tar
 from incubator.core.container_files import ContainerSource
+from incubator.core.container_root import ContainerRoot
 from incubator.core.engine import ContainerSpec
+from incubator.core.facts import FactBook, RememberingRoot
 from incubator.core.owners import find_owner
 from incubator.core.plan.model import ContextSource, CopyStep, ImageSource, StageSource, WorkdirStep
 from incubator.core.plan.mounts import read_mounts
 from incubator.core.script import SHELL
-from incubator.core.streams import ChunkReader
 from incubator.errors import BuilderError
 from incubator.events import WarningRaised
 from incubator.remote.urls import Download, GitRepository
@@ -32,20 +31,18 @@ from incubator.remote.urls import Download, GitRepository
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from incubator.context.entry import Kind
     from incubator.context.rootfs import RootFs
     from incubator.context.source import Source
     from incubator.core.assemble import Clock
+    from incubator.core.container_root import ImageRoot
     from incubator.core.context import BuildContext
-    from incubator.core.engine import Engine
+    from incubator.core.engine import Engine, ImageInfo
     from incubator.core.halt import Halt
     from incubator.core.plan.model import Origin, RunStep
     from incubator.dockerfile.source import Span
     from incubator.events import Listener
     from incubator.oci.platform import Platform
     from incubator.remote.store import RemoteStore
-
-_KINDS: dict[str, Kind] = {"file": "file", "dir": "dir", "symlink": "symlink", "other": "fifo"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class Wanted:
 
 
 class SourceFiles:
-    """Where COPY and ADD read from: the build context, earlier stages, images.
+    """Where COPY and ADD read from: the build context, earlier stages, images; and what is known of images.
 
     `stages` maps a stage's index to the image of its files. A context manager: the containers that give access
     to stages and images are gone afterwards.
@@ -73,6 +70,7 @@ class SourceFiles:
         remote: RemoteStore,
         named: Mapping[str, Source],
         check: Callable[[], None],
+        facts: FactBook | None = None,
     ) -> None:
         self._engine = engine
         self._context = context
@@ -80,6 +78,7 @@ class SourceFiles:
         self._remote = remote
         self._named = named
         self._check = check
+        self._facts = facts or FactBook()
         self._lock = threading.Lock()  # stages run in parallel
         self._containers: dict[tuple[str, bool], ContainerSource] = {}
         self.stages: dict[int, str] = {}
@@ -176,6 +175,14 @@ class SourceFiles:
                 self._containers[key] = self._make_container(image, platform)
             return self._containers[key]
 
+    def root(self, image: ImageInfo, platform: Platform | None = None) -> ImageRoot:
+        """What COPY, ADD and WORKDIR may ask about an image. A container is made for what is not known yet."""
+        return RememberingRoot(
+            self._facts.of(image.config.diff_ids),
+            lambda: ContainerRoot(self._engine, self.container(image.id, platform, twin=True).container),
+            ahead=self._facts.ahead,
+        )
+
     def _make_container(self, image: str, platform: Platform | None) -> ContainerSource:
         container = self._engine.create(
             ContainerSpec(
@@ -203,43 +210,6 @@ def _content_digest(files: Source, pattern: str, *, parents: bool) -> str:
     return digest.hexdigest()
 
 
-@dataclass(slots=True)
-class ContainerRoot:
-    """`RootFs` of a container, each path asked once."""
-
-    engine: Engine
-    container: str
-    _seen: dict[str, Stat | None] = field(default_factory=dict)
-    _folders: dict[str, Stat] = field(default_factory=dict)
-
-    def stat(self, path: str) -> Stat | None:
-        """What is at a relative path that leads through no links."""
-        if path not in self._seen:
-            self._seen[path] = self._look(path)
-        return self._seen[path]
-
-    def _look(self, path: str) -> Stat | None:
-        found = self.engine.stat(self.container, f"/{path}")
-        if found is None:
-            return None
-        return Stat(kind=_KINDS[found.kind], mode=found.mode, linkname=found.link_target)
-
-    def folder(self, path: str) -> Stat:
-        """A folder with its owner, which only the head of its tar tells."""
-        if path not in self._folders:
-            with ChunkReader(self.engine.read_tar(self.container, f"/{path}")) as reader:
-                first = next(read_tar(cast("BinaryIO", reader)))
-            self._folders[path] = Stat(
-                kind="dir",
-                mode=first.mode,
-                uid=first.uid,
-                gid=first.gid,
-                xattrs=first.xattrs,
-                mtime_ns=first.mtime_ns,
-            )
-        return self._folders[path]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copier:
     """Puts files into build containers. `epoch`: no file is newer than this, in seconds since 1970."""
@@ -261,7 +231,7 @@ class Copier:
         read_twice = untouched is None or step.origin is None
         asked = container if read_twice else self.sources.container(untouched or "", twin=True).container
         root = ContainerRoot(self.engine, asked)
-        options = self._options(container, step)
+        options = self._options(root, step)
         if read_twice:
             for _ in self.halt.guard(self._placed(step, root, options)):
                 pass
@@ -269,22 +239,23 @@ class Copier:
 
     def make_folder(self, container: str, step: WorkdirStep) -> None:
         """Carry out a WORKDIR. Raises CopyError where a file is in the way."""
-        if missing := self._missing_folders(container, step, View(ContainerRoot(self.engine, container))):
+        root = ContainerRoot(self.engine, container)
+        if missing := self._missing_folders(root, step, View(root)):
             self._write(container, missing)
 
-    def entries(self, step: CopyStep | WorkdirStep, container: str, view: View) -> Iterator[Entry]:
-        """What a step puts into the image that `container` shows unchanged; `view` learns of it.
+    def entries(self, step: CopyStep | WorkdirStep, root: ImageRoot, view: View) -> Iterator[Entry]:
+        """What a step puts into an image of the files `root`; `view` learns of it.
 
         Raises as `copy` does.
         """
         if isinstance(step, WorkdirStep):
-            yield from self._missing_folders(container, step, view)
+            yield from self._missing_folders(root, step, view)
         else:
-            yield from self._placed(step, view, self._options(container, step))
+            yield from self._placed(step, view, self._options(root, step))
 
-    def _options(self, container: str, step: CopyStep) -> CopyOptions:
+    def _options(self, root: ImageRoot, step: CopyStep) -> CopyOptions:
         return CopyOptions(
-            chown=self._owner(container, step.chown, step.span) if step.chown else None,
+            chown=self._owner(root, step.chown, step.span) if step.chown else None,
             chmod=parse_chmod(step.chmod) if step.chmod else None,
             exclude=step.exclude,
             parents=step.parents,
@@ -303,7 +274,7 @@ class Copier:
                 options=replace(options, unpack=wanted.unpack),
             )
 
-    def _missing_folders(self, container: str, step: WorkdirStep, view: View) -> list[Entry]:
+    def _missing_folders(self, root: ImageRoot, step: WorkdirStep, view: View) -> list[Entry]:
         """The folders that a WORKDIR makes. Raises CopyError where a file is in the way."""
         path = step.path
         target = view.follow(path)
@@ -319,7 +290,7 @@ class Copier:
                     f"cannot make the folder {path}: /{folder} is a {present.kind}",
                     hint="choose another WORKDIR",
                 )
-        uid, gid = self._owner(container, step.owner, step.span) if missing and step.owner else (0, 0)
+        uid, gid = self._owner(root, step.owner, step.span) if missing and step.owner else (0, 0)
         made = [replace(entry, uid=uid, gid=gid) for entry in missing]
         for entry in made:
             view.add_folder(entry, new=True)
@@ -337,9 +308,9 @@ class Copier:
         tar = write_tar(entries, mtime_clamp=self.clock.epoch)
         self.engine.write_tar(container, "/", self.halt.guard(tar))
 
-    def _owner(self, container: str, text: str, span: Span) -> tuple[int, int]:
+    def _owner(self, root: ImageRoot, text: str, span: Span) -> tuple[int, int]:
         """The numbers of `user[:group]` in the image."""
-        owner = find_owner(text, partial(self._read, container))
+        owner = find_owner(text, root.text)
         for name in owner.unknown:
             self.emit(
                 WarningRaised(
@@ -348,18 +319,6 @@ class Copier:
                 )
             )
         return owner.uid, owner.gid
-
-    def _read(self, container: str, path: str) -> str:
-        """A text file of the container; empty where there is none."""
-        path = "/" + View(ContainerRoot(self.engine, container)).follow(path)
-        found = self.engine.stat(container, path)
-        if found is None or found.kind != "file":
-            return ""
-        with ChunkReader(self.engine.read_tar(container, path)) as reader:
-            for entry in read_tar(cast("BinaryIO", reader)):
-                with entry.open() as file:
-                    return file.read().decode(errors="replace")
-        return ""
 
     def now_ns(self) -> int:
         """The time of what is made now."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from incubator.context.rootfs import EmptyRoot, View
 from incubator.context.tarstream import write_tar
 from incubator.core.blob import Blob
-from incubator.core.copying import ContainerRoot
 from incubator.core.layer import at_step
 from incubator.core.layer_tar import layer_entries
 from incubator.core.plan.model import CopyStep, WorkdirStep
@@ -63,8 +62,7 @@ def make_layer(
     a container can tell what the group comes to, and what the steps raise, at their lines.
     """
     copier = around.copier
-    asked = copier.sources.container(image.id, around.platform, twin=True).container
-    root = ContainerRoot(around.engine, asked)
+    root = copier.sources.root(image, around.platform)
     steps = [step for step in group.steps if isinstance(step, CopyStep | WorkdirStep)]
     # An engine puts folders of its own into a container, of which an empty image has none.
     view = View(root if image.config.diff_ids else EmptyRoot())
@@ -74,7 +72,7 @@ def make_layer(
         for step in steps:
             begin = time.monotonic()
             with at_step(step):
-                for entry in copier.entries(step, asked, view):
+                for entry in copier.entries(step, root, view):
                     if entry.kind == "file" and len(sizes) < MOST_PATHS:
                         sizes[f"/{entry.path}"] = entry.size
                     yield entry

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from incubator.context.rootfs import Stat, View
 from incubator.core.blob import Blob
-from incubator.core.copying import ContainerRoot
+from incubator.core.container_root import ContainerRoot
 from incubator.core.streams import ChunkReader
 
 if TYPE_CHECKING:
