@@ -69,11 +69,13 @@ class Bench:
             entrypoint=[],
             host_config=self.api.create_host_config(network_mode="none"),
         )["Id"]
+        # Attached before it starts: the log of an engine under load may be empty when the container has ended.
+        attached = self.client.attach(container)
         try:
             self.api.start(container)
-            # Followed to its end: an engine under load may write the log a little after the container ended.
-            return bytes(self.api.logs(container, stream=False, follow=True)).decode()
+            return b"".join(data for _, data in attached.frames()).decode()
         finally:
+            attached.close()
             self.api.remove_container(container, force=True)
 
     def leftovers(self) -> list[str]:
