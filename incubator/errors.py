@@ -214,9 +214,15 @@ class EngineUnreachable(EngineError):
 
 
 class RegistryError(BuilderError):
-    """A registry refused, or gave an answer that cannot be right."""
+    """A registry refused, or gave an answer that cannot be right. `status` is its HTTP status, None for others."""
 
     exit_code = 4
+
+    def __init__(
+        self, message: str, *, status: int | None = None, span: Span | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, span=span, hint=hint)
+        self.status = status
 
 
 class PushFailed(RegistryError):

@@ -9,18 +9,23 @@ from incubator.core.lookup import find_credential, report_transfer
 from incubator.errors import PushFailed, RegistryError
 from incubator.events import ImagePushed, ImageTagged
 from incubator.oci.reference import is_loopback
-from incubator.registry.manifests import check_login, manifest_digest
+from incubator.registry.credentials import Credentials
+from incubator.registry.repository import Registries
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from incubator.core.engine import Engine
     from incubator.events import Listener
+    from incubator.oci.reference import Reference
     from incubator.request import BuildRequest, Credential
 
 
 def log_in(engine: Engine, credential: Credential) -> None:
     """Check a login before anything is built. Raises RegistryError where it is refused."""
     if engine.info().store == "podman" and is_loopback(credential.registry):
-        check_login(credential)  # its login insists on TLS, though its push does not
+        with Registries(Credentials([credential])) as registries:
+            registries.check_login(credential.registry)  # its login insists on TLS, though its push does not
     else:
         engine.login(credential)
 
@@ -59,7 +64,7 @@ def _push_all(engine: Engine, emit: Listener, request: BuildRequest) -> dict[str
                 reference,
                 credential=find_credential(tag, request.credentials),
                 progress=report_transfer(emit, reference, "push"),
-            ) or manifest_digest(tag, find_credential(tag, request.credentials))
+            ) or _confirmed(tag, request.credentials)
         except RegistryError as error:
             failed = [str(other) for other in request.tags if str(other) not in digests]
             made = f"; pushed: {', '.join(digests)}" if digests else ""
@@ -72,3 +77,12 @@ def _push_all(engine: Engine, emit: Listener, request: BuildRequest) -> dict[str
         digests[reference] = digest
         emit(ImagePushed(reference=reference, digest=digest, duration_s=time.monotonic() - begin))
     return digests
+
+
+def _confirmed(tag: Reference, credentials: Sequence[Credential]) -> str:
+    """The digest that the registry tells of a tag. Raises RegistryError."""
+    with Registries(Credentials(credentials)) as registries:
+        found = registries.repository(tag).resolve(tag.tag or "latest")
+    if found is None:
+        raise RegistryError(f"the registry does not have {tag}, which was pushed")
+    return found.digest

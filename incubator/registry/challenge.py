@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _MAX_LENGTH = 4096
 MAX_TOKEN_ANSWER = 1 << 20
 """Bytes that a token server may answer; real ones send a few thousand."""
+_DEFAULT_LIFETIME_S = 60.0
+"""By the specification, where the answer tells none."""
+_LONGEST_LIFETIME_S = 86_400.0
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,\s*|$)')
 _ESCAPED = re.compile(r"\\(.)")
@@ -63,7 +66,15 @@ def check_realm(realm: str, *, plain_registry: bool) -> None:
     raise RegistryError("the registry names no token server with an address of http:// or https://")
 
 
-def parse_token(body: bytes) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A bearer token, and for how long after it was given out it is good."""
+
+    value: str = field(repr=False)
+    lifetime_s: float
+
+
+def parse_token(body: bytes) -> Token:
     """The token in a token server's answer. Raises RegistryError, which never tells the token."""
     if len(body) > MAX_TOKEN_ANSWER:
         raise RegistryError(f"the token server's answer is longer than {MAX_TOKEN_ANSWER} bytes")
@@ -74,7 +85,10 @@ def parse_token(body: bytes) -> str:
     token = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise RegistryError("the token server's answer holds no token")
-    return token
+    lifetime_s = answer.get("expires_in")
+    if not isinstance(lifetime_s, int | float) or isinstance(lifetime_s, bool) or not lifetime_s > 0:
+        lifetime_s = _DEFAULT_LIFETIME_S
+    return Token(value=token, lifetime_s=min(lifetime_s, _LONGEST_LIFETIME_S))
 
 
 def _scheme(realm: str) -> str:

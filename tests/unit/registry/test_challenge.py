@@ -68,7 +68,7 @@ def test_other_addresses_are_no_token_servers(realm: str) -> None:
 
 @pytest.mark.parametrize("key", ["token", "access_token"])
 def test_a_token_has_two_names(key: str) -> None:
-    assert parse_token(f'{{"{key}": "abc.DEF-1_2=="}}'.encode()) == "abc.DEF-1_2=="
+    assert parse_token(f'{{"{key}": "abc.DEF-1_2=="}}'.encode()).value == "abc.DEF-1_2=="
 
 
 @pytest.mark.parametrize(
