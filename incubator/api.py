@@ -190,7 +190,7 @@ def run_request(
     try:
         with closing(request.context), ExitStack() as stack:
             engine = client or stack.enter_context(closing(DockerClient.from_env()))
-            return Builder(request, client=engine, cache=cache, emit=emit).build()
+            return Builder(request, client=engine, cache=cache, emit=emit, environ=os.environ).build()
     except BuilderError as error:
         _logger.warning(ERROR_SUBTITLE.format(f"Build failed:\n{error}"))
         raise

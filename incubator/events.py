@@ -51,12 +51,13 @@ class BuildStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseResolved(Event):
-    """A base image is known. `pulled`: it was fetched for this build."""
+    """A base image is known. `pulled`: it was fetched for this build; not `on_engine`: only its manifest was."""
 
     reference: str
     image_id: str
     pulled: bool
     duration_s: float
+    on_engine: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,21 @@ class NamedContexts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSource:
+    """Where a registry may have results of earlier builds: their tags begin with that of `reference`."""
+
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheTarget:
+    """Where results are kept for later builds. `mode`: `min` those in the image, `max` those of all stages."""
+
+    reference: Reference
+    mode: Literal["min", "max"] = "min"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
     """Everything one build needs, checked and typed.
 
@@ -143,4 +158,6 @@ class BuildRequest:
     ssh: Mapping[str, str] = field(default_factory=dict)
     allow: frozenset[Right] = frozenset()
     contexts: NamedContexts = field(default_factory=NamedContexts)
+    cache_from: Sequence[CacheSource] = ()
+    cache_to: Sequence[CacheTarget] = ()
     source_date_epoch: int | None = None

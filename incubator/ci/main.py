@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,7 @@ from incubator.core.client import DockerClient
 from incubator.core.masking import hidden_texts
 from incubator.core.volume import Volume
 from incubator.errors import BuilderError
-from incubator.events import ImageBuilt, WarningRaised, broadcast
+from incubator.events import WarningRaised
 from incubator.faults import Faults
 from incubator.signals import cancel_on_signals
 
@@ -130,10 +130,9 @@ def _build(
     request = make_pipeline_request(inputs, around, faults, metadata)
     with closing(request.context):
         engine = connect(around.environ)
-        size = _ImageSize(engine)
         request = _as_engine_sees(request, engine)
-        result = Builder(request, client=engine, emit=broadcast(size, log)).build()
-    return result, make_outputs(result, image_size_bytes=size.size_bytes, metadata=metadata)
+        result = Builder(request, client=engine, emit=log, environ=around.environ).build()
+    return result, make_outputs(result, metadata=metadata)
 
 
 def _metadata(
@@ -163,20 +162,6 @@ def _as_engine_sees(request: BuildRequest, engine: Engine) -> BuildRequest:
         volumes=translate_volumes(request.volumes, own),
         ssh=dict(zip(request.ssh, paths, strict=True)),
     )
-
-
-class _ImageSize:
-    """A listener that asks for the image's size while it is surely there: a push may take its tags away again."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.size_bytes: int | None = None
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, ImageBuilt):
-            with suppress(BuilderError):
-                image = self._engine.image(event.image_id)
-                self.size_bytes = image.size_bytes if image else None
 
 
 def _hand_on(around: Surroundings, log: PipelineLog, result: ResultImage, outputs: Outputs) -> None:

@@ -36,14 +36,13 @@ Outputs = dict[str, Any]
 """By name, typed as `schemas/outputs.schema.json` has it; without `json`, which is all the others."""
 
 
-def make_outputs(
-    result: ResultImage, *, image_size_bytes: int | None, metadata: Metadata | None = None
-) -> Outputs:
-    """Outputs of a finished build; `image_size_bytes` as the engine tells it, `metadata` what rules made."""
+def make_outputs(result: ResultImage, *, metadata: Metadata | None = None) -> Outputs:
+    """Outputs of a finished build; `metadata` is what rules made."""
     image = ""
     if result.digests:
         reference, digest = next(iter(result.digests.items()))
         image = f"{parse_reference(reference).name}@{digest}"
+    sizes = [layer.size_bytes for layer in result.layers]
     return {
         "imageid": result.id,
         "digest": result.digest or "",
@@ -55,7 +54,7 @@ def make_outputs(
         "tag-names": list(metadata.tag_names) if metadata else [],
         "annotations": list(metadata.annotations) if metadata else [],
         "platform": str(result.platform),
-        "image-size-bytes": image_size_bytes,
+        "image-size-bytes": None if None in sizes else sum(size or 0 for size in sizes),
         "layers": len(result.layers),
         "cached-layers": sum(layer.cached and not layer.base for layer in result.layers),
         "duration-seconds": round(result.duration_s, 3),

@@ -150,8 +150,7 @@ def describe(event: Event) -> str | None:
                 f"building {event.dockerfile} (context {event.context}) on {event.engine}: {', '.join(parts)}"
             )
         case BaseResolved():
-            how = f"pulled in {show_duration(event.duration_s)}" if event.pulled else "already on the engine"
-            text = f"base {event.reference}: {short_digest(event.image_id)}, {how}"
+            text = f"base {event.reference}: {short_digest(event.image_id)}, {_whence(event)}"
         case LayerCommitted():
             name = f"{short_digest(event.diff_id)} " if event.diff_id else ""
             took = "CACHED" if event.cached else f"in {show_duration(event.duration_s)}"
@@ -184,3 +183,10 @@ def describe_transfer(event: Transfer) -> str:
     if event.total_bytes:
         size += f" of {show_size(event.total_bytes)} ({min(100, 100 * event.current_bytes // event.total_bytes)} %)"
     return f"{event.direction}ing {event.reference}: {size}"
+
+
+def _whence(base: BaseResolved) -> str:
+    """Where a base image is from."""
+    if base.pulled:
+        return f"pulled in {show_duration(base.duration_s)}"
+    return "already on the engine" if base.on_engine else "in its registry, to be pulled if need be"

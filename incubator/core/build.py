@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,17 @@ from incubator.core.assemble import Clock, assemble
 from incubator.core.caching import EngineCache
 from incubator.core.checks import BuildChecks
 from incubator.core.copying import Copier, SourceFiles
+from incubator.core.facts import FactBook
 from incubator.core.group_keys import GroupKeys
 from incubator.core.halt import Halt
+from incubator.core.known_layers import CacheBroken
 from incubator.core.layer import Surroundings
+from incubator.core.lazy import LazyEngine
 from incubator.core.leftovers import Workshop, sweep
 from incubator.core.lookup import ImageLookup
 from incubator.core.masking import hidden_texts
 from incubator.core.mounts import Mounts
-from incubator.core.plan.graph import dependencies
+from incubator.core.plan.graph import chain_of, dependencies
 from incubator.core.plan.make import PlanOptions, check_options, find_filtered, make_plan, split_stages
 from incubator.core.plan.model import CopyStep, RunStep
 from incubator.core.plan.mounts import read_mounts
@@ -27,12 +31,16 @@ from incubator.core.publish import log_in, publish
 from incubator.core.records import Records
 from incubator.core.result import CommandLog, LayerResult, ResultImage
 from incubator.core.schedule import Schedule
-from incubator.core.stages import StageExecutor
+from incubator.core.shared_cache import SharedCache
+from incubator.core.stages import EarlierResults, StageExecutor
 from incubator.core.step_log import Logs
 from incubator.dockerfile import parse
 from incubator.errors import BuilderError, InputError, InputErrors
 from incubator.events import BuildFailed, BuildStarted, ImageBuilt, WarningRaised, one_at_a_time
 from incubator.oci.image_config import digest_of
+from incubator.registry.credentials import Credentials
+from incubator.registry.patience import Patience
+from incubator.registry.repository import Registries
 from incubator.remote.store import RemoteStore
 
 if TYPE_CHECKING:
@@ -47,7 +55,11 @@ if TYPE_CHECKING:
     from incubator.dockerfile.instructions import Document
     from incubator.events import Event, Listener
     from incubator.oci.image_config import ImageConfig
-    from incubator.request import BuildRequest
+    from incubator.request import BuildRequest, CacheSource
+
+
+_PATIENCE = Patience(attempts=3, connect_timeout_s=10)
+"""With registries, most of which an engine may ask instead."""
 
 
 def _ignore(_event: Event) -> None:
@@ -55,7 +67,10 @@ def _ignore(_event: Event) -> None:
 
 
 class Builder:
-    """Builds one request with one engine. `build` may be called once."""
+    """Builds one request with one engine. `build` may be called once.
+
+    `environ` leads to the logins that docker and Podman keep; without it there are only those of the request.
+    """
 
     def __init__(
         self,
@@ -64,15 +79,22 @@ class Builder:
         client: Engine,
         cache: ImageCache | None = None,
         emit: Listener | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._request = request
-        self._engine = client
-        self._cache = cache or EngineCache(client)
-        # What is in a cache of somebody else is not ours to keep on the engine.
-        self._records = None if cache else Records(client)
+        self._environ = environ
+        self._client = client
+        self._own_cache = cache
         self._emit = one_at_a_time(emit) if emit else _ignore
         self._id = secrets.token_hex(8)
         self._clock = Clock(request.source_date_epoch)
+        self._use(client)
+
+    def _use(self, engine: Engine) -> None:
+        self._engine = engine
+        self._cache = self._own_cache or EngineCache(engine)
+        # What is in a cache of somebody else is not ours to keep on the engine.
+        self._records = None if self._own_cache else Records(engine)
 
     def build(self) -> ResultImage:
         """Plan, execute, tag, push.
@@ -82,7 +104,14 @@ class Builder:
         """
         begin = time.monotonic()
         try:
-            return self._build(begin)
+            try:
+                return self._build(begin, self._request.cache_from)
+            except BuilderError as error:
+                broken = _broken_cache(error)
+                if broken is None:
+                    raise
+                self._emit(WarningRaised(message=f"{broken.message}: all is made again without the cache"))
+                return self._build(begin, ())
         except BuilderError as error:
             self._emit(BuildFailed(error=error, step=error.step))
             raise
@@ -175,38 +204,95 @@ class Builder:
             no_cache_filters=request.no_cache_filters,
         )
 
-    def _build(self, begin: float) -> ResultImage:
-        request, engine = self._request, self._engine
+    def _build(self, begin: float, cache_from: Sequence[CacheSource]) -> ResultImage:
+        request = self._request
         self._check_options()
         for credential in request.credentials:
-            log_in(engine, credential)
-        sweep(engine)
-        plan = self.plan()
-        check_sources(plan, request.context)
-        self._emit(self._started(plan))
-        with Workshop(engine, self._id) as workshop:
-            halt = Halt(workshop.discard)
-            with (
-                self._remote() as remote,
-                SourceFiles(
-                    engine,
-                    request.context,
-                    workshop.labels,
-                    remote=remote,
-                    named=request.contexts.files,
-                    check=halt.check,
-                ) as sources,
-            ):
-                executor = self._executor(plan, workshop, halt, sources)
-                schedule = Schedule(
-                    dependencies(plan), executor.execute, parallelism=request.max_parallelism, halt=halt
-                )
-                schedule.run(begin=begin, timeout_s=request.timeout_s)
-                for warning in executor.waste(plan.target.index):
-                    self._emit(warning)
-            return self._finish(plan, executor.results, begin)
+            log_in(self._client, credential)
+        sweep(self._client)
+        with ExitStack() as stack:
+            workshop = Workshop(self._client, self._id)
+            shared = self._share(stack, workshop, cache_from)
+            facts = FactBook(shared.facts, ahead=shared.writes) if shared else FactBook()
+            plan = self.plan()
+            check_sources(plan, request.context)
+            self._emit(self._started(plan))
+            stack.enter_context(workshop)
+            results = self._execute(plan, workshop, shared, facts, begin)
+            image = self._finish(plan, results, begin)
+            if shared:
+                shared.export(stages=chain_of(plan, plan.target), facts=facts.learnt())
+            return image
 
-    def _executor(self, plan: Plan, workshop: Workshop, halt: Halt, sources: SourceFiles) -> StageExecutor:
+    def _share(
+        self, stack: ExitStack, workshop: Workshop, cache_from: Sequence[CacheSource]
+    ) -> SharedCache | None:
+        """Work with registries as far as the request lets us; the cache that it names, if any."""
+        request = self._request
+        cached = bool(request.cache_from or request.cache_to)
+        if self._own_cache:
+            if cached:
+                raise InputError(
+                    "cache_from and cache_to do not go with a cache of your own",
+                    hint="leave `cache` out, or let your cache look into the registry itself",
+                )
+            return None
+        keep = request.load or not request.push
+        if keep and not cached:
+            return None
+        registries = stack.enter_context(
+            Registries(Credentials(request.credentials, environ=self._environ), patience=_PATIENCE)
+        )
+        engine = stack.enter_context(
+            LazyEngine(self._client, registries, keep=keep, shelf=workshop.reference)
+        )
+        self._use(engine)
+        if not cached:
+            return None
+        return SharedCache(
+            engine,
+            registries,
+            sources=cache_from,
+            targets=request.cache_to,
+            credentials=request.credentials,
+            emit=self._emit,
+        )
+
+    def _execute(
+        self, plan: Plan, workshop: Workshop, shared: SharedCache | None, facts: FactBook, begin: float
+    ) -> Mapping[int, StageResult]:
+        """Make all layers; the results of the stages."""
+        request = self._request
+        halt = Halt(workshop.discard)
+        with (
+            self._remote() as remote,
+            SourceFiles(
+                self._engine,
+                request.context,
+                workshop.labels,
+                remote=remote,
+                named=request.contexts.files,
+                check=halt.check,
+                facts=facts,
+            ) as sources,
+        ):
+            executor = self._executor(plan, workshop, halt, sources, shared)
+            schedule = Schedule(
+                dependencies(plan), executor.execute, parallelism=request.max_parallelism, halt=halt
+            )
+            schedule.run(begin=begin, timeout_s=request.timeout_s)
+            for warning in executor.waste(plan.target.index):
+                self._emit(warning)
+            return executor.results
+
+    def _executor(
+        self,
+        plan: Plan,
+        workshop: Workshop,
+        halt: Halt,
+        sources: SourceFiles,
+        shared: SharedCache | None,
+    ) -> StageExecutor:
         request, engine = self._request, self._engine
 
         def emit(event: Event) -> None:
@@ -245,9 +331,9 @@ class Builder:
             workshop=workshop,
             sources=sources,
             clock=self._clock,
-            cache=self._cache,
-            keys=self._keys(sources),
-            anew=self._anew(plan),
+            earlier=EarlierResults(
+                cache=self._cache, shared=shared, keys=self._keys(sources), anew=self._anew(plan)
+            ),
         )
 
     def _finish(self, plan: Plan, results: Mapping[int, StageResult], begin: float) -> ResultImage:
@@ -270,6 +356,8 @@ class Builder:
             for stage in plan.stages
             for log in results[stage.index].logs
         )
+        if isinstance(engine, LazyEngine) and (request.load or not request.push):
+            image_id = engine.on_engine(image_id)
         return ResultImage(
             id=image_id,
             config_digest=digest_of(config.to_json_bytes()),
@@ -293,6 +381,13 @@ class Builder:
             steps=sum(step.changes_files for step in plan.steps),
             layers=sum(group.changes_files for stage in plan.stages for group in stage.groups),
         )
+
+
+def _broken_cache(error: BaseException | None) -> CacheBroken | None:
+    """What a failure comes from, if that is a cache."""
+    while error is not None and not isinstance(error, CacheBroken):
+        error = error.__cause__
+    return error
 
 
 def check_sources(plan: Plan, context: BuildContext) -> None:

@@ -37,11 +37,12 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
-    """An image on the engine. `config.history` is empty: ask `Engine.history`."""
+    """An image. `config.history` is empty: ask `Engine.history`. `on_engine`: whether it is more than known there."""
 
     id: str
     config: ImageConfig
     size_bytes: int
+    on_engine: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,9 +73,13 @@ class RememberingRoot:
 
     def stat(self, path: str) -> Stat | None:
         """What is at a relative path that leads through no links."""
+        folder = path.rpartition("/")[0]
+        above = self.stat(folder) if folder else None
+        if folder and (above is None or above.kind != "dir"):
+            return None
         if not self._facts.knows(path):
             root = self._ask()
-            if self._ahead and (folder := path.rpartition("/")[0]):
+            if folder and self._ahead:
                 self._list(root, folder)
             if not self._facts.knows(path):
                 self._facts.stats[path] = root.stat(path)

@@ -104,7 +104,15 @@ class ImageLookup:
                 )
             )
         duration_s = time.monotonic() - begin
-        self.emit(BaseResolved(reference=reference, image_id=image.id, pulled=pulled, duration_s=duration_s))
+        self.emit(
+            BaseResolved(
+                reference=reference,
+                image_id=image.id,
+                pulled=pulled and image.on_engine,
+                duration_s=duration_s,
+                on_engine=image.on_engine,
+            )
+        )
         return BaseImage(reference=reference, image_id=image.id, config=image.config)
 
     def _pull(self, reference: Reference, platform: Platform) -> ImageInfo:

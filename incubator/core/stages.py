@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from incubator.core.plan.graph import Unit
     from incubator.core.plan.keys import KeyParts
     from incubator.core.plan.model import Plan, StagePlan, Step
+    from incubator.core.shared_cache import SharedCache
     from incubator.core.step_log import Log
     from incubator.events import StepRef
     from incubator.oci.platform import Platform
@@ -91,11 +92,18 @@ class _Progress:
     result: StageResult
 
 
-class StageExecutor:
-    """Executes the units of a plan, each once and in any order that `dependencies` allows; for several threads.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierResults:
+    """Where results of earlier builds are, and under which keys. `anew`: stages that use none."""
 
-    `anew`: stages that use no earlier results.
-    """
+    cache: ImageCache
+    shared: SharedCache | None
+    keys: GroupKeys
+    anew: frozenset[int]
+
+
+class StageExecutor:
+    """Executes the units of a plan, each once and in any order that `dependencies` allows; for several threads."""
 
     def __init__(
         self,
@@ -105,9 +113,7 @@ class StageExecutor:
         workshop: Workshop,
         sources: SourceFiles,
         clock: Clock,
-        cache: ImageCache,
-        keys: GroupKeys,
-        anew: frozenset[int] = frozenset(),
+        earlier: EarlierResults,
     ) -> None:
         self._plan = plan
         self._around = surroundings
@@ -115,9 +121,10 @@ class StageExecutor:
         self._workshop = workshop
         self._sources = sources
         self._clock = clock
-        self._cache = cache
-        self._keys = keys
-        self._anew = anew
+        self._cache = earlier.cache
+        self._shared = earlier.shared
+        self._keys = earlier.keys
+        self._anew = earlier.anew
         self._progress: dict[int, _Progress] = {}
         self._made: dict[str, ImageInfo] = {}
         self._making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -135,8 +142,7 @@ class StageExecutor:
             group = stage.groups[unit.position]
             if any(isinstance(step, RunStep) for step in group.steps):
                 progress.mount_points.note(progress.result.image.id, _folders(stage))
-            place = self._keys.place(stage, group)
-            progress.result = self._group(progress.around, group, progress.result, place)
+            progress.result = self._group(progress.around, stage, group, progress.result)
         else:
             self.results[stage.index] = self._tidy(progress.result, progress.mount_points)
             self._sources.stages[stage.index] = self.results[stage.index].image.id
@@ -192,11 +198,14 @@ class StageExecutor:
             logs=(),
         )
 
-    def _group(self, around: Surroundings, group: Group, before: StageResult, place: str) -> StageResult:
+    def _group(
+        self, around: Surroundings, stage: StagePlan, group: Group, before: StageResult
+    ) -> StageResult:
         if not group.changes_files:
             entries = group_history(group, made_layer=False, clock=self._clock)
             return replace(before, history=before.history + entries)
         begin = time.monotonic()
+        place = self._keys.place(stage, group)
         stages = {index: result.key for index, result in list(self.results.items())}
         parts = self._keys.parts(group, before.key, stages)
         key = parts.key if parts else None
@@ -205,7 +214,7 @@ class StageExecutor:
         )
         # Of two stages with the same group the second may find what the first has made.
         with self._making[key] if key and not before.fresh else contextlib.nullcontext():
-            found = self._find(key, before)
+            found = self._find(key, group, before)
             if found:
                 image, logs = found, before.logs
                 for step in group.steps:
@@ -223,6 +232,8 @@ class StageExecutor:
                         self._store(key, image.id)
                     else:
                         self._workshop.later(partial(self._store, key), image.id)
+            if key and self._shared:
+                self._shared.note(key, before.image.config.diff_ids, image, stage.index)
             not_cached = None if found else self._why_made(place, parts, before)
             if parts and self._keys.records:
                 self._keys.records.note(place, parts, image.id)
@@ -366,7 +377,7 @@ class StageExecutor:
         entries += tuple(self._tidied() for _ in range(1, made))
         return replace(before, image=image, history=before.history + entries)
 
-    def _find(self, key: str | None, before: StageResult) -> ImageInfo | None:
+    def _find(self, key: str | None, group: Group, before: StageResult) -> ImageInfo | None:
         """An earlier result for a key, if it really continues what is below."""
         if not key or before.fresh:
             return None
@@ -374,7 +385,24 @@ class StageExecutor:
         if image is None and (reference := self._cache.find(key)):
             image = self._engine.image(reference)
         below = before.image.config.diff_ids
-        return image if image and image.config.diff_ids[: len(below)] == below else None
+        if image and image.config.diff_ids[: len(below)] == below:
+            return image
+        return self._find_shared(key, group, before)
+
+    def _find_shared(self, key: str, group: Group, before: StageResult) -> ImageInfo | None:
+        """An earlier result that a registry has."""
+        below = before.image.config
+        layers = self._shared.find(key, below.diff_ids) if self._shared else None
+        if not (self._shared and layers):
+            return None
+        entries = group_history(group, made_layer=True, clock=self._clock)
+        entries += tuple(self._tidied() for _ in layers[1:])
+        config = replace(
+            below,
+            diff_ids=(*below.diff_ids, *(layer.diff_id for layer in layers)),
+            history=(*before.history, *entries),
+        )
+        return self._shared.engine.stack(before.image.id, config, layers)
 
     def _why_made(self, place: str, parts: KeyParts | None, before: StageResult) -> str | None:
         """What changed since the latest result, unless that follows from what was asked or told before."""

@@ -61,6 +61,7 @@ DOORS: dict[str, tuple[str, ...]] = {
 full, and the credential helpers of docker, which are programs."""
 TERMINAL = ("incubator.cli", "incubator.ci", "incubator.commands", "incubator.console")
 ENVIRONMENT = (
+    "incubator.api",
     "incubator.cli",
     "incubator.ci",
     "incubator.commands",

@@ -48,6 +48,12 @@ def dependencies(plan: Plan) -> dict[Unit, frozenset[Unit]]:
     return needs
 
 
+def chain_of(plan: Plan, stage: StagePlan) -> frozenset[int]:
+    """Indices of a stage and of those it stands on."""
+    below = chain_of(plan, plan.stage(stage.base)) if isinstance(stage.base, int) else frozenset()
+    return below | {stage.index}
+
+
 def stage_sources(group: Group) -> Iterator[int]:
     """Indices of the stages that a group reads files of."""
     for step in group.steps:

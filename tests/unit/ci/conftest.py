@@ -34,7 +34,7 @@ def result() -> ResultImage:
         layers=(
             LayerResult(
                 diff_id="sha256:" + "a" * 64,
-                size_bytes=None,
+                size_bytes=3_765_430,
                 commands=(),
                 duration_s=0.0,
                 cached=False,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def summary(result: ResultImage) -> str:
-    return build_summary(result, make_outputs(result, image_size_bytes=5_000_000))
+    return build_summary(result, make_outputs(result))
 
 
 def test_it_says_what_was_built(result: ResultImage) -> None:

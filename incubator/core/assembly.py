@@ -1,0 +1,104 @@
+"""An image put together in a registry, out of layers that are there, elsewhere, or with us."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from incubator.core.known_layers import CacheBroken
+from incubator.errors import RegistryError
+from incubator.oci.descriptor import Descriptor
+from incubator.oci.image_config import digest_of
+from incubator.oci.manifest import Manifest
+from incubator.oci.media_types import COMPRESSIONS, OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from incubator.core.known_layers import KnownLayer
+    from incubator.oci.image_config import ImageConfig
+    from incubator.registry.repository import Repository
+
+_UPLOADS = 4
+"""Layers that are moved at the same time."""
+_OCI = {"none": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
+
+
+def push_image(
+    repository: Repository,
+    config: ImageConfig,
+    layers: Sequence[KnownLayer],
+    *,
+    tag: str,
+    progress: Callable[[int, int | None], None],
+) -> str:
+    """Make `tag` an image of `layers`, base first; the digest of its manifest.
+
+    Only what the repository lacks is moved: mounted from another repository of the registry, copied from another
+    registry, or uploaded. Raises RegistryError, and CacheBroken where a cache promised what is not there.
+    """
+    ensure_layers(repository, layers, progress)
+    data = config.to_json_bytes()
+    described = put_small_blob(repository, data, OCI_CONFIG)
+    manifest = Manifest(config=described, layers=tuple(oci_descriptor(layer.descriptor) for layer in layers))
+    return repository.put_manifest(manifest, tag_or_digest=tag).digest
+
+
+def ensure_layers(
+    repository: Repository, layers: Sequence[KnownLayer], progress: Callable[[int, int | None], None]
+) -> None:
+    """See to it that a repository has the blobs of all `layers`. Raises as `push_image` does."""
+    different = {layer.descriptor.digest: layer for layer in layers}
+    moved = _Moved(sum(layer.descriptor.size for layer in different.values()), progress)
+    with ThreadPoolExecutor(_UPLOADS, thread_name_prefix="incubator-push") as pool:
+        for _ in pool.map(lambda layer: _ensure(repository, layer, moved), different.values()):
+            pass
+
+
+class _Moved:
+    """Bytes of all layers together."""
+
+    def __init__(self, total: int, progress: Callable[[int, int | None], None]) -> None:
+        self._total = total
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._done = 0
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self._done = min(self._done + count, self._total)
+            self._progress(self._done, self._total)
+
+
+def _ensure(repository: Repository, layer: KnownLayer, moved: _Moved) -> None:
+    descriptor = layer.descriptor
+    if not repository.has_blob(descriptor.digest) and not _mounted(repository, layer):
+        if layer.cached and layer.home is not None and not layer.home.has_blob(descriptor.digest):
+            raise CacheBroken(f"the cached layer {descriptor.digest} is gone")
+        repository.upload_blob(descriptor.digest, descriptor.size, layer.chunks)
+    moved.add(descriptor.size)
+
+
+def _mounted(repository: Repository, layer: KnownLayer) -> bool:
+    """Whether the registry has taken a layer over from another of its repositories."""
+    home = layer.home
+    if home is None or home.registry != repository.registry or home.path == repository.path:
+        return False
+    return repository.mount_blob(layer.descriptor, home.path)
+
+
+def put_small_blob(repository: Repository, data: bytes, media_type: str) -> Descriptor:
+    """See to it that a repository has some bytes as a blob. Raises RegistryError."""
+    descriptor = Descriptor(media_type=media_type, digest=digest_of(data), size=len(data))
+    if not repository.has_blob(descriptor.digest):
+        repository.upload_blob(descriptor.digest, descriptor.size, lambda: iter((data,)))
+    return descriptor
+
+
+def oci_descriptor(layer: Descriptor) -> Descriptor:
+    """A layer's descriptor with the media type that a manifest of OCI has for it. Raises RegistryError."""
+    kind = COMPRESSIONS.get(layer.media_type)
+    if kind is None:
+        raise RegistryError(f"a layer has the type {layer.media_type!r}, which is not known")
+    return Descriptor(media_type=_OCI[kind], digest=layer.digest, size=layer.size, urls=layer.urls)

@@ -1,0 +1,354 @@
+"""An engine on which images need not be: they are known by their layers, which registries or temporary files hold.
+
+A build that pushes its image asks an engine for little: containers of RUNs, and files that COPY needs to know of.
+What needs neither is put together out of descriptors here, and never moved. The first container of an image brings it
+to the engine.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from incubator.core.assembly import push_image
+from incubator.core.blob import gzip
+from incubator.core.engine import ImageInfo
+from incubator.core.engine_proxy import EngineProxy
+from incubator.core.known_layers import CacheBroken, KnownLayer
+from incubator.errors import BuilderError, RegistryError
+from incubator.oci.descriptor import Descriptor
+from incubator.oci.image_config import HistoryEntry, ImageConfig, digest_of, image_config_from_json
+from incubator.oci.manifest import Index
+from incubator.oci.media_types import OCI_LAYER_GZIP
+from incubator.oci.reference import parse_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from incubator.core.blob import Blob
+    from incubator.core.engine import ContainerSpec, Engine
+    from incubator.oci.manifest import Manifest
+    from incubator.oci.platform import Platform
+    from incubator.oci.reference import Reference
+    from incubator.registry.repository import Registries, Repository
+    from incubator.request import Credential
+
+_LARGEST_CONFIG = 8 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pull:
+    """How an engine gets a base image. `digest`: of its manifest."""
+
+    reference: Reference
+    digest: str
+    platform: Platform | None
+    credential: Credential | None
+    progress: Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Image:
+    """An image of which the engine need not know: that of `below` with more layers and another config, or a base."""
+
+    info: ImageInfo
+    below: str = ""
+    pull: _Pull | None = None
+
+
+class LazyEngine(EngineProxy):
+    """`Engine` that brings images to `engine` only for containers. A context manager: temporary files are gone then.
+
+    `keep`: whether references that are not the project's own have to be on the engine in the end. `shelf` gives
+    references under which the engine keeps what is brought to it until the build ends. For several threads.
+    """
+
+    def __init__(
+        self, engine: Engine, registries: Registries, *, keep: bool, shelf: Callable[[], str]
+    ) -> None:
+        super().__init__(engine)
+        self._registries = registries
+        self._silent: set[str] = set()
+        self._keep = keep
+        self._shelf = shelf
+        self._files = ExitStack()
+        self._images: dict[str, _Image] = {}
+        self._references: dict[str, str] = {}
+        self._brought: dict[str, str] = {}
+        self._bringing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.layers: dict[str, KnownLayer] = {}
+        """Layers of which it is known where their blobs are, by their diff IDs."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    # -- images that are only known -----------------------------------------------------------------------
+
+    def image(self, reference: str, platform: Platform | None = None) -> ImageInfo | None:
+        """See `Engine`; an image that is only known counts as one of the engine's."""
+        known = self._images.get(self._references.get(reference, reference))
+        return known.info if known else self._engine.image(reference, platform)
+
+    def pull(
+        self,
+        reference: str,
+        *,
+        platform: Platform | None,
+        credential: Credential | None,
+        progress: Callable[[int, int | None], None],
+    ) -> ImageInfo:
+        """See `Engine`. Only the manifest and the config are fetched where the registry can be asked from here."""
+        parsed = parse_reference(reference)
+        pull = _Pull(reference=parsed, digest="", platform=platform, credential=credential, progress=progress)
+        try:
+            base = self._resolve(pull, platform or self._engine.info().platform)
+        except RegistryError as error:  # the engine may know a mirror, or trust a registry that we do not
+            self._note_silence(parsed, error)
+            base = None
+        if base is None:
+            return self._engine.pull(reference, platform=platform, credential=credential, progress=progress)
+        present = self._engine.image(base.info.id, platform)
+        if present and present.config.diff_ids == base.info.config.diff_ids:
+            return present
+        self._images[base.info.id] = base
+        return base.info
+
+    def _note_silence(self, reference: Reference, error: RegistryError) -> None:
+        """Remember a registry that gives no answer: nobody waits for it a second time."""
+        if error.status is None:
+            self._silent.add(reference.registry)
+
+    def _resolve(self, pull: _Pull, platform: Platform) -> _Image | None:
+        if pull.reference.registry in self._silent:
+            return None
+        repository = self._registries.repository(pull.reference)
+        found = _manifest_for(repository, pull.reference.digest or str(pull.reference.tag), platform)
+        if found is None:
+            return None
+        manifest, digest = found
+        config = _config(repository, manifest)
+        self._note_layers(config.diff_ids, manifest.layers, repository)
+        info = ImageInfo(
+            id=manifest.config.digest,
+            config=config,
+            size_bytes=sum(layer.size for layer in manifest.layers),
+            on_engine=False,
+        )
+        return _Image(info=info, pull=replace(pull, digest=digest))
+
+    def _note_layers(
+        self, diff_ids: Sequence[str], layers: Sequence[Descriptor], repository: Repository
+    ) -> None:
+        for diff_id, descriptor in zip(diff_ids, layers, strict=True):
+            known = self.layers.get(diff_id)
+            if known is None or known.home is None:  # what is in a registry need not be uploaded again
+                size = known.size_bytes if known else None
+                self.layers[diff_id] = KnownLayer(
+                    diff_id=diff_id, descriptor=descriptor, home=repository, size_bytes=size
+                )
+
+    def stack(self, below: str, config: ImageConfig, layers: Sequence[KnownLayer] = ()) -> ImageInfo:
+        """The image of what is `below` (empty: nothing) and more layers; `config` already counts them."""
+        for layer in layers:
+            self.layers.setdefault(layer.diff_id, layer)
+        under = self.image(below) if below else None
+        size = (under.size_bytes if under else 0) + sum(layer.size for layer in layers)
+        info = ImageInfo(
+            id=digest_of(config.to_json_bytes()), config=config, size_bytes=size, on_engine=False
+        )
+        self._images.setdefault(info.id, _Image(info=info, below=below))
+        return info
+
+    def compose(self, layers_of: str, config: ImageConfig, *, top: Blob | None = None) -> str:
+        """See `Engine`. Where all layers are known, so is the new image, and the engine gets nothing."""
+        below = config.diff_ids[:-1] if top else config.diff_ids
+        if not all(diff_id in self.layers for diff_id in below):
+            return self._engine.compose(self.on_engine(layers_of) if layers_of else "", config, top=top)
+        if top is None:
+            return self.stack(layers_of, config).id
+        packed = self._files.enter_context(gzip(top))
+        descriptor = Descriptor(media_type=OCI_LAYER_GZIP, digest=packed.digest, size=packed.size_bytes)
+        layer = KnownLayer(diff_id=top.digest, descriptor=descriptor, blob=packed, size_bytes=top.size_bytes)
+        return self.stack(layers_of, config, [layer]).id
+
+    def history(self, image: str) -> tuple[HistoryEntry, ...]:
+        """See `Engine`."""
+        known = self._images.get(image)
+        return known.info.config.history if known else self._engine.history(image)
+
+    def layer_sizes(self, image: str) -> list[int]:
+        """See `Engine`. Layers of a base image that was not pulled count as the registry stores them."""
+        known = self._images.get(image)
+        if known is None:
+            return self._engine.layer_sizes(image)
+        sizes = iter([self.layers[diff_id].size for diff_id in known.info.config.diff_ids])
+        return [0 if entry.empty_layer else next(sizes) for entry in known.info.config.history]
+
+    def tag(self, image: str, reference: str) -> None:
+        """See `Engine`. The engine learns of a reference of ours when it gets the image."""
+        if image not in self._images:
+            self._references.pop(reference, None)
+            self._engine.tag(image, reference)
+            return
+        self._references[reference] = image
+        if self._keep and not _is_ours(reference):
+            self._engine.tag(self.on_engine(image), reference)
+
+    def remove_image(self, reference: str) -> None:
+        """See `Engine`."""
+        self._references.pop(reference, None)
+        self._engine.remove_image(reference)
+
+    # -- what needs the engine ----------------------------------------------------------------------------
+
+    def create(self, spec: ContainerSpec) -> str:
+        """See `Engine`."""
+        return self._engine.create(replace(spec, image=self.on_engine(spec.image)))
+
+    def on_engine(self, image: str) -> str:
+        """The engine's id of an image, which is brought to it if need be. Raises EngineError, RegistryError."""
+        known = self._images.get(image)
+        if known is None:
+            return image
+        with self._bringing[image]:
+            if image not in self._brought:
+                self._brought[image] = self._bring(known)
+            return self._brought[image]
+
+    def _bring(self, image: _Image) -> str:
+        if image.pull:
+            return self._fetch(image.pull, image.info.config)
+        config = image.info.config
+        below = self.on_engine(image.below) if image.below else ""
+        under = self.image(below) if below else None
+        count = len(under.config.diff_ids) if under else 0
+        if count == len(config.diff_ids):
+            return self._hold(self._engine.compose(below, config))
+        for index in range(count, len(config.diff_ids)):
+            with self.layers[config.diff_ids[index]].unpacked() as tar:
+                below = self._hold(self._engine.compose(below, _cut(config, index + 1), top=tar))
+        return below
+
+    def _hold(self, image: str) -> str:
+        self._engine.tag(image, self._shelf())
+        return image
+
+    def _fetch(self, pull: _Pull, config: ImageConfig) -> str:
+        """A base image, exactly as it was when it was resolved."""
+        pinned = replace(pull.reference, tag=None, digest=pull.digest)
+        for reference in dict.fromkeys((str(pull.reference), str(pinned))):
+            image = self._engine.pull(
+                reference, platform=pull.platform, credential=pull.credential, progress=pull.progress
+            )
+            if image.config.diff_ids == config.diff_ids:
+                return image.id
+        raise RegistryError(f"pulled {pull.reference}, but its layers are not those of {pull.digest}")
+
+    # -- registries ---------------------------------------------------------------------------------------
+
+    def push(
+        self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]
+    ) -> str:
+        """See `Engine`. An image of known layers is put together in the registry, others the engine uploads."""
+        image = self._references.get(reference)
+        parsed = parse_reference(reference)
+        if image is not None:
+            try:
+                return self._assemble(image, parsed, progress)
+            except CacheBroken:
+                raise
+            except (
+                RegistryError
+            ):  # the engine may trust a registry that we do not, or reach one that we cannot
+                self._engine.tag(self.on_engine(image), reference)
+        digest = self._engine.push(reference, credential=credential, progress=progress)
+        pushed = self._engine.image(reference)
+        if pushed:
+            self.learn(parsed, digest, pushed.config)
+        return digest
+
+    def _assemble(self, image: str, reference: Reference, progress: Callable[[int, int | None], None]) -> str:
+        config = self._images[image].info.config
+        layers = [self.layers[diff_id] for diff_id in config.diff_ids]
+        repository = self._registries.repository(reference)
+        return push_image(repository, config, layers, tag=str(reference.tag), progress=progress)
+
+    def upload(self, image: ImageInfo, reference: Reference, credential: Credential | None) -> None:
+        """Let the engine push an image for the sake of its layers. Raises EngineError, RegistryError."""
+        name = str(reference)
+        self._engine.tag(self.on_engine(image.id), name)
+        try:
+            digest = self._engine.push(name, credential=credential, progress=lambda *_: None)
+        finally:
+            self._engine.remove_image(name)
+        self.learn(reference, digest, image.config)
+
+    def learn(self, reference: Reference, digest: str, config: ImageConfig) -> None:
+        """Note where the layers of an image are that was pushed. What cannot be told stays unknown."""
+        if reference.registry in self._silent:
+            return
+        repository = self._registries.repository(reference)
+        try:
+            found = _manifest_for(repository, digest or str(reference.tag), config.platform)
+        except BuilderError:
+            return
+        if found and len(found[0].layers) == len(config.diff_ids):
+            self._note_layers(config.diff_ids, found[0].layers, repository)
+
+
+def _manifest_for(
+    repository: Repository, tag_or_digest: str, platform: Platform
+) -> tuple[Manifest, str] | None:
+    """The manifest for a platform and its digest; None where there is none. Raises RegistryError."""
+    document, descriptor = repository.manifest(tag_or_digest)
+    if isinstance(document, Index):
+        fitting = next((entry for entry in document.manifests if entry.platform == platform), None)
+        if fitting is None:
+            return None
+        document, descriptor = repository.manifest(fitting.digest)
+    return None if isinstance(document, Index) else (document, descriptor.digest)
+
+
+def _config(repository: Repository, manifest: Manifest) -> ImageConfig:
+    """The config of an image, whose history counts the layers right. Raises RegistryError."""
+    data = repository.small_blob(manifest.config, _LARGEST_CONFIG)
+    try:
+        config = image_config_from_json(json.loads(data))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise RegistryError(f"the image config {manifest.config.digest} cannot be read: {error}") from error
+    if len(config.diff_ids) != len(manifest.layers):
+        raise RegistryError(f"the image config {manifest.config.digest} does not fit its manifest")
+    return replace(config, history=_counted(config.history, len(config.diff_ids)))
+
+
+def _counted(history: Sequence[HistoryEntry], layers: int) -> tuple[HistoryEntry, ...]:
+    """A history with as many entries that are not empty as there are layers."""
+    missing = layers - sum(not entry.empty_layer for entry in history)
+    if missing < 0:
+        raise RegistryError("an image's history has more layers than the image")
+    return (*(HistoryEntry(created_by="", created="") for _ in range(missing)), *history)
+
+
+def _cut(config: ImageConfig, count: int) -> ImageConfig:
+    """A config of only the first layers, for an image in between."""
+    if count == len(config.diff_ids):
+        return config
+    history: list[HistoryEntry] = []
+    left = count
+    for entry in config.history:
+        left -= not entry.empty_layer
+        if left < 0:
+            break
+        history.append(entry)
+    return replace(config, diff_ids=config.diff_ids[:count], history=tuple(history))
+
+
+def _is_ours(reference: str) -> bool:
+    return reference.startswith("incubator-")

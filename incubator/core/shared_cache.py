@@ -1,0 +1,258 @@
+"""Results of earlier builds in registries, shared by all who can read them.
+
+One small manifest a key, under the tag `<tag>-<key>` of a cache's reference: its layers are those that the key's
+group made, its annotations say what they stand on. Next to them what was asked about images, so that a COPY on
+cached layers needs none of them: see `facts`.
+
+What is read is only ever used if it continues exactly what is below, and blobs are checked by their digests. Whatever
+is missing or wrong costs time: it is told once, and made again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from incubator.core.assembly import ensure_layers, oci_descriptor, put_small_blob
+from incubator.core.facts import Facts, facts_from_json, files_id
+from incubator.core.known_layers import KnownLayer
+from incubator.core.lookup import find_credential
+from incubator.errors import BuilderError, RegistryError
+from incubator.events import WarningRaised
+from incubator.oci.digest import is_digest
+from incubator.oci.manifest import Manifest
+from incubator.oci.media_types import COMPRESSIONS, OCI_EMPTY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from incubator.core.engine import ImageInfo
+    from incubator.core.lazy import LazyEngine
+    from incubator.events import Listener
+    from incubator.oci.descriptor import Descriptor
+    from incubator.oci.reference import Reference
+    from incubator.registry.repository import Registries, Repository
+    from incubator.request import CacheSource, CacheTarget, Credential
+
+LAYER_TYPE = "application/vnd.incubator.cache.layer.v1"
+FACTS_TYPE = "application/vnd.incubator.cache.facts.v1"
+"""Artifact types of the two kinds of entries."""
+
+_FACTS_BLOB = "application/vnd.incubator.cache.facts.v1+gzip"
+_KEY, _BELOW, _DIFF_IDS, _SIZES = (
+    f"incubator.cache.{name}" for name in ("key", "below", "diff-ids", "sizes")
+)
+_LARGEST_FACTS = 16 << 20
+_WRITERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Result:
+    """What a key stands for: the layers of `image` that are not of `below`, both by diff IDs."""
+
+    key: str
+    below: tuple[str, ...]
+    image: ImageInfo
+    stage: int
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        return self.image.config.diff_ids[len(self.below) :]
+
+
+class SharedCache:
+    """Finds results in `sources`, and writes what a build came to into `targets`. For several threads."""
+
+    def __init__(
+        self,
+        engine: LazyEngine,
+        registries: Registries,
+        *,
+        sources: Sequence[CacheSource],
+        targets: Sequence[CacheTarget],
+        credentials: Sequence[Credential],
+        emit: Listener,
+    ) -> None:
+        self.engine = engine
+        self._registries = registries
+        self._sources = [source.reference for source in sources]
+        self._targets = targets
+        self._credentials = credentials
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._broken: set[Reference] = set()
+        self._found: set[tuple[Reference, str]] = set()
+        self._results: dict[str, _Result] = {}
+
+    @property
+    def writes(self) -> bool:
+        """Whether what this build comes to is kept."""
+        return bool(self._targets)
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def find(self, key: str, below: Sequence[str]) -> tuple[KnownLayer, ...] | None:
+        """The layers that `key` stands for on top of layers `below`; None where no source has them."""
+        for source in self._sources:
+            repository = self._registries.repository(source)
+            entry = self._entry(source, key, LAYER_TYPE)
+            layers = entry and _layers(entry, key, files_id(below), repository)
+            if layers and all(self._has(source, layer.descriptor) for layer in layers):
+                self._found.add((source, key))
+                return layers
+        return None
+
+    def facts(self, name: str) -> Facts | None:
+        """What an earlier build has learnt about an image, by `files_id`."""
+        for source in self._sources:
+            entry = self._entry(source, name, FACTS_TYPE)
+            if entry is None or len(entry.layers) != 1:
+                continue
+            try:
+                data = self._registries.repository(source).small_blob(entry.layers[0], _LARGEST_FACTS)
+                return facts_from_json(json.loads(_unpacked(data)))
+            except RegistryError as error:
+                self._warn_of(source, error)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError, zlib.error, OSError):
+                self._warn_of(source, RegistryError("an entry cannot be read"))
+        return None
+
+    def _entry(self, cache: Reference, name: str, kind: str) -> Manifest | None:
+        if cache in self._broken:
+            return None
+        try:
+            document, _ = self._registries.repository(cache).manifest(_tag(cache, name))
+        except RegistryError as error:
+            if error.status != 404:
+                self._warn_of(cache, error)
+            return None
+        fits = isinstance(document, Manifest) and document.artifact_type == kind
+        return document if fits and isinstance(document, Manifest) else None
+
+    def _has(self, cache: Reference, descriptor: Descriptor) -> bool:
+        try:
+            return self._registries.repository(cache).has_blob(descriptor.digest)
+        except RegistryError as error:
+            self._warn_of(cache, error)
+            return False
+
+    def _warn_of(self, cache: Reference, error: BuilderError) -> None:
+        """Tell once what is wrong with a cache, and use it no more."""
+        with self._lock:
+            first = cache not in self._broken
+            self._broken.add(cache)
+        if first:
+            self._emit(WarningRaised(message=f"the cache {cache} is not used: {error.message}"))
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def note(self, key: str, below: Sequence[str], image: ImageInfo, stage: int) -> None:
+        """Remember what a key stands for, to be written at the end."""
+        if self._targets:
+            self._results[key] = _Result(key=key, below=tuple(below), image=image, stage=stage)
+
+    def export(self, *, stages: Iterable[int], facts: Mapping[str, Facts]) -> None:
+        """Write all results into each target, those of `stages` alone where its mode is `min`.
+
+        A target that cannot be written costs the next build time, and this one nothing: it is warned of.
+        """
+        for target in self._targets:
+            wanted = [
+                result
+                for result in self._results.values()
+                if result.made
+                and (target.mode == "max" or result.stage in stages)
+                and (target.reference, result.key) not in self._found
+            ]
+            try:
+                self._export(target.reference, wanted, facts)
+            except BuilderError as error:
+                self._emit(
+                    WarningRaised(message=f"the cache {target.reference} is not written: {error.message}")
+                )
+
+    def _export(
+        self,
+        cache: Reference,
+        results: Sequence[_Result],
+        facts: Mapping[str, Facts],
+    ) -> None:
+        repository = self._registries.repository(cache)
+        # The engine uploads what nobody else can: the images with the most layers first, which have others' too.
+        for result in sorted(results, key=lambda result: -len(result.image.config.diff_ids)):
+            if any(diff_id not in self.engine.layers for diff_id in result.made):
+                self.engine.upload(
+                    result.image,
+                    replace(cache, tag=f"{cache.tag}-image"),
+                    find_credential(cache, self._credentials),
+                )
+        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="incubator-cache") as pool:
+            writes = [pool.submit(self._write, repository, cache, result) for result in results]
+            writes += [
+                pool.submit(self._write_facts, repository, _tag(cache, name), known)
+                for name, known in facts.items()
+            ]
+        for write in writes:
+            write.result()
+
+    def _write(self, repository: Repository, cache: Reference, result: _Result) -> None:
+        layers = [self.engine.layers[name] for name in result.made if name in self.engine.layers]
+        if len(layers) < len(result.made):
+            raise RegistryError("the engine does not tell where it has uploaded a layer to")
+        ensure_layers(repository, layers, lambda *_: None)
+        annotations = {
+            _KEY: result.key,
+            _BELOW: files_id(result.below),
+            _DIFF_IDS: " ".join(result.made),
+            _SIZES: " ".join(str(layer.size) for layer in layers),
+        }
+        entry = Manifest(
+            artifact_type=LAYER_TYPE,
+            config=put_small_blob(repository, b"{}", OCI_EMPTY),
+            layers=tuple(oci_descriptor(layer.descriptor) for layer in layers),
+            annotations=tuple(sorted(annotations.items())),
+        )
+        repository.put_manifest(entry, tag_or_digest=_tag(cache, result.key))
+
+    def _write_facts(self, repository: Repository, tag: str, facts: Facts) -> None:
+        data = gzip.compress(json.dumps(facts.to_json(), separators=(",", ":")).encode(), mtime=0)
+        entry = Manifest(
+            artifact_type=FACTS_TYPE,
+            config=put_small_blob(repository, b"{}", OCI_EMPTY),
+            layers=(put_small_blob(repository, data, _FACTS_BLOB),),
+        )
+        repository.put_manifest(entry, tag_or_digest=tag)
+
+
+def _tag(cache: Reference, name: str) -> str:
+    return f"{cache.tag}-{name}"
+
+
+def _layers(entry: Manifest, key: str, below: str, home: Repository) -> tuple[KnownLayer, ...] | None:
+    """The layers of an entry; None where it is for something else, or is not as we write them."""
+    said = dict(entry.annotations)
+    if (said.get(_KEY), said.get(_BELOW)) != (key, below):
+        return None
+    diff_ids, sizes = said.get(_DIFF_IDS, "").split(), said.get(_SIZES, "").split()
+    kinds = {COMPRESSIONS.get(layer.media_type) for layer in entry.layers}
+    if not len(diff_ids) == len(sizes) == len(entry.layers) or not kinds <= {"none", "gzip"}:
+        return None
+    if not all(size.isascii() and size.isdecimal() for size in sizes) or not all(map(is_digest, diff_ids)):
+        return None
+    return tuple(
+        KnownLayer(diff_id=diff_id, descriptor=descriptor, home=home, size_bytes=int(size), cached=True)
+        for diff_id, descriptor, size in zip(diff_ids, entry.layers, sizes, strict=True)
+    )
+
+
+def _unpacked(data: bytes) -> bytes:
+    unpacker = zlib.decompressobj(31)
+    text = unpacker.decompress(data, _LARGEST_FACTS)
+    if not unpacker.eof:
+        raise ValueError("an entry that is too large, or cut off")
+    return text
