@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from incubator.cache_options import parse_cache_from, parse_cache_to, read_caches
 from incubator.core.constants import APP_NAME
 from incubator.core.output import ERROR_SUBTITLE
 from incubator.errors import BuilderError
@@ -73,6 +74,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     ssh: Mapping[str, str] | None = None,
     allow: Sequence[str] = (),
     build_contexts: Mapping[str, str | os.PathLike[str]] | None = None,
+    cache_from: str | Sequence[str] = (),
+    cache_to: str | Sequence[str] = (),
     emit: Listener | None = None,
 ) -> ResultImage:
     """Build an image; what it is, how its layers came about and what each instruction printed.
@@ -119,6 +122,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         allow: what the Dockerfile may ask for beyond the usual: `network.host`, `security.insecure`.
         build_contexts: more contexts by name, for FROM and `--from`: folders, `docker-image://REFERENCE`, or URLs of
             git repositories and tars.
+        cache_from: registries that may have results of earlier builds, `type=registry,ref=REFERENCE`.
+        cache_to: registries that results are kept in, `type=registry,ref=REFERENCE[,mode=min|max]`.
         emit: listener that takes every event of the build.
 
     Raises:
@@ -165,6 +170,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
             source_date_epoch=source_date_epoch,
             contexts={name: os.fspath(value) for name, value in (build_contexts or {}).items()},
             access=_access(secrets or {}, ssh or {}, allow, faults),
+            cache_from=read_caches(cache_from, parse_cache_from, faults),
+            cache_to=read_caches(cache_to, parse_cache_to, faults),
             faults=faults,
         )
     except BuilderError as error:

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from incubator.errors import InputError
 from incubator.faults import Faults, did_you_mean
+from incubator.neighbours import FALSE, TRUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from incubator.neighbours import Refused
-
-_TRUE = ("1", "t", "T", "TRUE", "true", "True")
-_FALSE = ("0", "f", "F", "FALSE", "false", "False")
-"""Go's spellings of booleans, which docker's flags take."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -35,7 +32,7 @@ class ArgumentParser(argparse.ArgumentParser):
         long = next(name for name in names if name.startswith("--"))
         dest = long[2:].replace("-", "_")
         group.add_argument(*names, dest=dest, action="store_const", const=True, help=help)
-        for words, value in ((_TRUE, True), (_FALSE, False)):
+        for words, value in ((TRUE, True), (FALSE, False)):
             spelt = [f"{long}={word}" for word in words]
             group.add_argument(*spelt, dest=dest, action="store_const", const=value, help=argparse.SUPPRESS)
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TRUE = ("1", "t", "T", "TRUE", "true", "True")
+FALSE = ("0", "f", "F", "FALSE", "false", "False")
+"""Go's spellings of booleans, which docker's options take."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
@@ -25,9 +29,6 @@ _ATTESTATION = Refused(
 _BUILDER = Refused(
     instead="leave it out: the engine that DOCKER_HOST names does the work, no builder is set up"
 )
-_CACHE = Refused(
-    instead="leave it out: results are kept on the engine and found by themselves; volumes keep folders between jobs"
-)
 _OUTPUT = Refused(
     instead="push sends the image to a registry, and docker save or docker cp take it from the engine"
 )
@@ -35,8 +36,6 @@ OPTIONS = {
     "--annotation": _ANNOTATIONS,
     "--attest": _ATTESTATION,
     "--builder": _BUILDER,
-    "--cache-from": _CACHE,
-    "--cache-to": _CACHE,
     "--isolation": Refused(instead="leave it out: it is about containers of Windows", harmless=("default",)),
     "--output": _OUTPUT,
     "--policy": Refused(instead="check Dockerfiles with incubator lint, before the build"),
@@ -59,8 +58,6 @@ INPUTS = {
     "annotations": _ANNOTATIONS,
     "attests": _ATTESTATION,
     "builder": _BUILDER,
-    "cache-from": _CACHE,
-    "cache-to": _CACHE,
     "call": Refused(instead="use incubator lint or incubator plan in a step of its own", harmless=("build",)),
     "github-token": Refused(instead="give it to actions/checkout as its token: the checkout is the context"),
     "outputs": _OUTPUT,
@@ -78,6 +75,8 @@ BUILD_PUSH_ACTION = (
 """All inputs of docker/build-push-action."""
 
 DIFFERENT = {
+    "cache-from": "of type `registry`",
+    "cache-to": "of type `registry`",
     "context": "the checkout where it is left out, and not the repository's URL",
     "platforms": "one only",
 }

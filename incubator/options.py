@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from incubator.core.volume import Volume
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
-    from incubator.request import Credential, ExtraHost, LayerSplits
+    from incubator.request import CacheSource, CacheTarget, Credential, ExtraHost, LayerSplits
     from incubator.sources import Place
 
 T = TypeVar("T")
@@ -136,6 +136,8 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     source_date_epoch: str | int | None = None,
     access: Access | None = None,
     contexts: Mapping[str, str] | None = None,
+    cache_from: Sequence[CacheSource] = (),
+    cache_to: Sequence[CacheTarget] = (),
     faults: Faults | None = None,
 ) -> BuildRequest:
     """The request that options mean. `place` says where context and Dockerfile are.
@@ -209,6 +211,8 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         ssh=access.ssh,
         allow=access.allow,
         contexts=named,
+        cache_from=tuple(cache_from),
+        cache_to=tuple(cache_to),
         source_date_epoch=epoch,
     )
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from incubator.cache_options import parse_cache_from, parse_cache_to
 from incubator.ci.lists import Entry, parse_list
 from incubator.ci.raw import RawValue, read_raw
 from incubator.ci.spec import InputSpec, input_specs
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from incubator.ci.tags import TagLanguage
     from incubator.core.volume import Volume
     from incubator.faults import Faults
-    from incubator.request import LayerSplits, Right, Secret
+    from incubator.request import CacheSource, CacheTarget, LayerSplits, Right, Secret
 
 T = TypeVar("T")
 
@@ -85,6 +86,8 @@ class PipelineInputs:
     pull: bool | None = None
     no_cache: bool | None = None
     no_cache_filters: tuple[str, ...] = ()
+    cache_from: tuple[CacheSource, ...] = ()
+    cache_to: tuple[CacheTarget, ...] = ()
     platforms: tuple[str, ...] = ()
     layers: LayerSplits | None = None
     squash: bool | None = None
@@ -169,6 +172,8 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         pull=reader.boolean("pull"),
         no_cache=reader.boolean("no-cache"),
         no_cache_filters=reader.entries("no-cache-filters"),
+        cache_from=tuple(dict.fromkeys(reader.each("cache-from", parse_cache_from))),
+        cache_to=tuple(dict.fromkeys(reader.each("cache-to", parse_cache_to))),
         platforms=reader.entries("platforms"),
         layers=reader.parsed("layers", parse_layer_splits),
         squash=reader.boolean("squash"),

@@ -59,6 +59,8 @@ def make_pipeline_request(
         source_date_epoch=around.environ.get("SOURCE_DATE_EPOCH") or None,
         access=inputs.access,
         contexts=inputs.build_contexts,
+        cache_from=inputs.cache_from,
+        cache_to=inputs.cache_to,
         faults=faults,
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from incubator.api import run_request
+from incubator.cache_options import parse_cache_from, parse_cache_to, read_caches
 from incubator.commands.build_options import check_progress, make_parser, read_values
 from incubator.console import make_console
 from incubator.console.jsonl import JsonConsole
@@ -82,6 +83,8 @@ def read_request(
         load=arguments.load is not False,
         source_date_epoch=os.environ.get("SOURCE_DATE_EPOCH") or None,
         contexts=read_pairs(arguments.build_context, faults),
+        cache_from=read_caches(arguments.cache_from, parse_cache_from, faults),
+        cache_to=read_caches(arguments.cache_to, parse_cache_to, faults),
         access=read_access(
             secrets=[partial(parse_secret, text, os.environ, Path.cwd()) for text in arguments.secret],
             ssh=[partial(parse_ssh, text, os.environ) for text in arguments.ssh],

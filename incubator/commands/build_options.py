@@ -93,6 +93,18 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
     parser.add_switch(reuse, "--pull", help="always ask the registry for newer base images")
     parser.add_switch(reuse, "--no-cache", help="use no earlier results")
     _add_list(reuse, "--no-cache-filter", metavar="STAGE", help="use no earlier results for a stage")
+    _add_list(
+        reuse,
+        "--cache-from",
+        metavar="type=registry,ref=NAME",
+        help="registry that may have results of earlier builds",
+    )
+    _add_list(
+        reuse,
+        "--cache-to",
+        metavar="type=registry,ref=NAME[,mode=max]",
+        help="registry to keep results in; mode=max: those of all stages",
+    )
 
     result = parser.add_argument_group("result")
     parser.add_switch(result, "--push", help="push all tags")

@@ -12,6 +12,7 @@ import pytest
 from incubator import api
 from incubator.core.constants import APP_NAME
 from incubator.errors import EngineUnreachable, InputErrors
+from incubator.request import BuildRequest
 
 
 def test_the_signature_is_the_contract() -> None:
@@ -71,6 +72,10 @@ def test_names_that_stay(module: str, name: str) -> None:
         ({"path": ".", "context_file_limit": -1}, ["context_file_limit: expected at least 0"]),
         ({"path": ".", "platform": "vax"}, ["invalid platform 'vax'"]),
         ({"path": ".", "push": True}, ["nothing to push"]),
+        (
+            {"path": ".", "cache_from": ["type=s3", "A"], "cache_to": "type=registry"},
+            ["cache source of type s3", "cache source: invalid reference 'A'", "cache target: it has no ref"],
+        ),
         ({"path": ".", "source_date_epoch": -1}, ["invalid SOURCE_DATE_EPOCH '-1'"]),
     ],
 )
@@ -111,3 +116,27 @@ def test_an_engine_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monk
     assert caplog.records[0].getMessage().startswith("######> Build failed:\nno container engine answers")
     del caught
     gc.collect()
+
+
+def test_caches_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    made: list[BuildRequest] = []
+
+    def run(request: BuildRequest, **_: Any) -> None:
+        request.context.close()
+        made.append(request)
+
+    monkeypatch.setattr(api, "run_request", run)
+    api.build(
+        tmp_path,
+        cache_from=["type=registry,ref=ghcr.io/acme/web:cache", "acme/web"],
+        cache_to="type=registry,ref=ghcr.io/acme/web:cache,mode=max",
+    )
+    [request] = made
+    assert [str(source.reference) for source in request.cache_from] == [
+        "ghcr.io/acme/web:cache",
+        "acme/web:latest",
+    ]
+    assert [(str(target.reference), target.mode) for target in request.cache_to] == [
+        ("ghcr.io/acme/web:cache", "max")
+    ]

@@ -117,7 +117,8 @@ def test_help(run: Any) -> None:
     outcome = run("build", "--help")
     assert outcome.code == 0
     assert "--split-layer" in outcome.out
-    assert "--cache-from" not in outcome.out
+    assert "--cache-to" in outcome.out
+    assert "--provenance" not in outcome.out
     assert run("version", "-h").code == 0
 
 
@@ -144,6 +145,10 @@ def test_help(run: Any) -> None:
             ["--split-layer and --layers and --squash"],
         ),
         (["build", ".", "--layers", "3,x"], ["invalid layer split 'x'"]),
+        (
+            ["build", ".", "--cache-from=type=gha", "--cache-to=type=registry,ref=x:c,mode=mux"],
+            ["cache source of type gha is not supported", "cache target 'x:c': there is no mode 'mux'"],
+        ),
         (["build", ".", "-s", "-1"], ["invalid layer split '-1'"]),
         (["build", ".", "-v", "/a"], ["invalid volume '/a'"]),
         (["build", ".", "-m", "lots"], ["memory", "'lots'"]),
@@ -253,7 +258,7 @@ def test_bad_input_of_cache(run: Any, arguments: list[str], words: list[str]) ->
 
 
 def test_all_faults_of_a_command_line_come_together(run: Any) -> None:
-    outcome = run("build", "--cache-from", "x", "--lable", "a", "--output=y", ".")
+    outcome = run("build", "--builder", "x", "--lable", "a", "--output=y", ".")
     assert outcome.err.count("error: ") == 3
     outcome = run(
         "build", "-t", "A", "-m", "1", "--label", "=", "--layers", "x", "-v", "x", "-f", "nope", "."
@@ -270,6 +275,8 @@ def test_every_option_arrives(run: Any, requests: list[BuildRequest], folder: Pa
         "--platform", "linux/arm64", "--pull", "--no-cache", "--network", "none", "--rm=false", "--force-rm=0",
         "--push", "--load=false", "-m", "1g", "--memory-swap", "-1", "-c", "7", "--cpuset-cpus", "0,1", "-s", "3",
         "--split-layer=1", "-v", "./x:/y:ro", "-v", "cache:/z",
+        "--cache-from", "a:c", "--cache-from=type=registry,ref=ghcr.io/b:d",
+        "--cache-to", "type=registry,ref=a:c,mode=max",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     [made] = requests
@@ -292,6 +299,8 @@ def test_every_option_arrives(run: Any, requests: list[BuildRequest], folder: Pa
     assert made.layers == (1, 3)
     assert list(map(str, made.volumes)) == [f"{folder}/x:/y:ro", "cache:/z:rw"]
     assert made.source_date_epoch == 11
+    assert [str(source.reference) for source in made.cache_from] == ["a:c", "ghcr.io/b:d"]
+    assert [(str(target.reference), target.mode) for target in made.cache_to] == [("a:c", "max")]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 import tempfile
 from dataclasses import fields
@@ -414,3 +415,26 @@ def test_options_of_containers() -> None:
     assert "input ulimit: invalid ulimit 'nofile'" in limit
     assert "input cgroup-parent: invalid cgroup parent '..'" in cgroup
     assert "input cpu-quota: '1': out of range\nhint: it is a whole number of microseconds" in quota
+
+
+@pytest.mark.parametrize("ci", ["github", "plain", "gitlab"])
+def test_caches_keep_their_commas(ci: Ci) -> None:
+    entries = ["type=registry,ref=ghcr.io/acme/web:cache,mode=max", "acme/web:other"]
+    text = "component:" + json.dumps(entries) if ci == "gitlab" else "\n".join(entries)
+    inputs = read(ci, cache_to=text)
+    assert [(str(target.reference), target.mode) for target in inputs.cache_to] == [
+        ("ghcr.io/acme/web:cache", "max"),
+        ("acme/web:other", "min"),
+    ]
+    assert inputs.cache_from == ()
+
+
+def test_faults_of_caches_come_together() -> None:
+    [github, digest, mode] = faults(
+        cache_from=f"type=gha,scope=main\nacme/web@sha256:{'0' * 64}",
+        cache_to="type=registry,ref=acme/web:c,mdoe=max",
+    )
+    assert "input cache-from: cache source of type gha is not supported" in github
+    assert "input cache-from: cache source 'acme/web@sha256:" in digest
+    assert "input cache-to: cache target 'acme/web:c': there is no attribute 'mdoe'" in mode
+    assert "did you mean mode?" in mode

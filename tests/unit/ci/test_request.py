@@ -86,6 +86,8 @@ def test_inputs_become_the_request(workspace: Path) -> None:
         add_hosts="a=::1",
         network="none",
         no_cache_filters="app",
+        cache_from="type=registry,ref=ghcr.io/acme/web:cache\nacme/web:main\nacme/web:main",
+        cache_to="type=registry,ref=ghcr.io/acme/web:cache,mode=max",
         platforms="linux/arm64",
         registry="localhost:5000",
         username="bot",
@@ -120,6 +122,13 @@ def test_inputs_become_the_request(workspace: Path) -> None:
     )
     assert (request.network, request.add_hosts) == ("none", (ExtraHost(name="a", address="::1"),))
     assert (request.security_opts, request.no_cache_filters) == (("label=disable",), ("app",))
+    assert [str(source.reference) for source in request.cache_from] == [
+        "ghcr.io/acme/web:cache",
+        "acme/web:main",
+    ]
+    assert [(str(target.reference), target.mode) for target in request.cache_to] == [
+        ("ghcr.io/acme/web:cache", "max")
+    ]
     assert str(request.platform) == "linux/arm64"
     assert [login.registry for login in request.credentials] == ["localhost:5000"]
     assert request.source_date_epoch == 1700000000

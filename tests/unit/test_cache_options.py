@@ -1,0 +1,160 @@
+"""Caches as options name them."""
+
+from __future__ import annotations
+
+import pytest
+
+from incubator.cache_options import LONGEST_TAG, parse_cache_from, parse_cache_to, read_caches
+from incubator.errors import InputError
+from incubator.faults import Faults
+from incubator.oci.reference import parse_reference
+from incubator.request import CacheSource, CacheTarget
+
+REF = "type=registry,ref=ghcr.io/acme/web:cache"
+DIGEST = f"sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        (REF, "ghcr.io/acme/web:cache"),
+        ("ghcr.io/acme/web:cache", "ghcr.io/acme/web:cache"),
+        (" localhost:5000/web ", "localhost:5000/web:latest"),
+        ("ref=web,type=registry", "web:latest"),
+        ("TYPE=registry, Ref = web:x", "web:x"),
+        ('type=registry,"ref=web:x"', "web:x"),
+        (f"type=registry,ref=web:{'t' * LONGEST_TAG}", f"web:{'t' * LONGEST_TAG}"),
+        (f"{REF},registry.insecure=false", "ghcr.io/acme/web:cache"),
+    ],
+)
+def test_both_take(text: str, reference: str) -> None:
+    assert parse_cache_from(text) == CacheSource(reference=parse_reference(reference))
+    assert parse_cache_to(text) == CacheTarget(reference=parse_reference(reference), mode="min")
+
+
+def test_the_longest_tag_leaves_room_for_that_of_an_entry() -> None:
+    tag = "t" * LONGEST_TAG
+    assert parse_reference(f"web:{tag}-{'0' * 64}").tag == f"{tag}-{'0' * 64}"
+    with pytest.raises(InputError, match="is not a tag"):
+        parse_reference(f"web:{tag}t-{'0' * 64}")
+
+
+@pytest.mark.parametrize(("attributes", "mode"), [("", "min"), (",mode=min", "min"), (",MODE=max", "max")])
+def test_modes(attributes: str, mode: str) -> None:
+    assert parse_cache_to(REF + attributes).mode == mode
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        "oci-mediatypes=true", "image-manifest=true", "image-manifest=1", "compression=gzip",
+        "force-compression=false", "ignore-error=true", "registry.insecure=0",
+    ],
+)  # fmt: skip
+def test_what_asks_for_nothing_else_is_taken(attribute: str) -> None:
+    assert parse_cache_to(f"{REF},mode=max,{attribute}") == parse_cache_to(f"{REF},mode=max")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "hint"),
+    [
+        ("oci-mediatypes=false", "OCI's media types"),
+        ("image-manifest=false", "not an index"),
+        ("compression=zstd", "with gzip"),
+        ("compression=estargz", "with gzip"),
+        ("compression-level=9", "as the engine compresses them"),
+        ("force-compression=true", "as the engine compresses them"),
+        ("ignore-error=false", "a warning and fails no build"),
+        ("ignore-error=", "a warning and fails no build"),
+        ("registry.insecure=true", "localhost:5000"),
+    ],
+)
+def test_what_would_make_a_difference_is_refused(attribute: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_cache_to(f"{REF},{attribute}")
+    assert caught.value.message == f"cache target 'ghcr.io/acme/web:cache': {attribute} is not supported"
+    assert hint in str(caught.value.hint)
+    assert str(caught.value.hint).startswith("leave it out: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("", "invalid WHAT: it is empty", "type=registry,ref="),
+        (" , ", "invalid WHAT: it is empty", "type=registry,ref="),
+        ("a,b", "invalid WHAT: it has 2 references", "an entry of its own"),
+        ("ref=web", "invalid WHAT: it has no type", "type=registry,ref="),
+        ("type=registry", "invalid WHAT: it has no ref", "$CI_REGISTRY_IMAGE:cache"),
+        ("type=registry,ref=", "invalid WHAT: it has no ref", "ghcr.io/acme/web:cache"),
+        ("type=regestry,ref=web", "invalid WHAT: there is no type 'regestry'", "did you mean registry?"),
+        ("type=disk", "invalid WHAT: there is no type 'disk'", "type=registry,ref="),
+        ("type=gha,scope=x", "WHAT of type gha is not supported", "GitHub's service"),
+        ("type=inline", "WHAT of type inline is not supported", "type=registry,ref="),
+        ("type=local,dest=/x", "WHAT of type local is not supported", "the engine keeps results by itself"),
+        ("type=azblob,name=x", "WHAT of type azblob is not supported", "type=registry,ref="),
+        ("type=registry,ref=a,ref=b", "invalid WHAT: ref is given twice", None),
+        ("type=registry,ref=a,max", "invalid WHAT: 'max' has no value", "type=registry,ref="),
+        ("type=registry,reff=a", "invalid WHAT: it has no ref", "type=registry,ref="),
+        ("type=registry,ref=a,scope=b", "WHAT 'a:latest': there is no attribute 'scope'", "attributes are type, ref"),
+        ("type=registry,ref=a,tipe=b", "WHAT 'a:latest': there is no attribute 'tipe'", "did you mean type?"),
+        ("type=registry,ref=A", "WHAT: invalid reference 'A': 'library/A' is not a repository name", "lower case"),
+        ("A", "WHAT: invalid reference 'A': 'library/A' is not a repository name", "lower case"),
+        (f"a@{DIGEST}", f"WHAT 'a@{DIGEST}': a cache cannot be a digest", "name a tag"),
+        (f"a:b@{DIGEST}", f"WHAT 'a:b@{DIGEST}': a cache cannot be a digest", "name a tag"),
+        (f"a:{'t' * 64}", f"WHAT 'a:{'t' * 64}': its tag is longer than 63 characters", "65 characters more"),
+        ('type=registry,"ref=a', "invalid WHAT: its quotes or lines are not those of one record of CSV", None),
+        ("a\nb", "invalid WHAT: its quotes or lines are not those of one record of CSV", None),
+    ],
+)  # fmt: skip
+def test_faults_of_both(text: str, message: str, hint: str | None) -> None:
+    for parse, what in ((parse_cache_from, "cache source"), (parse_cache_to, "cache target")):
+        with pytest.raises(InputError) as caught:
+            parse(text)
+        assert caught.value.message == message.replace("WHAT", what)
+        assert (hint or "") in (caught.value.hint or "")
+
+
+def test_a_mode_that_is_none() -> None:
+    with pytest.raises(InputError, match="cache target 'web:x': there is no mode 'maxx'") as caught:
+        parse_cache_to("type=registry,ref=web:x,mode=maxx")
+    assert caught.value.hint == "did you mean max?"
+    with pytest.raises(InputError) as caught:
+        parse_cache_to("type=registry,ref=web:x,mode=")
+    assert "those of all stages" in str(caught.value.hint)
+
+
+def test_sources_have_no_attributes_of_targets() -> None:
+    with pytest.raises(InputError) as caught:
+        parse_cache_from(f"{REF},mode=max")
+    assert caught.value.message == "cache source 'ghcr.io/acme/web:cache': mode=max is not supported"
+    assert "cache-to says what is kept" in str(caught.value.hint)
+    with pytest.raises(InputError, match="there is no attribute 'compression'"):
+        parse_cache_from(f"{REF},compression=gzip")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "type=s3,bucket=b,access_key_id=i,secret_access_key=hunter2",
+        "type=registry,ref=web,secret_access_key=hunter2",
+        "type=registry,ref=web,token=hunter2,token=hunter2",
+        "bot:hunter2@ghcr.io/acme/web",
+        "type=registry,ref=bot:hunter2@ghcr.io/acme/web",
+        "bot:hunter2@ghcr.io/acme/web,other",
+    ],
+)
+def test_logins_are_in_no_message(text: str) -> None:
+    for parse in (parse_cache_from, parse_cache_to):
+        with pytest.raises(InputError) as caught:
+            parse(text)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_lists_gather_faults_and_hold_each_entry_once() -> None:
+    faults = Faults()
+    found = read_caches(["a", "type=gha", REF, "a:latest", "B"], parse_cache_from, faults)
+    assert [str(source.reference) for source in found] == ["a:latest", "ghcr.io/acme/web:cache"]
+    assert len(faults.errors) == 2
+    assert read_caches("a,b", parse_cache_from, faults) == ()
+    assert read_caches(REF, parse_cache_to, faults) == (parse_cache_to(REF),)
+    assert read_caches((), parse_cache_to, faults) == ()
