@@ -61,6 +61,13 @@ class BaseResolved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageSkipped(Event):
+    """A stage is not made, though something of it is not kept: all that reads it is."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted(Event):
     """A step begins."""
 

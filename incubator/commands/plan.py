@@ -72,7 +72,12 @@ def plan_json(request: BuildRequest, stages: Sequence[StagePreview]) -> dict[str
         "version": VERSION,
         "dockerfile": request.dockerfile.name,
         "stages": [
-            {"name": stage.name, "base": stage.base, "layers": [_layer_json(layer) for layer in stage.layers]}
+            {
+                "name": stage.name,
+                "base": stage.base,
+                "needed": stage.needed,
+                "layers": [_layer_json(layer) for layer in stage.layers],
+            }
             for stage in stages
         ],
     }
@@ -92,9 +97,10 @@ def _layer_json(layer: LayerPreview) -> dict[str, Any]:
 
 def table_lines(stages: Sequence[StagePreview]) -> Iterator[str]:
     """One line an instruction; that of a layer's first one says what would be done, and why."""
-    states = [layer.state for stage in stages for layer in stage.layers]
+    states = [layer.state for stage in stages if stage.needed for layer in stage.layers]
     for stage in stages:
-        yield f"{stage.name}: from {stage.base}"
+        skipped = "" if stage.needed else "  # not made: all that reads it is kept"
+        yield f"{stage.name}: from {stage.base}{skipped}"
         for layer in stage.layers:
             for position, step in enumerate(layer.steps):
                 word = _WORDS[layer.state] if position == 0 else ""

@@ -21,6 +21,7 @@ from incubator.events import (
     ImagePushed,
     ImageTagged,
     LayerCommitted,
+    StageSkipped,
     StepFinished,
     StepOutput,
     StepStarted,
@@ -151,6 +152,8 @@ def describe(event: Event) -> str | None:
             )
         case BaseResolved():
             text = f"base {event.reference}: {short_digest(event.image_id)}, {_whence(event)}"
+        case StageSkipped():
+            text = f"stage {event.stage}: not made, all that reads it is kept from earlier builds"
         case LayerCommitted():
             name = f"{short_digest(event.diff_id)} " if event.diff_id else ""
             took = "CACHED" if event.cached else f"in {show_duration(event.duration_s)}"

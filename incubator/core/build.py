@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from incubator.core.assemble import Clock, assemble
 from incubator.core.caching import EngineCache
 from incubator.core.checks import BuildChecks
 from incubator.core.copying import Copier, SourceFiles
+from incubator.core.earlier import EarlierResults
 from incubator.core.facts import FactBook
 from incubator.core.group_keys import GroupKeys
 from incubator.core.halt import Halt
@@ -32,11 +34,11 @@ from incubator.core.records import Records
 from incubator.core.result import CommandLog, LayerResult, ResultImage
 from incubator.core.schedule import Schedule
 from incubator.core.shared_cache import SharedCache
-from incubator.core.stages import EarlierResults, StageExecutor
+from incubator.core.stages import StageExecutor
 from incubator.core.step_log import Logs
 from incubator.dockerfile import parse
-from incubator.errors import BuilderError, InputError, InputErrors
-from incubator.events import BuildFailed, BuildStarted, ImageBuilt, WarningRaised, one_at_a_time
+from incubator.errors import BuilderError, EngineError, InputError, InputErrors
+from incubator.events import BuildFailed, BuildStarted, ImageBuilt, StageSkipped, WarningRaised, one_at_a_time
 from incubator.oci.image_config import digest_of
 from incubator.registry.credentials import Credentials
 from incubator.registry.patience import Patience
@@ -155,14 +157,7 @@ class Builder:
                 check=lambda: None,
             ) as sources,
         ):
-            previewer = Previewer(
-                plan,
-                engine=self._engine,
-                cache=self._cache,
-                keys=self._keys(sources),
-                anew=self._anew(plan),
-            )
-            return previewer.preview()
+            return Previewer(plan, engine=self._engine, earlier=self._earlier(plan, sources)).preview()
 
     def plan(self, *, fetch: bool = True) -> Plan:
         """What `build` would do. Base images the engine lacks are fetched if wanted, nothing else is changed."""
@@ -222,7 +217,16 @@ class Builder:
             image = self._finish(plan, results, begin)
             if shared:
                 shared.export(stages=chain_of(plan, plan.target), facts=facts.learnt())
+            self._settle()
             return image
+
+    def _settle(self) -> None:
+        """Let the engine keep what was made without it. One that does not costs the next build time, and no image."""
+        if isinstance(self._engine, LazyEngine):
+            try:
+                self._engine.settle()
+            except EngineError as error:
+                self._emit(WarningRaised(message=f"not all is kept for later builds: {error.message}"))
 
     def _share(
         self, stack: ExitStack, workshop: Workshop, cache_from: Sequence[CacheSource]
@@ -276,7 +280,9 @@ class Builder:
                 facts=facts,
             ) as sources,
         ):
-            executor = self._executor(plan, workshop, halt, sources, shared)
+            earlier = self._earlier(plan, sources, shared)
+            plan, earlier = self._without_unneeded(plan, earlier)
+            executor = self._executor(plan, workshop, halt, sources, earlier)
             schedule = Schedule(
                 dependencies(plan), executor.execute, parallelism=request.max_parallelism, halt=halt
             )
@@ -285,13 +291,31 @@ class Builder:
                 self._emit(warning)
             return executor.results
 
+    def _earlier(self, plan: Plan, sources: SourceFiles, shared: SharedCache | None = None) -> EarlierResults:
+        return EarlierResults(
+            cache=self._cache, shared=shared, keys=self._keys(sources), anew=self._anew(plan)
+        )
+
+    def _without_unneeded(self, plan: Plan, earlier: EarlierResults) -> tuple[Plan, EarlierResults]:
+        """The plan without stages of which something would have to be made, though all that reads them is there."""
+        if chain_of(plan, plan.target) == {stage.index for stage in plan.stages}:
+            return plan, earlier
+        previews = Previewer(plan, engine=self._engine, earlier=earlier).preview()
+        stages = list(zip(plan.stages, previews, strict=True))
+        skipped = {stage.index: preview.key for stage, preview in stages if not preview.needed}
+        for _, preview in stages:
+            if not preview.needed:
+                self._emit(StageSkipped(stage=preview.name))
+        needed = tuple(stage for stage, preview in stages if preview.needed)
+        return replace(plan, stages=needed), replace(earlier, skipped=skipped)
+
     def _executor(
         self,
         plan: Plan,
         workshop: Workshop,
         halt: Halt,
         sources: SourceFiles,
-        shared: SharedCache | None,
+        earlier: EarlierResults,
     ) -> StageExecutor:
         request, engine = self._request, self._engine
 
@@ -331,9 +355,7 @@ class Builder:
             workshop=workshop,
             sources=sources,
             clock=self._clock,
-            earlier=EarlierResults(
-                cache=self._cache, shared=shared, keys=self._keys(sources), anew=self._anew(plan)
-            ),
+            earlier=earlier,
         )
 
     def _finish(self, plan: Plan, results: Mapping[int, StageResult], begin: float) -> ResultImage:
@@ -354,6 +376,7 @@ class Builder:
         logs = tuple(
             CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
             for stage in plan.stages
+            if stage.index in results
             for log in results[stage.index].logs
         )
         if isinstance(engine, LazyEngine) and (request.load or not request.push):

@@ -27,9 +27,10 @@ class CacheBroken(RegistryError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownLayer:
-    """A layer by the digest of its tar, and its blob. `home`: a repository that holds the blob; else `blob` is it.
+    """A layer by the digest of its tar. `descriptor` is that of the blob in the repository `home`, or of `blob`.
 
-    `size_bytes`: of the tar, None where only that of the blob is known. `cached`: it comes from a cache.
+    With both, `blob` is another one of the same tar, which need not be fetched. `size_bytes`: of the tar, None where
+    only that of the blob is known. `cached`: it comes from a cache.
     """
 
     diff_id: str
@@ -46,11 +47,10 @@ class KnownLayer:
         return self.descriptor.size if self.size_bytes is None else self.size_bytes
 
     def chunks(self) -> Iterator[bytes]:
-        """The blob. Raises RegistryError, and CacheBroken for one of a cache."""
-        if self.blob:
-            with self._reading:
-                yield from self.blob.chunks()
-        elif self.home:
+        """The blob of the descriptor. Raises RegistryError, and CacheBroken for one of a cache."""
+        if self.home is None:
+            yield from self._own()
+        else:
             try:
                 yield from self.home.read_blob(self.descriptor)
             except RegistryError as error:
@@ -58,8 +58,15 @@ class KnownLayer:
                     raise
                 raise CacheBroken(f"a cached layer cannot be read: {error.message}") from error
 
+    def _own(self) -> Iterator[bytes]:
+        assert self.blob
+        with self._reading:
+            yield from self.blob.chunks()
+
     def unpacked(self) -> Blob:
         """The tar. Raises as `chunks` does, and CacheBroken or RegistryError where it is not what it should be."""
+        if self.blob:
+            return Blob.write(_gunzip(self._own()))
         kind = COMPRESSIONS.get(self.descriptor.media_type)
         kinds: type[RegistryError] = CacheBroken if self.cached else RegistryError
         if kind not in ("none", "gzip"):

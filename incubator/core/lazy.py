@@ -148,11 +148,10 @@ class LazyEngine(EngineProxy):
     ) -> None:
         for diff_id, descriptor in zip(diff_ids, layers, strict=True):
             known = self.layers.get(diff_id)
-            if known is None or known.home is None:  # what is in a registry need not be uploaded again
-                size = known.size_bytes if known else None
-                self.layers[diff_id] = KnownLayer(
-                    diff_id=diff_id, descriptor=descriptor, home=repository, size_bytes=size
-                )
+            if known is None:
+                self.layers[diff_id] = KnownLayer(diff_id=diff_id, descriptor=descriptor, home=repository)
+            elif known.home is None:  # what is in a registry need not be uploaded again
+                self.layers[diff_id] = replace(known, descriptor=descriptor, home=repository)
 
     def stack(self, below: str, config: ImageConfig, layers: Sequence[KnownLayer] = ()) -> ImageInfo:
         """The image of what is `below` (empty: nothing) and more layers; `config` already counts them."""
@@ -198,7 +197,7 @@ class LazyEngine(EngineProxy):
             self._engine.tag(image, reference)
             return
         self._references[reference] = image
-        if self._keep and not _is_ours(reference):
+        if image in self._brought or (self._keep and not _is_ours(reference)):
             self._engine.tag(self.on_engine(image), reference)
 
     def remove_image(self, reference: str) -> None:
@@ -219,8 +218,30 @@ class LazyEngine(EngineProxy):
             return image
         with self._bringing[image]:
             if image not in self._brought:
-                self._brought[image] = self._bring(known)
+                brought = self._brought[image] = self._bring(known)
+                for reference, named in list(self._references.items()):
+                    if named == image and _is_ours(reference):
+                        self._engine.tag(brought, reference)
             return self._brought[image]
+
+    def settle(self) -> None:
+        """Let the engine keep results for later builds that were made here, where it has what they stand on.
+
+        Raises EngineError.
+        """
+        for reference, image in list(self._references.items()):
+            if _is_ours(reference) and self._is_near(image):
+                self.on_engine(image)
+
+    def _is_near(self, image: str) -> bool:
+        """Whether the engine can have an image without asking a registry for anything."""
+        known = self._images.get(image)
+        if known is None or image in self._brought:
+            return True
+        under = self.image(known.below) if known.below else None
+        count = len(under.config.diff_ids) if under else 0
+        own = known.info.config.diff_ids[count:]
+        return not known.pull and all(self.layers[name].blob for name in own) and self._is_near(known.below)
 
     def _bring(self, image: _Image) -> str:
         if image.pull:

@@ -80,7 +80,9 @@ def make_layer(
 
     around.emit(StepStarted(step=steps[0].ref))
     started.add(steps[0].ref)
-    changes = layer_entries(around.halt.guard(entries()), root, made_at_ns=copier.now_ns())
+    # A layer that is independent of what is below repeats nothing of it either.
+    repeated = EmptyRoot() if any(isinstance(step, CopyStep) and step.link for step in steps) else root
+    changes = layer_entries(around.halt.guard(entries()), repeated, made_at_ns=copier.now_ns())
     first = next(changes, None)
     if first is None:
         layer = Blob.of_bytes(b"")

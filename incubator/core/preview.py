@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from incubator.core.plan.graph import stage_sources
@@ -10,9 +10,10 @@ from incubator.core.plan.keys import base_key
 from incubator.core.plan.model import BaseImage
 
 if TYPE_CHECKING:
-    from incubator.core.caching import ImageCache
+    from collections.abc import Mapping
+
+    from incubator.core.earlier import EarlierResults
     from incubator.core.engine import Engine
-    from incubator.core.group_keys import GroupKeys
     from incubator.core.plan.model import Group, Plan, StagePlan, Step
 
 
@@ -28,11 +29,16 @@ class LayerPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePreview:
-    """One stage; `base` is an image's reference, a stage's name, or `scratch`."""
+    """One stage; `base` is an image's reference, a stage's name, or `scratch`.
+
+    `key` stands for its files. Not `needed`: something of it would have to be made, and all that reads it is there.
+    """
 
     name: str
     base: str
     layers: tuple[LayerPreview, ...]
+    key: str | None = None
+    needed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,25 +54,36 @@ class _Below:
 class Previewer:
     """Looks up each group of a plan, as a build would."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        *,
-        engine: Engine,
-        cache: ImageCache,
-        keys: GroupKeys,
-        anew: frozenset[int],
-    ) -> None:
+    def __init__(self, plan: Plan, *, engine: Engine, earlier: EarlierResults) -> None:
         self._plan = plan
         self._engine = engine
-        self._cache = cache
-        self._keys = keys
-        self._anew = anew
+        self._earlier = earlier
+        self._keys = earlier.keys
         self._ends: dict[int, _Below] = {}
 
     def preview(self) -> tuple[StagePreview, ...]:
         """The stages in their order."""
-        return tuple(self._stage(stage) for stage in self._plan.stages)
+        stages = {stage.index: self._stage(stage) for stage in self._plan.stages}
+        needed = self._needed(stages)
+        return tuple(replace(stage, needed=index in needed) for index, stage in stages.items())
+
+    def _needed(self, stages: Mapping[int, StagePreview]) -> set[int]:
+        """Stages that the target builds on, that what has to be made reads, and those of which all is there."""
+        needed = {
+            index for index, stage in stages.items() if all(layer.state != "build" for layer in stage.layers)
+        }
+        waiting = [self._plan.target.index]
+        seen: set[int] = set()
+        while waiting:
+            stage = self._plan.stage(waiting.pop())
+            if stage.index in seen:
+                continue
+            seen.add(stage.index)
+            waiting += [stage.base] if isinstance(stage.base, int) else []
+            for group, layer in zip(stage.groups, stages[stage.index].layers, strict=True):
+                if layer.state == "build":
+                    waiting += stage_sources(group)
+        return needed | seen
 
     def _stage(self, stage: StagePlan) -> StagePreview:
         below, layers = self._start(stage), []
@@ -74,10 +91,10 @@ class Previewer:
             layer, below = self._layer(stage, group, below)
             layers.append(layer)
         self._ends[stage.index] = below
-        return StagePreview(name=stage.name, base=self._base_name(stage), layers=tuple(layers))
+        return StagePreview(name=stage.name, base=self._base_name(stage), layers=tuple(layers), key=below.key)
 
     def _start(self, stage: StagePlan) -> _Below:
-        asked = stage.index in self._anew
+        asked = stage.index in self._earlier.anew
         if isinstance(stage.base, int):
             end = self._ends[stage.base]
             return _Below(key=end.key, diff_ids=end.diff_ids, made=end.made, asked=end.asked or asked)
@@ -106,11 +123,9 @@ class Previewer:
         elif below.made:
             why = "what is below is made anew"
         else:
-            reference = self._cache.find(parts.key)
-            image = self._engine.image(reference) if reference else None
-            count = len(below.diff_ids)
-            if image and image.config.diff_ids[:count] == below.diff_ids:
-                after = _Below(key=key, diff_ids=image.config.diff_ids)
+            found = self._find(parts.key, below.diff_ids)
+            if found:
+                after = _Below(key=key, diff_ids=found)
                 return LayerPreview(steps=group.steps, state="reuse", key=key), after
             records, place = self._keys.records, self._keys.place(stage, group)
             why = "the cache does not have it"
@@ -118,3 +133,12 @@ class Previewer:
                 why = records.why_missed(place, parts) or "not built before"
         after = _Below(key=key, diff_ids=below.diff_ids, made=True, asked=asked)
         return LayerPreview(steps=group.steps, state="build", why=why, key=key), after
+
+    def _find(self, key: str, below: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The layers of an earlier result that continues what is below, with those."""
+        reference = self._earlier.cache.find(key)
+        image = self._engine.image(reference) if reference else None
+        if image and image.config.diff_ids[: len(below)] == below:
+            return image.config.diff_ids
+        layers = self._earlier.shared.find(key, below) if self._earlier.shared else None
+        return (*below, *(layer.diff_id for layer in layers)) if layers else None

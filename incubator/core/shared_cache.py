@@ -88,6 +88,7 @@ class SharedCache:
         self._broken: set[Reference] = set()
         self._found: set[tuple[Reference, str]] = set()
         self._results: dict[str, _Result] = {}
+        self._looked_up: dict[tuple[str, str], tuple[KnownLayer, ...] | None] = {}
 
     @property
     def writes(self) -> bool:
@@ -98,10 +99,16 @@ class SharedCache:
 
     def find(self, key: str, below: Sequence[str]) -> tuple[KnownLayer, ...] | None:
         """The layers that `key` stands for on top of layers `below`; None where no source has them."""
+        place = key, files_id(below)
+        if place not in self._looked_up:
+            self._looked_up[place] = self._look_up(*place)
+        return self._looked_up[place]
+
+    def _look_up(self, key: str, below: str) -> tuple[KnownLayer, ...] | None:
         for source in self._sources:
             repository = self._registries.repository(source)
             entry = self._entry(source, key, LAYER_TYPE)
-            layers = entry and _layers(entry, key, files_id(below), repository)
+            layers = entry and _layers(entry, key, below, repository)
             if layers and all(self._has(source, layer.descriptor) for layer in layers):
                 self._found.add((source, key))
                 return layers

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from incubator.core.assemble import group_history
 from incubator.core.engine import Changes
+from incubator.core.known_layers import CacheBroken
 from incubator.core.layer import LayerContainer
 from incubator.core.layer_tar import NotOneTar
 from incubator.core.made_layer import fits_a_tar, make_layer
@@ -33,16 +34,14 @@ if TYPE_CHECKING:
 
     from incubator.core.assemble import Clock
     from incubator.core.blob import Blob
-    from incubator.core.caching import ImageCache
     from incubator.core.copying import SourceFiles
+    from incubator.core.earlier import EarlierResults
     from incubator.core.engine import ImageInfo
-    from incubator.core.group_keys import GroupKeys
     from incubator.core.layer import Surroundings
     from incubator.core.leftovers import Workshop
     from incubator.core.plan.graph import Unit
     from incubator.core.plan.keys import KeyParts
     from incubator.core.plan.model import Plan, StagePlan, Step
-    from incubator.core.shared_cache import SharedCache
     from incubator.core.step_log import Log
     from incubator.events import StepRef
     from incubator.oci.platform import Platform
@@ -92,16 +91,6 @@ class _Progress:
     result: StageResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierResults:
-    """Where results of earlier builds are, and under which keys. `anew`: stages that use none."""
-
-    cache: ImageCache
-    shared: SharedCache | None
-    keys: GroupKeys
-    anew: frozenset[int]
-
-
 class StageExecutor:
     """Executes the units of a plan, each once and in any order that `dependencies` allows; for several threads."""
 
@@ -125,6 +114,7 @@ class StageExecutor:
         self._shared = earlier.shared
         self._keys = earlier.keys
         self._anew = earlier.anew
+        self._skipped = earlier.skipped
         self._progress: dict[int, _Progress] = {}
         self._made: dict[str, ImageInfo] = {}
         self._making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -206,12 +196,11 @@ class StageExecutor:
             return replace(before, history=before.history + entries)
         begin = time.monotonic()
         place = self._keys.place(stage, group)
-        stages = {index: result.key for index, result in list(self.results.items())}
+        stages = {index: result.key for index, result in list(self.results.items())} | dict(self._skipped)
         parts = self._keys.parts(group, before.key, stages)
         key = parts.key if parts else None
-        before = replace(
-            before, fresh=before.fresh or any(self.results[index].fresh for index in stage_sources(group))
-        )
+        sources = [self.results[index] for index in stage_sources(group) if index not in self._skipped]
+        before = replace(before, fresh=before.fresh or any(source.fresh for source in sources))
         # Of two stages with the same group the second may find what the first has made.
         with self._making[key] if key and not before.fresh else contextlib.nullcontext():
             found = self._find(key, group, before)
@@ -222,6 +211,8 @@ class StageExecutor:
                         around.emit(StepStarted(step=step.ref))
                         around.emit(StepFinished(step=step.ref, duration_s=0.0, cached=True))
             else:
+                if not self._skipped.keys().isdisjoint(stage_sources(group)):
+                    raise CacheBroken("an earlier result was there, and is gone now")
                 image, made_logs, footprint = self._make(around, group, before)
                 if footprint.wanted:
                     before = replace(before, footprints=(*before.footprints, footprint))

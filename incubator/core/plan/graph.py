@@ -35,7 +35,10 @@ def end_of(stage: StagePlan) -> Unit:
 
 
 def dependencies(plan: Plan) -> dict[Unit, frozenset[Unit]]:
-    """Each unit of a plan, in the plan's order, with those that have to be done before it."""
+    """Each unit of a plan, in the plan's order, with those that have to be done before it.
+
+    Of stages that are not in the plan nobody needs anything.
+    """
     ends = {stage.index: end_of(stage) for stage in plan.stages}
     needs: dict[Unit, frozenset[Unit]] = {}
     for stage in plan.stages:
@@ -43,7 +46,9 @@ def dependencies(plan: Plan) -> dict[Unit, frozenset[Unit]]:
         for position in range(len(stage.groups) + 1):
             unit = Unit(stage=stage.index, position=position)
             sources = stage_sources(stage.groups[position]) if position < len(stage.groups) else ()
-            needs[unit] = frozenset({*([below] if below else []), *(ends[index] for index in sources)})
+            needs[unit] = frozenset(
+                {*([below] if below else []), *(ends[index] for index in sources if index in ends)}
+            )
             below = unit
     return needs
 

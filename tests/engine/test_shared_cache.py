@@ -1,0 +1,333 @@
+"""The cache in a registry: what a build leaves there, and what the next one, on another engine, need not do."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from incubator.events import BaseResolved, LayerCommitted, StageSkipped, WarningRaised
+from incubator.oci.media_types import OCI_MANIFEST
+from tests.engine.conftest import Bench, make_bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from incubator.core.result import ResultImage
+    from lab import EngineHandle, RegistryHandle
+
+FILES = {"requirements.txt": "one\n", "src/main.txt": "main\n", "src/old.txt": "old\n"}
+DOCKERFILE = """\
+FROM {base}
+WORKDIR /srv/app
+COPY requirements.txt .
+RUN cat requirements.txt >/installed && date +%s%N >>/installed
+COPY --chown=app src .
+CMD ["cat", "main.txt"]
+"""
+
+
+@dataclass
+class Pipeline:
+    """Builds of one project on several engines, with one repository for all."""
+
+    registry: RegistryHandle
+    repository: str
+    base: str
+    cold: Bench
+    fresh: Bench
+
+    @property
+    def image(self) -> str:
+        return f"{self.registry.address}/{self.repository}/app"
+
+    @property
+    def cache(self) -> str:
+        return f"type=registry,ref={self.registry.address}/{self.repository}/cache:main"
+
+    def build(
+        self, bench: Bench, files: dict[str, str] = FILES, text: str = DOCKERFILE, **options: Any
+    ) -> ResultImage:
+        bench.events.clear()
+        options = {
+            "tag": f"{self.image}:{bench.handle.name}",
+            "push": True,
+            "load": False,
+            "no_cache": False,
+            "cache_from": [self.cache],
+            "cache_to": [self.cache],
+        } | options
+        return bench.build(text.format(base=self.base), files, **options)
+
+    @contextmanager
+    def requests(self) -> Iterator[list[str]]:
+        """Lines `METHOD path status` of what the registry was asked meanwhile about this pipeline's repositories."""
+        log = self.registry.access_log_path
+        begin = log.stat().st_size
+        lines: list[str] = []
+        yield lines
+        with log.open() as file:
+            file.seek(begin)
+            found = re.findall(r'"([A-Z]+) (/v2/[^ "]*) HTTP/[0-9.]+" ([0-9]+)', file.read())
+        lines += [" ".join(line) for line in found if f"/v2/{self.repository}/" in line[1]]
+
+    def run(self, bench: Bench, reference: str, *command: str) -> str:
+        pulled = bench.client.pull(reference, platform=None, credential=None, progress=lambda *_: None)
+        return bench.run(pulled.id, *command)
+
+
+@pytest.fixture
+def pipeline(
+    start_engine: Callable[[str], EngineHandle], registry: RegistryHandle, tmp_path: Path
+) -> Iterator[Pipeline]:
+    repository = f"shared/{secrets.token_hex(6)}"
+    base = f"{registry.address}/{repository}/base:1"
+    benches = {}
+    for name in ("docker28", "docker20"):
+        (tmp_path / name).mkdir()
+        benches[name] = make_bench(start_engine(name), tmp_path / name)
+    cold, fresh = (next(bench) for bench in benches.values())
+    cold.build("FROM busybox\nRUN echo app:x:4711:4711::/:/bin/sh >>/etc/passwd\n", tag=base, push=True)
+    cold.client.remove_image(base)
+    yield Pipeline(registry=registry, repository=repository, base=base, cold=cold, fresh=fresh)
+    for bench in benches.values():
+        next(bench, None)
+
+
+def cached(bench: Bench) -> list[bool]:
+    return [event.cached for event in bench.events if isinstance(event, LayerCommitted)]
+
+
+def warnings(bench: Bench) -> list[str]:
+    return [event.message for event in bench.events if isinstance(event, WarningRaised)]
+
+
+def moved(requests: list[str]) -> list[str]:
+    """Requests that move blobs or change something, without the digests and tags in their paths."""
+    shortened = [re.sub(r"sha256:[0-9a-f]+|main-[0-9a-f]+|uploads/.*(?= )", "*", line) for line in requests]
+    return [line for line in shortened if not line.startswith("HEAD") and "/manifests/" not in line]
+
+
+def call(pipeline: Pipeline, method: str, path: str, data: bytes | None = None, kind: str = "") -> bytes:
+    """Ask the registry about one of the pipeline's repositories, as anybody could."""
+    request = urllib.request.Request(
+        f"http://{pipeline.registry.address}/v2/{pipeline.repository}/{path}", data=data, method=method
+    )
+    request.add_header("Content-Type" if data else "Accept", kind or OCI_MANIFEST)
+    with urllib.request.urlopen(request, timeout=20) as reply:
+        return bytes(reply.read())
+
+
+def entries(pipeline: Pipeline) -> dict[str, Any]:
+    """The entries of the cache by their tags."""
+    names = json.loads(call(pipeline, "GET", "cache/tags/list"))["tags"]
+    return {
+        name: json.loads(call(pipeline, "GET", f"cache/manifests/{name}"))
+        for name in names
+        if name != "main-image"
+    }
+
+
+def test_nothing_changed(pipeline: Pipeline) -> None:
+    cold = pipeline.build(pipeline.cold)
+    assert cached(pipeline.cold) == [False, False, False, False]
+    with pipeline.requests() as requests:
+        warm = pipeline.build(pipeline.fresh)
+    assert cached(pipeline.fresh) == [True, True, True, True]
+    assert warnings(pipeline.fresh) == []
+    assert [layer.diff_id for layer in warm.layers] == [layer.diff_id for layer in cold.layers]
+    assert pipeline.fresh.client.image(pipeline.base) is None  # nobody has pulled it
+    assert [event.pulled for event in pipeline.fresh.events if isinstance(event, BaseResolved)] == [False]
+    uploads = [line for line in requests if line.startswith(("POST", "PATCH", "PUT"))]
+    blobs = [line for line in requests if line.startswith("GET") and "/blobs/" in line]
+    assert len(blobs) == 1  # the config of the base
+    assert [line for line in uploads if "/manifests/" in line] == [
+        f"PUT /v2/{pipeline.repository}/app/manifests/docker20 201"
+    ]
+    assert len([line for line in uploads if line.startswith("POST")]) <= 1  # the config
+    assert pipeline.run(pipeline.cold, f"{pipeline.image}@{warm.digest}", "cat", "main.txt") == "main\n"
+
+
+def test_an_edit_moves_one_layer(pipeline: Pipeline) -> None:
+    pipeline.build(pipeline.cold)
+    edited = FILES | {"src/main.txt": "edited\n", "src/new.txt": "new\n", "src/folder/x": "x\n"}
+    with pipeline.requests() as requests:
+        result = pipeline.build(pipeline.fresh, edited)
+    assert cached(pipeline.fresh) == [True, True, True, False]
+    assert warnings(pipeline.fresh) == []
+    assert pipeline.fresh.client.image(pipeline.base) is None
+    assert pipeline.fresh.handle.name == "docker20"
+    app = [line for line in requests if "/app/" in line and not line.startswith("HEAD")]
+    posts = [line for line in app if line.startswith("POST")]
+    assert len(posts) == 2, requests  # one layer and the config
+    base_blobs = [line for line in requests if line.startswith("GET") and "/base/blobs/" in line]
+    assert len(base_blobs) == 1  # the config
+    shown = pipeline.run(
+        pipeline.cold, f"{pipeline.image}@{result.digest}", "sh", "-c",
+        "cat main.txt new.txt old.txt folder/x requirements.txt; stat -c %u:%g main.txt . /srv/app/folder",
+    )  # fmt: skip
+    assert shown == "edited\nnew\nold\nx\none\n4711:4711\n0:0\n4711:4711\n"
+
+
+def test_an_edit_below_a_run_brings_what_it_needs(pipeline: Pipeline) -> None:
+    pipeline.build(pipeline.cold)
+    result = pipeline.build(pipeline.fresh, FILES | {"requirements.txt": "two\n"})
+    assert cached(pipeline.fresh) == [True, False, False, False]
+    image = f"{pipeline.image}@{result.digest}"
+    assert (
+        pipeline.run(pipeline.cold, image, "sh", "-c", "head -n1 /installed; cat main.txt") == "two\nmain\n"
+    )
+    # What was made in between is there for the next one, on any engine.
+    again = pipeline.build(pipeline.cold, FILES | {"requirements.txt": "two\n"})
+    assert cached(pipeline.cold) == [True, True, True, True]
+    assert [layer.diff_id for layer in again.layers] == [layer.diff_id for layer in result.layers]
+
+
+STAGES = """\
+FROM {base} AS tools
+RUN date +%s%N >/tool
+FROM {base}
+COPY --from=tools /tool /tool
+COPY src /src
+"""
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_stage_that_is_only_read(pipeline: Pipeline, mode: str) -> None:
+    target = f"{pipeline.cache},mode={mode}"
+    cold = pipeline.build(pipeline.cold, text=STAGES, cache_to=[target])
+    warm = pipeline.build(pipeline.fresh, text=STAGES, cache_to=[target])
+    assert [layer.diff_id for layer in warm.layers] == [layer.diff_id for layer in cold.layers]
+    assert pipeline.fresh.client.image(pipeline.base) is None
+    skipped = [event.stage for event in pipeline.fresh.events if isinstance(event, StageSkipped)]
+    assert skipped == (["tools"] if mode == "min" else [])
+    assert all(cached(pipeline.fresh))
+    # A change behind it needs its layer, and not the stage.
+    pipeline.build(pipeline.fresh, FILES | {"src/main.txt": "edited\n"}, text=STAGES, cache_to=[target])
+    assert cached(pipeline.fresh)[-2:] == [True, False]
+    assert pipeline.fresh.client.image(pipeline.base) is None
+
+
+def test_an_image_that_is_kept_on_the_engine(pipeline: Pipeline) -> None:
+    cold = pipeline.build(pipeline.cold)
+    warm = pipeline.build(pipeline.fresh, push=False, load=True)
+    assert cached(pipeline.fresh) == [True, True, True, True]
+    image = pipeline.fresh.client.image(f"{pipeline.image}:docker20")
+    assert image
+    assert image.id == warm.id
+    assert image.config.diff_ids == tuple(layer.diff_id for layer in cold.layers)
+    assert pipeline.fresh.run(warm.id, "cat", "main.txt", "/srv/app/requirements.txt") == "main\none\n"
+    pipeline.fresh.client.remove_image(f"{pipeline.image}:docker20")
+
+
+def test_a_cache_that_is_not_there_costs_time_alone(pipeline: Pipeline) -> None:
+    nowhere = "type=registry,ref=127.0.0.1:1/no/cache:main"
+    result = pipeline.build(pipeline.fresh, cache_from=[nowhere, pipeline.cache], cache_to=[nowhere])
+    assert result.digest
+    told = [text for text in warnings(pipeline.fresh) if "127.0.0.1:1/no/cache:main" in text]
+    assert [text.split(":1/no/cache:main ")[1].split(":")[0] for text in told] == [
+        "is not used",
+        "is not written",
+    ]
+
+
+def test_garbage_in_a_cache_costs_time_alone(pipeline: Pipeline) -> None:
+    pipeline.build(pipeline.cold)
+    found = entries(pipeline)
+    assert len(found) > 4  # four layers, and what was asked about images
+    for number, (name, entry) in enumerate(found.items()):
+        key = "incubator.cache.below"
+        changes: list[dict[str, Any]] = [
+            {"annotations": {}},
+            {"layers": []},
+            {"artifactType": "application/x.other"},
+            {"annotations": entry.get("annotations", {}) | {key: "0" * 64}},
+        ]
+        garbage = json.dumps(entry | changes[number % len(changes)]).encode()
+        call(pipeline, "PUT", f"cache/manifests/{name}", garbage, OCI_MANIFEST)
+    result = pipeline.build(pipeline.fresh)
+    assert cached(pipeline.fresh) == [False, False, False, False]
+    image = f"{pipeline.image}@{result.digest}"
+    assert pipeline.run(pipeline.cold, image, "cat", "main.txt") == "main\n"
+    assert entries(pipeline).keys() >= found.keys()
+    assert all(
+        "annotations" in entry
+        for entry in entries(pipeline).values()
+        if "cache.layer" in entry["artifactType"]
+    )
+
+
+def test_a_blob_that_is_gone_is_made_again(pipeline: Pipeline) -> None:
+    pipeline.build(pipeline.cold)
+    for entry in entries(pipeline).values():
+        for layer in entry["layers"]:
+            with suppress(urllib.error.HTTPError):  # two entries may share one
+                call(pipeline, "DELETE", f"cache/blobs/{layer['digest']}")
+    pipeline.build(pipeline.fresh)
+    assert cached(pipeline.fresh) == [False, False, False, False]
+
+
+def test_a_blob_that_is_broken_is_made_again(pipeline: Pipeline) -> None:
+    pipeline.build(pipeline.cold)
+    text = (pipeline.registry.access_log_path.parent / "config.yml").read_text()
+    found = re.search(r"rootdirectory: ([^}\s]+)", text)
+    assert found
+    blobs = Path(found[1]) / "docker/registry/v2/blobs/sha256"
+    for entry in entries(pipeline).values():
+        for layer in entry["layers"]:
+            digest = layer["digest"].partition(":")[2]
+            path = blobs / digest[:2] / digest / "data"
+            path.write_bytes(bytes(path.stat().st_size))
+    result = pipeline.build(pipeline.fresh, FILES | {"requirements.txt": "two\n"})
+    assert any("all is made again without the cache" in text for text in warnings(pipeline.fresh))
+    image = f"{pipeline.image}@{result.digest}"
+    assert (
+        pipeline.run(pipeline.cold, image, "sh", "-c", "head -n1 /installed; cat main.txt") == "two\nmain\n"
+    )
+
+
+def test_two_builds_at_the_same_time(pipeline: Pipeline) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        builds = [
+            pool.submit(pipeline.build, bench, FILES | {"requirements.txt": f"{bench.handle.name}\n"})
+            for bench in (pipeline.cold, pipeline.fresh)
+        ]
+        results = [build.result() for build in builds]
+    for bench, result in zip((pipeline.cold, pipeline.fresh), results, strict=True):
+        image = f"{pipeline.image}@{result.digest}"
+        shown = pipeline.run(bench, image, "sh", "-c", "head -n1 /installed; cat main.txt")
+        assert shown == f"{bench.handle.name}\nmain\n"
+
+
+def test_no_cache_uses_none_and_keeps_what_it_makes(pipeline: Pipeline) -> None:
+    first = pipeline.build(pipeline.cold)
+    anew = pipeline.build(pipeline.fresh, no_cache=True)
+    assert cached(pipeline.fresh) == [False, False, False, False]
+    again = pipeline.build(pipeline.cold, tag=f"{pipeline.image}:again")
+    assert first.layers[3].diff_id != anew.layers[3].diff_id  # it holds the time
+    assert [layer.diff_id for layer in again.layers] == [layer.diff_id for layer in first.layers]
+
+
+def test_the_engine_keeps_what_it_has_the_base_of(pipeline: Pipeline) -> None:
+    alone: dict[str, Any] = {"cache_from": [], "cache_to": []}
+    first = pipeline.build(pipeline.cold, **alone)
+    again = pipeline.build(pipeline.cold, **alone)
+    assert cached(pipeline.cold) == [True, True, True, True]
+    assert [layer.diff_id for layer in again.layers] == [layer.diff_id for layer in first.layers]
+
+
+def test_an_image_of_files_alone_never_touches_the_engine(pipeline: Pipeline) -> None:
+    text = "FROM {base}\nCOPY --link --chown=4711 src /src\nCMD cat /src/main.txt"
+    result = pipeline.build(pipeline.fresh, text=text, cache_from=[], cache_to=[])
+    assert pipeline.fresh.client.image(pipeline.base) is None
+    image = f"{pipeline.image}@{result.digest}"
+    assert pipeline.run(pipeline.cold, image, "cat", "/src/main.txt") == "main\n"
