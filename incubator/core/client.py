@@ -46,6 +46,7 @@ from incubator.core.streams import AttachedSocket, RunningCommand
 from incubator.errors import EngineError, EngineUnreachable, RegistryError
 from incubator.oci.platform import make_platform
 from incubator.oci.reference import parse_reference
+from incubator.registry.credentials import Credentials, login_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from incubator.core.engine import Attached, ContainerSpec, ImageInfo, PathStat, Running
     from incubator.oci.image_config import HistoryEntry, ImageConfig
     from incubator.oci.platform import Platform
+    from incubator.oci.reference import Reference
+    from incubator.registry.credentials import Login
     from incubator.request import Credential
 
 _REMOVED = 2
@@ -75,8 +78,9 @@ _ATTEMPTS = 5
 class DockerClient:
     """`Engine` over docker-py, for Docker and for Podman's compatible API. Safe to use from several threads."""
 
-    def __init__(self, api: APIClient) -> None:
+    def __init__(self, api: APIClient, credentials: Credentials | None = None) -> None:
         self._api = api
+        self._credentials = credentials or Credentials.from_env()
         self._info: EngineInfo | None = None
         self._descriptors: dict[str, list[dict[str, Any]]] = {}
         self._configs: dict[str, dict[str, Any]] = {}
@@ -101,10 +105,10 @@ class DockerClient:
                 hint="start Docker or Podman, or name the engine in DOCKER_HOST; in a pipeline mount "
                 "/var/run/docker.sock into the job, or use a docker:dind service with DOCKER_HOST",
             ) from error
-        return cls._checked(api)
+        return cls._checked(api, Credentials(environ=environ))
 
     @classmethod
-    def _checked(cls, api: APIClient) -> Self:
+    def _checked(cls, api: APIClient, credentials: Credentials) -> Self:
         found = tuple(int(part) for part in str(api.api_version).split("."))
         if found < _LOWEST_API:
             lowest = ".".join(map(str, _LOWEST_API))
@@ -112,7 +116,7 @@ class DockerClient:
                 f"the engine speaks API {api.api_version}, needed is {lowest}",
                 hint="use Docker Engine 19.03 or later, or Podman 4 or later",
             )
-        return cls(api)
+        return cls(api, credentials)
 
     def close(self) -> None:
         """Close idle connections; a later call opens new ones."""
@@ -140,7 +144,7 @@ class DockerClient:
     def login(self, credential: Credential) -> None:
         """Check a login with its registry. Raises RegistryError where it is refused."""
         with registry_errors(f"log in to {credential.registry}"):
-            self._call("POST", "/auth", json=auth_config(credential))
+            self._call("POST", "/auth", json=auth_config(credential.registry, login_of(credential)))
 
     # -- images -------------------------------------------------------------------------------------------
 
@@ -218,7 +222,7 @@ class DockerClient:
             params["platform"] = str(platform)
         with registry_errors(f"pull {reference}"):
             for _ in self._followed(
-                "/images/create", params, auth_header(self._api, parsed, credential), progress
+                "/images/create", params, self._auth_header(parsed, credential), progress
             ):
                 pass
         image = self.image(reference, platform or self.info().platform)
@@ -346,13 +350,13 @@ class DockerClient:
         parsed = parse_reference(reference)
         digest = ""
         with registry_errors(f"push {reference}"):
-            path, headers = f"/images/{parsed.name}/push", auth_header(self._api, parsed, credential)
+            path, headers = f"/images/{parsed.name}/push", self._auth_header(parsed, credential)
             for line in self._followed(path, {"tag": str(parsed.tag)}, headers, progress):
                 digest = (line.get("aux") or {}).get("Digest") or digest
         if self.info().store == "podman":
             return ""
         with registry_errors(f"ask the registry for {reference}"):
-            confirmed = str(self._distribution(reference, credential)["Descriptor"]["digest"])
+            confirmed = str(self._distribution(parsed, credential)["Descriptor"]["digest"])
         if digest and digest != confirmed:
             raise RegistryError(f"pushed {reference} as {digest}, but the registry serves {confirmed}")
         return confirmed
@@ -371,9 +375,20 @@ class DockerClient:
                 cast("Iterator[dict[str, Any]]", json_stream(reply.iter_content(1 << 14))), progress
             )
 
-    def _distribution(self, reference: str, credential: Credential | None) -> Any:
+    def _distribution(self, reference: Reference, credential: Credential | None) -> Any:
         ask = cast("Any", self._api).inspect_distribution
-        return ask(reference, auth_config=auth_config(credential))
+        return ask(
+            str(reference), auth_config=auth_config(reference.registry, self._login(reference, credential))
+        )
+
+    def _auth_header(self, reference: Reference, credential: Credential | None) -> dict[str, str]:
+        return auth_header(reference.registry, self._login(reference, credential))
+
+    def _login(self, reference: Reference, credential: Credential | None) -> Login | None:
+        """The login that is given, else the one that docker or Podman keeps for the user."""
+        if credential is not None:
+            return login_of(credential)
+        return self._credentials.find(reference.registry, reference.repository)
 
     # -- containers ---------------------------------------------------------------------------------------
 

@@ -20,17 +20,15 @@ from incubator.core.engine import ImageInfo, PathStat
 from incubator.errors import EngineError, EngineUnreachable, RegistryError
 from incubator.oci.image_config import ImageConfig, runtime_config_from_json
 from incubator.oci.platform import make_platform
+from incubator.oci.reference import DEFAULT_REGISTRY
 from incubator.request import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from docker import APIClient
-
     from incubator.core.engine import Bind, ContainerSpec
     from incubator.core.volume import Volume
-    from incubator.oci.reference import Reference
-    from incubator.request import Credential
+    from incubator.registry.credentials import Login
 
 _GO_DIRECTORY, _GO_SYMLINK = 1 << 31, 1 << 27
 _GO_SPECIAL = {1 << 23: stat_bits.S_ISUID, 1 << 22: stat_bits.S_ISGID, 1 << 20: stat_bits.S_ISVTX}
@@ -111,24 +109,19 @@ def followed(
         yield line
 
 
-def auth_header(api: APIClient, reference: Reference, credential: Credential | None) -> dict[str, str]:
-    """The login of a pull or push: `credential`, or what docker-py finds in the user's docker configuration."""
-    if credential is None:
-        found = auth.get_config_header(api, auth.resolve_repository_name(reference.name)[0])
-    else:
-        found = auth.encode_header(auth_config(credential))
-    # Docker Engine 20.10 pushes without a login only where that is said.
-    return {"X-Registry-Auth": (found or auth.encode_header({})).decode()}
+def auth_header(registry: str, login: Login | None) -> dict[str, str]:
+    """The login of a pull or push. Docker Engine 20.10 pushes without one only where that is said."""
+    return {"X-Registry-Auth": auth.encode_header(auth_config(registry, login)).decode()}
 
 
-def auth_config(credential: Credential | None) -> dict[str, str] | None:
-    """What `X-Registry-Auth` holds; None lets docker-py look into the user's docker configuration."""
-    if credential is None:
-        return None
-    server = credential.registry
-    if server == "docker.io":
-        server = "https://index.docker.io/v1/"
-    return {"username": credential.username, "password": credential.password, "serveraddress": server}
+def auth_config(registry: str, login: Login | None) -> dict[str, str]:
+    """What `X-Registry-Auth` holds; empty without a login, as docker-py would look for one where there is nothing."""
+    if login is None:
+        return {}
+    server = "https://index.docker.io/v1/" if registry == DEFAULT_REGISTRY else registry
+    if login.identity_token:
+        return {"identitytoken": login.identity_token, "serveraddress": server}
+    return {"username": login.username, "password": login.password, "serveraddress": server}
 
 
 def image_info(data: Mapping[str, Any]) -> ImageInfo:

@@ -81,7 +81,7 @@ def _push_all(engine: Engine, emit: Listener, request: BuildRequest) -> dict[str
 
 def _confirmed(tag: Reference, credentials: Sequence[Credential]) -> str:
     """The digest that the registry tells of a tag. Raises RegistryError."""
-    with Registries(Credentials(credentials)) as registries:
+    with Registries(Credentials.from_env(credentials)) as registries:
         found = registries.repository(tag).resolve(tag.tag or "latest")
     if found is None:
         raise RegistryError(f"the registry does not have {tag}, which was pushed")

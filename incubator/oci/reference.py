@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from incubator.errors import InputError
+from incubator.oci.digest import is_digest
 
 DEFAULT_REGISTRY = "docker.io"
 
@@ -14,7 +15,6 @@ _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 _LONGEST_NAME = 255
 _LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
 
@@ -52,7 +52,7 @@ def parse_reference(text: str) -> Reference:
     rest, _, digest = text.partition("@")
     if ":" in rest and "/" in digest:  # credentials in front of a host, which no message may show
         raise InputError(f"invalid reference '***@{digest}': it cannot hold a user name and password")
-    if "@" in text and not _DIGEST.fullmatch(digest):
+    if "@" in text and not is_digest(digest):
         raise InputError(
             f"invalid reference {text!r}: {digest!r} is not a digest",
             hint="a digest looks like sha256:<64 hex digits>",
@@ -83,6 +83,11 @@ def parse_reference(text: str) -> Reference:
         tag=tag if colon else (None if digest else "latest"),
         digest=digest or None,
     )
+
+
+def is_tag(text: str) -> bool:
+    """Whether `text` can be a tag."""
+    return _TAG.fullmatch(text) is not None
 
 
 def is_loopback(registry: str) -> bool:

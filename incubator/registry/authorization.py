@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Scopes = frozenset[str]
 """As in `repository:a/b:pull,push`."""
 
+_SHORTEST: Final = 4
+"""Letters of the shortest secret that is masked: what is shorter stands in too many other words."""
 _MARGIN_S: Final = 5.0
 """A token is renewed so long before it ends, as a request takes its time."""
 
@@ -83,8 +85,9 @@ class Authorization:
             secrets = [token for token, _ in self._tokens.values()]
         if self._login:
             secrets += [self._login.password, self._login.identity_token, self._basic().partition(" ")[2]]
-        for secret in filter(None, secrets):
-            text = text.replace(secret, "***")
+        for secret in secrets:
+            if len(secret) >= _SHORTEST:
+                text = text.replace(secret, "***")
         return text
 
     def _header(self, scopes: Scopes) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from incubator.errors import InputError, RegistryError
 from incubator.oci.reference import DEFAULT_REGISTRY
@@ -43,6 +44,11 @@ class Login:
     identity_token: str = field(default="", repr=False)
 
 
+def login_of(credential: Credential) -> Login:
+    """A login that a caller gives."""
+    return Login(username=credential.username, password=credential.password)
+
+
 class Credentials:
     """Logins by registry: `given` first, then those in the files that `environ` leads to. Safe in several threads.
 
@@ -58,14 +64,17 @@ class Credentials:
         environ: Mapping[str, str] | None = None,
         helper_timeout_s: float = _HELPER_TIMEOUT_S,
     ) -> None:
-        self._given = {
-            _host(login.registry): Login(username=login.username, password=login.password) for login in given
-        }
+        self._given = {_host(credential.registry): login_of(credential) for credential in given}
         self._environ = environ
         self._helper_timeout_s = helper_timeout_s
         self._files: list[_AuthFile] | None = None
         self._found: dict[tuple[str, str], Login | None] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def from_env(cls, given: Iterable[Credential] = ()) -> Self:
+        """Those that are given, then those of the user that this process runs as."""
+        return cls(given, environ=os.environ)
 
     def find(self, registry: str, repository: str = "") -> Login | None:
         """The login for a registry, or the one that Podman keeps for a repository or a namespace of it alone.

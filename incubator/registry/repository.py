@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from incubator.errors import RegistryError
+from incubator.errors import InputError, RegistryError
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.digest import fits, hasher_for, is_digest
 from incubator.oci.image_config import digest_of
 from incubator.oci.manifest import LARGEST_DOCUMENT, parse_document
 from incubator.oci.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from incubator.oci.reference import is_loopback, parse_reference
+from incubator.oci.reference import is_loopback, is_tag, parse_reference
 from incubator.registry.patience import Patience, TryAgain
 from incubator.registry.session import Body, Session
 from incubator.registry.tags import next_page, parse_tags
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 _ACCEPT: Final = f"{OCI_MANIFEST}, {DOCKER_MANIFEST}, {OCI_INDEX}, {DOCKER_INDEX}"
 _MOST_PAGES: Final = 1000
-_LARGEST_PAGE: Final = 4 << 20
+_MOST_TAGS: Final = 200_000
+_LARGEST_PAGE: Final = 1 << 20
+_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 _PROGRESS: Final = 1 << 20
 """Bytes that make an attempt to fetch a blob one that was worth it: the attempts are counted anew."""
 
@@ -106,7 +109,10 @@ class Registries:
 
 
 class Repository:
-    """One repository. Every method raises RegistryError, with the registry's status where it is one that refused."""
+    """One repository. Every method raises RegistryError, with the registry's status where it is one that refused.
+
+    What is no tag or digest is an InputError.
+    """
 
     def __init__(self, session: Session, reference: Reference) -> None:
         self._session = session
@@ -126,7 +132,7 @@ class Repository:
             digest = reply.headers.get("Docker-Content-Digest", "")
             size = reply.headers.get("Content-Length", "")
             media_type = reply.headers.get("Content-Type", "").partition(";")[0].strip()
-        if is_digest(digest) and size.isascii() and size.isdigit() and media_type:
+        if is_digest(digest) and _NUMBER.fullmatch(size) and media_type:
             self._check_told(tag_or_digest, digest, doing)
             return Descriptor(media_type=media_type, digest=digest, size=int(size))
         found = self._fetch_manifest(
@@ -188,7 +194,7 @@ class Repository:
                 break
             found += page
             url = next_page(url, link)
-            if url is not None and (url in seen or len(seen) >= _MOST_PAGES):
+            if url is not None and (url in seen or len(seen) >= _MOST_PAGES or len(found) > _MOST_TAGS):
                 raise self._session.error(doing, f"{self.registry} does not come to the end of its list")
         return list(dict.fromkeys(found))
 
@@ -293,11 +299,13 @@ class Repository:
                 url,
                 doing=doing,
                 scopes=scopes,
-                expect=(200, 201, 202, 204),
+                expect=(200, 201, 202, 204, 404),
                 headers={"Content-Type": "application/octet-stream"},
-                body=Body(size, chunks),
+                body=Body(size, chunks, self._session.ended),
             ) as reply:
                 told = reply.headers.get("Docker-Content-Digest", digest)
+                if reply.status_code == 404:
+                    raise TryAgain(f"{self.registry} no longer knows the upload", status=404)
             if told.partition(":")[0] == digest.partition(":")[0] and told != digest:
                 raise self._session.error(
                     doing, f"{self.registry} stored something else: {ascii(told)[:100]}"
@@ -310,7 +318,9 @@ class Repository:
     def _scopes(self, actions: str) -> Scopes:
         return frozenset((f"repository:{self.path}:{actions}",))
 
-    def _url(self, kind: str, name: str) -> str:
+    def _url(self, kind: Literal["manifests", "blobs"], name: str) -> str:
+        if not is_digest(name) and (kind == "blobs" or not is_tag(name)):  # it becomes part of an address
+            raise InputError(f"{name!a} is no {'tag and no ' * (kind == 'manifests')}digest")
         return f"/v2/{self.path}/{kind}/{quote(name, safe=':')}"
 
     def _shown(self, tag_or_digest: str) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from incubator.errors import RegistryError, shortened
 from incubator.oci.reference import DEFAULT_REGISTRY, is_loopback
@@ -24,7 +25,7 @@ from incubator.registry.authorization import Authorization
 from incubator.registry.challenge import MAX_TOKEN_ANSWER
 from incubator.registry.patience import AGAIN, Patience, TryAgain, retry_after_s
 from incubator.registry.refusals import hint_for, words_of
-from incubator.registry.tls import CERTIFICATES, Adapter, make_context
+from incubator.registry.tls import CERTIFICATES, CONNECTIONS, Adapter, make_context
 
 if TYPE_CHECKING:
     import threading
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 HUB_HOST: Final = "registry-1.docker.io"
 USER_AGENT: Final = "incubator"
-CHUNK: Final = 1 << 18
+CHUNK: Final = 1 << 16
 _MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _REPEATING: Final = frozenset((307, 308))
@@ -50,10 +51,11 @@ _Result = TypeVar("_Result")
 
 @dataclass(slots=True)
 class Body:
-    """A request's body: `size` bytes, made anew by `chunks` each time it is sent."""
+    """A request's body: `size` bytes, made anew by `chunks` each time it is sent, until `ended` is set."""
 
     size: int
     chunks: Callable[[], Iterator[bytes]]
+    ended: threading.Event
     fault: Exception | None = field(default=None, init=False)
     """What went wrong while it was made, which is no fault of the connection."""
 
@@ -67,15 +69,22 @@ class Body:
                 sent += len(chunk)
                 if sent > self.size:
                     break
+                if self.ended.is_set():
+                    raise RegistryError("the upload was called off")  # noqa: TRY301 - kept as well
                 if chunk:
                     yield chunk
             if sent != self.size:
-                raise RegistryError(  # noqa: TRY301 - it is kept like any other fault of the maker
+                raise RegistryError(  # noqa: TRY301 - kept like any other fault of the maker
                     f"what is uploaded has changed meanwhile: it was to have {self.size} bytes"
                 )
         except Exception as error:
             self.fault = error
             raise
+
+
+class _Connections(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None, always: `requests` would read the whole body of a redirect, and know less of where not to go."""
 
 
 class Session:
@@ -95,18 +104,19 @@ class Session:
         certificates: Path = CERTIFICATES,
     ) -> None:
         self.registry = registry
+        self.ended = ended
         host = HUB_HOST if registry == DEFAULT_REGISTRY else registry
         self.base = f"{'http' if plain else 'https'}://{host}"
         self._plain = plain
-        self._ended = ended
         self._patience = patience
         self._authorization = Authorization(login, plain=plain, fetch=self._fetch_token)
-        self._requests = requests.Session()
+        self._requests = _Connections()
         self._requests.auth = _no_netrc
         self._requests.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._requests.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
         if is_loopback(host):
             self._requests.trust_env = False  # no proxy is meant for this very machine
+        self._requests.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
         if not plain:
             self._requests.mount("https://", Adapter(make_context(host, certificates, itself=False)))
             self._requests.mount(f"{self.base}/", Adapter(make_context(host, certificates, itself=True)))
@@ -134,7 +144,7 @@ class Session:
         """
 
         def ask() -> requests.Response:
-            reply = self._answered(method, urljoin(self.base, url), scopes, headers or {}, body)
+            reply = self._answered(method, urljoin(self.base, url), doing, scopes, headers or {}, body)
             if reply.status_code in expect:
                 return reply
             with _closing(reply):
@@ -160,8 +170,8 @@ class Session:
         wait_s = self._patience.wait_s(attempt, error.after_s)
         if wait_s is None:
             raise self._given_up(doing, error) from None
-        if self._ended.wait(wait_s):
-            raise RegistryError(f"cannot {doing}: it was called off") from None
+        if self.ended.wait(wait_s):
+            raise self._called_off(doing) from None
 
     def content(self, reply: requests.Response, most: int, doing: str) -> bytes:
         """The body of an answer. Raises RegistryError where it has more than `most` bytes, and TryAgain."""
@@ -176,7 +186,10 @@ class Session:
         """The body of an answer, as it was sent. Raises TryAgain where it breaks off, and RegistryError."""
         with self._faults(doing):
             # Not `iter_content`: a layer is what was stored, whatever encoding a server believes that to be.
-            yield from reply.raw.stream(CHUNK, decode_content=False)
+            for chunk in reply.raw.stream(CHUNK, decode_content=False):
+                if self.ended.is_set():
+                    raise self._called_off(doing)
+                yield chunk
 
     def forget_token(self, scopes: Scopes) -> None:
         """Get another token with the next request."""
@@ -195,48 +208,58 @@ class Session:
     # -- one request ----------------------------------------------------------------------------------------
 
     def _answered(
-        self, method: str, url: str, scopes: Scopes, headers: Mapping[str, str], body: bytes | Body | None
+        self,
+        method: str,
+        url: str,
+        doing: str,
+        scopes: Scopes,
+        headers: Mapping[str, str],
+        body: bytes | Body | None,
     ) -> requests.Response:
-        """The answer after logging in and following redirects, whatever its status."""
-        doing = f"reach {self.registry}"
-        sent, refused = self._authorization.header(scopes), False
+        """The answer after logging in, once, and following redirects, whatever its status."""
+        sent, logged_in = self._authorization.header(scopes), False
         for _ in range(_MOST_REDIRECTS + 2):
             home = _origin(url) == _origin(self.base)
             authorization = {"Authorization": sent} if home and sent else {}
             reply = self._send(method, url, doing, headers={**headers, **authorization}, data=body)
             status = reply.status_code
-            if status == 401 and home and not refused:
-                with _closing(reply):
+            with contextlib.ExitStack() as closing:
+                closing.callback(_close, reply)
+                if status == 401 and home and not logged_in:
                     challenge = reply.headers.get("WWW-Authenticate", "")
-                fresh = self._authorization.answer(challenge, scopes, sent)
-                refused = fresh in {"", sent}
-                sent = fresh
-                continue
-            if status not in _REDIRECTS or (status not in _REPEATING and method not in {"GET", "HEAD"}):
+                    fresh = self._authorization.answer(challenge, scopes, sent)
+                    if fresh not in {"", sent}:
+                        sent, logged_in = fresh, True
+                        continue
+                elif status in (_REDIRECTS if method in {"GET", "HEAD"} else _REPEATING):
+                    url = self.target(reply, doing)
+                    continue
+                closing.pop_all()
                 return reply
-            with _closing(reply):
-                url = self.target(reply, doing)
         raise self.error(doing, f"{self.registry} redirects more than {_MOST_REDIRECTS} times")
 
     def target(self, reply: requests.Response, doing: str) -> str:
         """Where an answer leads to. Raises RegistryError where nothing may be sent there."""
+        location = reply.headers.get("Location", "")
         try:
-            url = urljoin(str(reply.url), reply.headers.get("Location", ""))
-            parts = urlsplit(url)
-            if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and self._plain)):
-                return url
+            url = urljoin(str(reply.url), location)
+            scheme, host, _ = _origin(url)
         except ValueError:
-            parts = urlsplit("")
-        if parts.scheme == "http":
+            scheme = host = url = ""
+        if not location or not host or scheme not in {"http", "https"}:
+            raise self.error(doing, f"{self.registry} leads to an address that is none")
+        if scheme == "http" and not self._plain:
             raise self.error(
                 doing,
                 f"{self.registry} leads from TLS to plain HTTP",
                 hint="tell the registry its outer address (X-Forwarded-Proto, or http.host in its configuration)",
             )
-        raise self.error(doing, f"{self.registry} leads to an address that is none")
+        return url
 
     def _send(self, method: str, url: str, doing: str, **options: Any) -> requests.Response:
         """One request and its answer. Raises TryAgain and RegistryError."""
+        if self.ended.is_set():
+            raise self._called_off(doing)
         body = options.get("data")
         if isinstance(body, Body):
             body.fault = None
@@ -280,7 +303,9 @@ class Session:
                 hint=f"put the authority of the registry into {CERTIFICATES}/{self.registry}/ca.crt, or name its "
                 "file in SSL_CERT_FILE",
             )
-        if any(isinstance(cause, ssl.SSLError) and "WRONG_VERSION" in str(cause) for cause in causes):
+        # What OpenSSL calls an answer that is not TLS depends on its version.
+        plain = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+        if any(isinstance(cause, ssl.SSLError) and cause.reason in plain for cause in causes):
             return self.error(
                 doing,
                 f"{self.registry} does not speak TLS",
@@ -314,6 +339,9 @@ class Session:
             return TryAgain(reason, status=status, after_s=retry_after_s(reply.headers.get("Retry-After")))
         hint = "the registry speaks TLS: it is not an insecure one" if b"to an HTTPS server" in body else None
         return self.error(doing, reason, status=status, hint=hint)
+
+    def _called_off(self, doing: str) -> RegistryError:
+        return RegistryError(f"cannot {doing}: it was called off")
 
     def _given_up(self, doing: str, error: TryAgain) -> RegistryError:
         wanted = f" (it asks for {error.after_s:.0f} s of patience)" if error.after_s else ""
@@ -380,8 +408,12 @@ def _closing(reply: requests.Response) -> Iterator[requests.Response]:
     try:
         yield reply
     finally:
-        length = "0" if reply.request.method == "HEAD" else reply.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length[:9]) <= _LONGEST_REFUSAL:
-            with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
-                reply.raw.read(decode_content=False)
-        reply.close()
+        _close(reply)
+
+
+def _close(reply: requests.Response) -> None:
+    length = "0" if reply.request.method == "HEAD" else reply.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length[:9]) <= _LONGEST_REFUSAL:
+        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
+            reply.raw.read(decode_content=False)
+    reply.close()

@@ -8,9 +8,9 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from incubator.errors import RegistryError
+from incubator.oci.reference import is_tag
 
 _NEXT: Final = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel\s*=\s*"?next\b"?', re.IGNORECASE)
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 def parse_tags(body: bytes) -> list[str]:
@@ -20,7 +20,7 @@ def parse_tags(body: bytes) -> list[str]:
     except (ValueError, RecursionError, LookupError, TypeError):
         raise RegistryError("the registry's list of tags is none") from None
     tags = [] if tags is None else tags  # of a repository whose tags are all deleted
-    if not isinstance(tags, list) or not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in tags):
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and is_tag(tag) for tag in tags):
         raise RegistryError("the registry's list of tags holds what is no tag")
     return tags
 

@@ -1,4 +1,4 @@
-"""Whom a registry's connection trusts: the system's authorities, those of `SSL_CERT_FILE`, and docker's folders.
+"""Whom a registry's connection trusts: the usual authorities, those of `SSL_CERT_FILE`, and docker's folders.
 
 Source: docker's documentation, "Verify repository client with certificates".
 """
@@ -9,6 +9,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import certifi
 from requests.adapters import HTTPAdapter
 
 from incubator.errors import RegistryError
@@ -38,6 +39,12 @@ class Adapter(HTTPAdapter):
         manager: ProxyManager = super().proxy_manager_for(proxy, ssl_context=self._context, **options)
         return manager
 
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Called by `requests`, which would read its own authorities anew for each connection."""
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        if verify is True:
+            conn.ca_certs = None
+
 
 def make_context(registry: str, folders: Path, *, itself: bool) -> ssl.SSLContext:
     """A context that verifies, with a registry's own authorities, for whatever the registry leads to.
@@ -45,6 +52,7 @@ def make_context(registry: str, folders: Path, *, itself: bool) -> ssl.SSLContex
     Only for the registry `itself` does it show the client's certificate. Raises RegistryError for files that are none.
     """
     context = ssl.create_default_context()  # honours SSL_CERT_FILE and SSL_CERT_DIR
+    context.load_verify_locations(certifi.where())  # small images have no authorities of the system
     folder = folders / registry
     path = folder
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import urllib.request
 from pathlib import Path
@@ -16,6 +17,8 @@ from incubator.events import ImagePushed
 from incubator.request import Credential
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lab import RegistryHandle
     from tests.engine.conftest import Bench
 
@@ -91,6 +94,22 @@ def test_a_refused_push_leaves_no_connection_open(docker28: Bench, registry_auth
     client.close()
     assert refused.value.hint
     assert open_sockets() == before
+
+
+def test_a_login_that_docker_keeps_is_used(
+    bench: Bench, registry_auth: RegistryHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = f"{registry_auth.username}:{registry_auth.password}".encode()
+    auths = {registry_auth.address: {"auth": base64.b64encode(pair).decode()}}
+    (tmp_path / "config.json").write_text(json.dumps({"auths": auths}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    name = f"kept/{bench.handle.name}"
+    client = DockerClient.from_env({**bench.handle.env, "DOCKER_CONFIG": str(tmp_path)})
+    with contextlib.closing(client):
+        result = bench.build(
+            DOCKERFILE, tag=f"{registry_auth.address}/{name}:1", push=True, container_client=client
+        )
+    assert manifest_of(registry_auth, name, "1")[0] == result.digest
 
 
 def test_a_push_without_load_leaves_tags_as_they_were(docker28: Bench, registry: RegistryHandle) -> None:

@@ -66,6 +66,7 @@ ENVIRONMENT = (
     "incubator.ci",
     "incubator.commands",
     "incubator.core.client",
+    "incubator.registry.credentials",
     "incubator.remote.store",
 )
 EXITS = ("incubator.cli", "incubator.__main__")

@@ -28,7 +28,7 @@ from incubator.core.docker_types import (
 from incubator.errors import BuilderError, EngineError, EngineUnreachable, RegistryError
 from incubator.oci.image_config import RuntimeConfig
 from incubator.oci.platform import Platform
-from incubator.request import Credential
+from incubator.registry.credentials import Login
 
 
 def exceptions_of(module: Any) -> list[type[Exception]]:
@@ -186,18 +186,19 @@ def test_an_error_line_ends_a_transfer() -> None:
 # -- dicts ------------------------------------------------------------------------------------------------
 
 
-def test_credentials() -> None:
-    assert auth_config(None) is None
-    hub = Credential(registry="docker.io", username="u", password="p")
-    assert auth_config(hub) == {
+def test_a_login_as_engines_take_it() -> None:
+    login = Login(username="u", password="p")
+    assert auth_config("docker.io", None) == {}
+    assert auth_config("docker.io", login) == {
         "username": "u",
         "password": "p",
         "serveraddress": "https://index.docker.io/v1/",
     }
-    own = auth_config(Credential(registry="r:5000", username="u", password="p"))
-    assert own is not None
-    assert own["serveraddress"] == "r:5000"
-    assert "p'" not in repr(hub)
+    assert auth_config("r:5000", login)["serveraddress"] == "r:5000"
+    assert auth_config("r:5000", Login(identity_token="long")) == {
+        "identitytoken": "long",
+        "serveraddress": "r:5000",
+    }
 
 
 def test_an_image() -> None:

@@ -79,6 +79,7 @@ def serving(
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 20
+        disable_nagle_algorithm = True  # each answer is several small writes
 
         def answer(self) -> None:
             length = 0 if self.command in unread else int(self.headers.get("Content-Length", "0"))
@@ -121,6 +122,13 @@ def serving(
         finally:
             server.shutdown()
             thread.join()
+
+
+def flood(sent: list[int]) -> Iterator[bytes]:
+    """A body of 1 TiB; `sent` counts its MiB that were made."""
+    for number in range(1 << 20):
+        sent.append(number)
+        yield b" " * (1 << 20)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from incubator.registry.refusals import hint_for
+from incubator.registry.refusals import hint_for, words_of
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,30 @@ def test_a_refusal_comes_with_what_to_do(status: int, words: str) -> None:
 
 def test_other_statuses_speak_for_themselves() -> None:
     assert hint_for(418) is None
+
+
+def test_who_gave_no_login_is_told_so() -> None:
+    assert "log in" in (hint_for(401, logged_in=False) or "")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"errors": [{"code": "DENIED", "message": "no\\n  way"}]}', "DENIED: no way"),
+        (b'{"errors": [{"code": "A"}, {"message": "b"}, {}, {"code": "D"}]}', "A; b"),
+        (b'{"errors": [{"code": "A", "message": "\\u001b[31m::error::"}]}', "A: [31m::error::"),
+        (b'{"errors": []}', ""),
+        (b'{"errors": {}}', ""),
+        (b'{"errors": ["x"]}', ""),
+        (b'{"errors": null}', ""),
+        (b"[]", ""),
+        (b"<html>", ""),
+        (b"[" * 100_000, ""),
+    ],
+)
+def test_a_registry_s_words_fit_into_a_line(body: bytes, words: str) -> None:
+    assert words_of(body) == words
+
+
+def test_a_flood_of_words_is_shortened() -> None:
+    assert len(words_of(b'{"errors": [{"message": "' + b"x" * 10_000 + b'"}]}')) <= 300
