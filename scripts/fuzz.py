@@ -37,7 +37,7 @@ TOKENS = (
     "FROM a\n", "RUN ", "COPY ", "ADD ", "ENV ", "LABEL ", "ARG ", "ONBUILD ", "HEALTHCHECK ", "EXPOSE ",
     "SHELL ", "CMD ", "<<E", "<<-'E'", "\nE\n", "\\\n", "`\n", "# escape=`\n", "# check=", "--from=",
     "--mount=", '["a", ', '"]\n', "${", "}", "${a:-", "${a#", "${a//", "$", "*", "?", "\\", "'", '"',
-    "**/", "/**", "!", "[^a-z]", "*a*a*a", "../", "/",
+    "**/", "/**", "!", "[^a-z]", "[ab]", "[a*", "**", "\\D*", "*a*a*a", "../", "/",
     "=", " ", "\t", "\r\n", "\n", "\x00", "\ufeff", "\xa0", "\u2028", "\x1c", "\x85", "\ud800", "\udcff",
     "\U0001f600", "1s", "65536", "[", "{", ",", "null",
 )  # fmt: skip
@@ -148,9 +148,9 @@ class Fuzzer:
         """Reads the text as an ignore file, asks it about paths, and takes its first line as a glob."""
         self.counts["ignore"] += 1
         patterns = self.timed("ignore file", limit, text, lambda: parse_ignore_file(text))
-        paths = ["a", "a/b/c.txt"]
-        if limit == SMALL_S:  # many rules times long paths is much work, however it is done
-            paths += ["aaaaaaaa/" * 400 + "a", text[:4000].replace("\n", "/")]
+        paths = ["a", "a/b/c.txt", "aaaaaaaa/" * 400 + "a", text[:4000].replace("\n", "/")]
+        if limit == LARGE_S:
+            self.try_long_path(text)
         try:
             rules = self.timed("ignore rules", limit, text, lambda: PatternMatcher(patterns))
             for path in paths:
@@ -159,7 +159,19 @@ class Fuzzer:
             assert error.reason  # noqa: PT017
         for path in paths:
             try:
-                self.timed("glob", limit, text, lambda: match_glob(text.partition("\n")[0][:4000], path))  # noqa: B023
+                self.timed("glob", limit, text, lambda: match_glob(text.partition("\n")[0], path))  # noqa: B023
+            except PatternError as error:
+                assert error.reason  # noqa: PT017
+
+    def try_long_path(self, path: str) -> None:
+        """Asks a small pattern about `path`."""
+        pattern = self.text()[:100].replace("\n", "")
+        for name, ask in (
+            ("path ignored", lambda: PatternMatcher([pattern]).matches_or_parent_matches(path)),
+            ("path glob", lambda: match_glob(pattern, path)),
+        ):
+            try:
+                self.timed(name, LARGE_S, pattern + path, ask)
             except PatternError as error:
                 assert error.reason  # noqa: PT017
 

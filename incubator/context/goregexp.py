@@ -3,8 +3,8 @@ r"""The regular expressions that ignore patterns turn into, matched in linear ti
 The engine's pattern matcher rewrites each pattern to a Go regular expression, and what people rely on (and
 stumble over) follows from that text: `\d` in a pattern is a digit, `[[:alpha:]]` a letter, `[z-a]` an error.
 So the same text is parsed here. What the rewriting can produce is small: a sequence of single characters
-and classes, some of them repeated, and the group `(.*/)?`. A sequence needs no backtracking: most go to `re`
-in a form that cannot blow up, the others run as a bit-parallel automaton (one step a character).
+and classes, some of them repeated, and the group `(.*/)?`. A sequence needs no backtracking: it goes to `re`
+where that cannot take long, else it runs as a bit-parallel automaton (one step a character), as many do at once.
 
 Syntax: the Go standard library's `regexp/syntax`, its `Perl` flags. Left out and refused: `\b`, `\B`, `\Q`.
 """
@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class RegexpError(ValueError):
@@ -56,22 +59,26 @@ def _complement(spans: tuple[CodeRange, ...]) -> list[CodeRange]:
     return [*rest, (start, _LAST)]
 
 
+def merged(spans: list[CodeRange]) -> tuple[CodeRange, ...]:
+    """The same code points, sorted and without overlap."""
+    merged: list[CodeRange] = []
+    for low, high in sorted(spans):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return tuple(merged)
+
+
 @dataclass(frozen=True, slots=True)
 class CharSet:
     """One character: of `spans` (code points, both ends in) or of `categories`; any other if `negated`."""
 
     spans: tuple[CodeRange, ...]
+    """Sorted, without overlap."""
     negated: bool = False
-    categories: tuple[tuple[str, bool], ...] = ()
-    """First letter of a general category, and whether it is meant negated."""
-
-    def has(self, char: str) -> bool:
-        """True if `char` is one of them."""
-        code = ord(char)
-        found = any(low <= code <= high for low, high in self.spans) or any(
-            (unicodedata.category(char)[0] == letter) != negated for letter, negated in self.categories
-        )
-        return found != self.negated
+    categories: str = ""
+    """First letters of general categories."""
 
     @property
     def text(self) -> str:
@@ -81,9 +88,16 @@ class CharSet:
         inside = "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in self.spans)
         return f"[{'^' if self.negated else ''}{inside}]"
 
+    @property
+    def has_slash(self) -> bool:
+        """True if a slash is one of them. Only without categories."""
+        return any(low <= 47 <= high for low, high in self.spans) != self.negated
 
+
+SLASH = CharSet(((47, 47),))
 NOT_SLASH = CharSet(((47, 47),), negated=True)
 NOT_NEWLINE = CharSet(((10, 10),), negated=True)
+_CATEGORIES = "CLMNPSZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,75 +108,195 @@ class Token:
     kind: Literal["one", "many", "deep"] = "one"
 
 
-@dataclass(frozen=True, slots=True)
+class Automaton:
+    """Sequences of tokens, run side by side over a text: one step a character, whatever the sequences are.
+
+    Bit i of an integer is set while the tokens of a sequence before its token i have matched. A step is a
+    handful of operations on such integers, so a megabyte of patterns costs about 0.1 ms a character.
+    """
+
+    __slots__ = (
+        "_after", "_behind", "_deep", "_ends", "_events", "_first", "_letters", "_loops", "_negated", "_ones",
+        "_places", "_start", "size",
+    )  # fmt: skip
+
+    def __init__(self, sequences: Iterable[Sequence[Token]]) -> None:
+        places: dict[str, list[int]] = {"one": [], "many": [], "deep": []}
+        letters: dict[str, list[int]] = {}
+        starts, negated = [], []
+        self._places: list[int] = []
+        self._events: list[tuple[int, int]] = []
+        at = 0
+        for tokens in sequences:
+            starts.append(at)
+            for token in tokens:
+                chars = token.chars
+                places[token.kind].append(at)
+                for low, high in chars.spans:
+                    self._events += ((low, at), (high + 1, at))
+                for letter in chars.categories:
+                    letters.setdefault(letter, []).append(at)
+                if chars.negated:
+                    negated.append(at)
+                at += 1
+            self._places.append(at)
+            at += 1
+        self.size = at
+        self._events.sort()
+        self._ones, self._loops, self._deep = (_bits(of, at) for of in places.values())
+        self._letters = {letter: _bits(of, at) for letter, of in letters.items()}
+        self._negated = _bits(negated, at)
+        self._ends = _bits(self._places, at)
+        # Optional tokens stand in runs. An end of each run is always set, so that subtracting its first bit
+        # flips all up to the lowest one set, and those above it are what can be reached by skipping.
+        skips = self._loops | self._deep
+        self._after = skips << 1
+        self._first = skips & ~self._after
+        self._behind = self._after & ~skips
+        self._start = self._closed(_bits(starts, at))
+
+    def _closed(self, state: int) -> int:
+        """`state` and what is reached from it by skipping optional tokens."""
+        full = state | self._behind
+        return state | (self._after & ~(full ^ (full - self._first)))
+
+    def walk(self, text: str, start: int = 0) -> Iterator[int]:
+        """For each place of `text` from `start` on, to its end, the ends that match there.
+
+        Stops early where nothing can match any more. Raises `RegexpError` where it would take too long.
+        """
+        if self.size * (len(text) - start) > WORK:
+            raise RegexpError(f"too much to compare with a path of {len(text)} characters")
+        ends, ones, loops, deep = self._ends, self._ones, self._loops, self._deep
+        state, inside = self._start, 0
+        masks: dict[str, int] = {}
+        yield state & ends
+        length = 64
+        while start < len(text):
+            piece = text[start : start + length]
+            start += length
+            length = _PIECE  # the first piece is short, as most walks are
+            if not masks.keys() >= set(piece):
+                masks = self._masks(piece)
+            for char in piece:
+                mask = masks[char]
+                live = state & mask
+                stepped = ((live & ones) << 1) | (live & loops)
+                if deep:
+                    # After its first character a deep group may only be left by a slash.
+                    inside = (state | inside) & deep
+                    if char == "/":
+                        stepped |= inside << 1
+                    inside &= mask
+                if not stepped and not inside:
+                    return
+                state = self._closed(stepped)
+                yield state & ends
+
+    def _masks(self, text: str) -> dict[str, int]:
+        """For each character of `text` the tokens that take it."""
+        masks = {}
+        taking = bytearray(self.size // 8 + 1)
+        events, at = self._events, 0
+        for char in sorted(set(text)):
+            code = ord(char)
+            while at < len(events) and events[at][0] <= code:
+                place = events[at][1]
+                taking[place >> 3] ^= 1 << (place & 7)
+                at += 1
+            mask = int.from_bytes(taking, "little")
+            if self._letters:
+                mask |= self._letters.get(unicodedata.category(char)[0], 0)
+            masks[char] = mask ^ self._negated
+        return masks
+
+    def matching(self, text: str, *, also_above: bool = False) -> list[int]:
+        """Which sequences match the whole of `text`; `also_above`: or what is before one of its slashes."""
+        found = 0
+        for at, ends in enumerate(self.walk(text)):
+            if ends and (at == len(text) or (also_above and text[at] == "/")):
+                found |= ends
+                if found == self._ends:
+                    break
+        if not found:
+            return []
+        bits = found.to_bytes(self.size // 8 + 1, "little")
+        return [index for index, at in enumerate(self._places) if bits[at >> 3] >> (at & 7) & 1]
+
+
+def _bits(places: Iterable[int], size: int) -> int:
+    """The integer in which the bits at `places` are set, in linear time."""
+    bits = bytearray(size // 8 + 1)
+    for at in places:
+        bits[at >> 3] |= 1 << (at & 7)
+    return int.from_bytes(bits, "little")
+
+
+WORK = 1 << 32
+"""Tokens times characters that an automaton takes on: a megabyte of patterns and the longest path of Linux."""
+_PIECE = 4096
+"""Characters of a text for which masks are held at the same time."""
+_QUICK = 1_000_000
+"""The same for `re`, which may backtrack: some milliseconds at worst."""
+
+
 class Regexp:
     """A compiled expression, anchored at both ends.
 
-    `impossible`: an assertion inside it can never hold.
+    `impossible`: an assertion inside it can never hold. `least`: the length of the shortest text that matches.
     """
 
-    tokens: tuple[Token, ...]
-    impossible: bool = False
-    _quick: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
-    _quick_length: int = field(default=0, compare=False, repr=False)
-    _least: int = field(default=0, compare=False, repr=False)
+    __slots__ = ("_automaton", "_quick", "_tries", "impossible", "least", "tokens")
 
-    def matches(self, text: str) -> bool:
-        """True if the whole of `text` matches. Linear in `len(text)`, up to a factor the pattern gives."""
-        if self.impossible or self._least > len(text):
-            return False
-        if self._quick is not None and len(text) <= self._quick_length:
-            return self._quick.match(text) is not None
-        return _run(self.tokens, text)
+    def __init__(self, tokens: tuple[Token, ...], *, impossible: bool) -> None:
+        self.tokens = tokens
+        self.impossible = impossible
+        self.least = sum(token.kind == "one" for token in tokens)
+        self._tries: int | None = None
+        self._automaton: Automaton | None = None
+        self._quick: dict[bool, re.Pattern[str]] = {}
 
-    def matches_or_above(self, path: str) -> bool:
-        """True if `path` or a folder above it matches. Linear in `len(path)` too, however deep it is."""
-        if self.impossible or self._least > len(path):
+    def matches(self, text: str, *, also_above: bool = False) -> bool:
+        """True if the whole of `text` matches; `also_above`: or a folder above it.
+
+        Raises `RegexpError` where both this and `text` are so long that it would take seconds.
+        """
+        if self.impossible or self.least > len(text):
             return False
-        if self._quick is None or len(path) > min(self._quick_length, _SHORT) or path.count("/") > _DEEP:
-            return _run(self.tokens, path, also_above=True)
-        at = len(path)
-        while at >= 0:
-            if self._quick.match(path[:at]) is not None:
-                return True
-            at = path.rfind("/", 0, at)
-        return False
+        if self._tries is None:
+            self._tries = _tries(self.tokens)
+        if self._tries and len(self.tokens) * len(text) ** self._tries <= _QUICK:
+            if also_above not in self._quick:
+                end = r"(?=/|\Z)" if also_above else r"\Z"
+                self._quick[also_above] = re.compile("".join(map(_quick_text, self.tokens)) + end)
+            return self._quick[also_above].match(text) is not None
+        if self._automaton is None:
+            self._automaton = Automaton([self.tokens])
+        return bool(self._automaton.matching(text, also_above=also_above))
 
 
 def compile_regexp(text: str) -> Regexp:
     """The compiled form of `text`, given without its `^` and `$`. Raises `RegexpError`."""
     tokens, impossible = _Parser(text).parse()
-    least = sum(token.kind == "one" for token in tokens)
-    quick, length = _quick_form(tokens)
-    return Regexp(tokens, impossible, quick, length, least)
+    return Regexp(tokens, impossible=impossible)
 
 
-_UNBOUNDED = 1 << 62
-_DEEP = 20
-_SHORT = 1000
-"""Up to this many characters a quadratic expression may go to `re`: a few milliseconds at worst."""
-
-
-def _quick_form(tokens: tuple[Token, ...]) -> tuple[re.Pattern[str] | None, int]:
-    """The expression for `re` and the longest text it may get; None where only the automaton will do."""
-    if any(token.chars.categories for token in tokens) or len(tokens) > _SHORT:
-        return None, 0
-    deep = sum(token.kind == "deep" for token in tokens)
-    most = here = 0
-    slash = CharSet(((47, 47),))
+def _tries(tokens: tuple[Token, ...]) -> int:
+    """The power of a text's length that bounds what `re` tries for each token; 0 if it cannot be asked."""
+    if len(tokens) > 1000 or any(token.chars.categories for token in tokens):
+        return 0
+    everywhere = most = here = 0
     for token in tokens:
-        if token.kind == "many":
+        if token.kind == "deep":
+            everywhere += 1
+        elif token.kind == "many":
             here += 1 if token.chars == NOT_SLASH else 2
-        elif token.chars == slash:
+        elif token.chars == SLASH:
             here = 0
+        elif token.chars.has_slash:
+            everywhere += 1  # what is before it may end at more than one slash
         most = max(most, here)
-    if deep + most <= 1:
-        length = _UNBOUNDED
-    elif deep + most == 2:
-        length = _SHORT
-    else:
-        return None, 0
-    return re.compile("".join(map(_quick_text, tokens)) + r"\Z"), length
+    return max(1, everywhere + most)
 
 
 def _quick_text(token: Token) -> str:
@@ -171,70 +305,21 @@ def _quick_text(token: Token) -> str:
     return token.chars.text + ("*" if token.kind == "many" else "")
 
 
-def _run(tokens: tuple[Token, ...], text: str, *, also_above: bool = False) -> bool:
-    """Simulate the sequence as bits of an integer: bit i is set while tokens before i have matched.
-
-    `also_above`: an end before a slash counts as well.
-    A deep group is two states: bit i inside its `.*`, entered or skipped by an empty step.
-    """
-    skips = 0
-    classes: dict[CharSet, int] = {}
-    loop_classes: dict[CharSet, int] = {}
-    deep = 0
-    for index, token in enumerate(tokens):
-        bit = 1 << index
-        if token.kind == "one":
-            classes[token.chars] = classes.get(token.chars, 0) | bit
-        else:
-            skips |= bit
-            loop_classes[token.chars] = loop_classes.get(token.chars, 0) | bit
-            if token.kind == "deep":
-                deep |= bit
-    # After a deep group's first character it may only be left by a slash, so "inside" is a second bit field.
-    inside = 0
-    state = _close(1, skips)
-    cache: dict[str, tuple[int, int]] = {}
-    final = 1 << len(tokens)
-    for char in text:
-        if char == "/" and also_above and state & final:
-            return True
-        masks = cache.get(char)
-        if masks is None:
-            masks = (
-                sum(mask for chars, mask in classes.items() if chars.has(char)),
-                sum(mask for chars, mask in loop_classes.items() if chars.has(char)),
-            )
-            cache[char] = masks
-        one, many = masks
-        in_deep = (state | inside) & deep
-        stepped = ((state & one) << 1) | (state & many & ~deep)
-        if char == "/":
-            stepped |= in_deep << 1
-        inside = in_deep & many
-        state = _close(stepped, skips)
-        if not state and not inside:
-            return False
-    return bool(state & final)
-
-
-def _close(state: int, skips: int) -> int:
-    """Add the states reached by skipping optional tokens. Runs of them are short, so this ends soon."""
-    frontier = state
-    while True:
-        frontier = (frontier & skips) << 1
-        new = frontier & ~state
-        if not new:
-            return state
-        state |= new
-        frontier = new
-
-
 _PLAIN = re.compile(r"[^\\\[(.*?^]+(?!\*)")
+_PLAIN_CLASS = re.compile(r"\[\^?+(?:[^]\[\\-]|\[(?!:))+\]")
 
 
 @lru_cache(maxsize=1024)
-def _literal(char: str) -> Token:
+def literal(char: str) -> Token:
+    """The token that is `char` itself."""
     return Token(CharSet(((ord(char), ord(char)),)))
+
+
+@lru_cache(maxsize=1024)
+def _plain_class(text: str) -> CharSet:
+    negated = text[1] == "^"
+    codes = map(ord, text[1 + negated : -1])
+    return CharSet(merged([(code, code) for code in codes]), negated)
 
 
 class _Parser:
@@ -243,6 +328,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.last_posix = text.rfind(":]")
 
     def parse(self) -> tuple[tuple[Token, ...], bool]:
         tokens: list[Token] = []
@@ -250,7 +336,7 @@ class _Parser:
         ended = False
         while self.at < len(self.text):
             if not ended and (plain := _PLAIN.match(self.text, self.at)):
-                tokens.extend(map(_literal, plain.group()))
+                tokens.extend(map(literal, plain.group()))
                 self.at = plain.end()
                 continue
             if self.text.startswith("(.*/)?", self.at):
@@ -292,11 +378,14 @@ class _Parser:
 
     def _class(self) -> CharSet:
         start = self.at
+        if plain := _PLAIN_CLASS.match(self.text, start):
+            self.at = plain.end()
+            return _plain_class(plain.group())
         self.at += 1
         negated = self.text.startswith("^", self.at)
         self.at += negated
         spans: list[CodeRange] = []
-        categories: list[tuple[str, bool]] = []
+        categories: set[str] = set()
         first = True
         while first or not self.text.startswith("]", self.at):
             if self.at >= len(self.text):
@@ -306,7 +395,7 @@ class _Parser:
                 continue
             if self.text[self.at] == "\\" and (group := self._group()):
                 spans += group.spans
-                categories += group.categories
+                categories.update(group.categories)
                 continue
             low = self._class_char(start)
             high = low
@@ -317,11 +406,13 @@ class _Parser:
                 raise RegexpError(f"invalid character class range: {self.text[start : self.at]!r}")
             spans.append((low, high))
         self.at += 1
-        return CharSet(tuple(spans), negated, tuple(categories))
+        return CharSet(merged(spans), negated, "".join(sorted(categories)))
 
     def _posix(self, spans: list[CodeRange]) -> bool:
+        if self.at > self.last_posix or not self.text.startswith("[:", self.at):
+            return False
         end = self.text.find(":]", self.at + 2)
-        if not self.text.startswith("[:", self.at) or end < 0:
+        if end < 0:
             return False
         name = self.text[self.at + 2 : end]
         negated = name.startswith("^")
@@ -349,10 +440,10 @@ class _Parser:
             return CharSet(tuple(_complement(spans)) if letter.isupper() else spans)
         if letter in ("p", "P") and letter:
             category = self.text[self.at + 2 : self.at + 3]
-            if category not in tuple("CLMNPSZ"):
+            if category not in tuple(_CATEGORIES):
                 raise RegexpError(f"invalid character class range: {self.text[self.at : self.at + 3]!r}")
             self.at += 3
-            return CharSet((), categories=((category, letter == "P"),))
+            return CharSet((), categories=category if letter == "p" else _CATEGORIES.replace(category, ""))
         return None
 
     def _escape(self) -> CharSet:

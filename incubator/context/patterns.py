@@ -7,15 +7,27 @@ sources of COPY and ADD follow Go's `path/filepath.Match` (`match_glob`). Neithe
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from incubator.context.goregexp import Regexp, RegexpError, compile_regexp
+from incubator.context.goregexp import (
+    NOT_SLASH,
+    Automaton,
+    CharSet,
+    CodeRange,
+    Regexp,
+    RegexpError,
+    Token,
+    compile_regexp,
+    literal,
+    merged,
+)
 from incubator.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _BLANKS = " \t\n\v\f\r\x85\xa0"
 """What Go's strings.TrimSpace takes off, as far as a line of an ignore file can hold it."""
@@ -95,10 +107,9 @@ class Pattern:
             below = text[1:] + "/" if text.startswith("/") else text + "/"
             return self.matches(path) or path.startswith(below) or text + "/" in path
         if compiled.kind == "parts":
-            parts = path.split("/")
-            return _parts_match(compiled.parts, parts[: len(compiled.parts)])
-        assert compiled.regexp is not None
-        return compiled.regexp.matches_or_above(path)
+            count = len(compiled.parts)
+            return _parts_match(compiled.parts, path.split("/", count)[:count])
+        return self._ask(path, also_above=True)
 
     def matches(self, path: str) -> bool:
         """True if this pattern, without its `!`, matches exactly `path`. Raises `PatternError`."""
@@ -113,9 +124,21 @@ class Pattern:
                 compiled.text.startswith("/") and path == compiled.text[1:]
             )
         if kind == "parts":
-            return _parts_match(compiled.parts, path.split("/"))
-        assert compiled.regexp is not None
-        return compiled.regexp.matches(path)
+            return _parts_match(compiled.parts, path.split("/", len(compiled.parts)))
+        return self._ask(path, also_above=False)
+
+    @property
+    def regexp(self) -> Regexp | None:
+        """Its expression, None where something simpler will do. Raises `PatternError`."""
+        return self._compile().regexp
+
+    def _ask(self, path: str, *, also_above: bool) -> bool:
+        regexp = self.regexp
+        assert regexp
+        try:
+            return regexp.matches(path, also_above=also_above)
+        except RegexpError as error:
+            raise PatternError(self.text, str(error)) from error
 
     @property
     def prefix(self) -> str | None:
@@ -144,7 +167,7 @@ def _compile(pattern: str) -> _Compiled:
         return _Compiled("exact", pattern)
     if pattern.endswith("**") and not set(pattern[:-2]) & set("*?[]\\"):
         return _Compiled("prefix", pattern[:-2])
-    if "**" not in pattern and not set(pattern) & set("[]^\\"):
+    if "**" not in pattern and not set(pattern) & set("?[]^\\"):
         # Nothing has to be compiled, which matters where an ignore file has thousands of lines.
         return _Compiled("parts", parts=tuple(tuple(part.split("*")) for part in pattern.split("/")))
     try:
@@ -158,35 +181,20 @@ def _parts_match(parts: tuple[tuple[str, ...], ...], path: list[str]) -> bool:
 
 
 def _part_matches(pieces: tuple[str, ...], name: str) -> bool:
-    """True if `name` is `pieces` with anything between them; a `?` in a piece is any one character."""
+    """True if `name` is `pieces` with anything between them."""
     first, last = pieces[0], pieces[-1]
     if len(pieces) == 1:
-        return len(name) == len(first) and _stands_at(first, name, 0)
+        return name == first
     end = len(name) - len(last)
     at = len(first)
-    if end < at or not _stands_at(first, name, 0) or not _stands_at(last, name, end):
+    if end < at or not name.startswith(first) or not name.endswith(last):
         return False
     for piece in pieces[1:-1]:
-        found = _find(piece, name, at, end)
+        found = name.find(piece, at, end)
         if found < 0:
             return False
         at = found + len(piece)
     return True
-
-
-def _find(piece: str, name: str, start: int, end: int) -> int:
-    """Where `piece` first stands in `name[start:end]`; -1 where it does not."""
-    if "?" not in piece:
-        return name.find(piece, start, end)
-    places = range(start, end - len(piece) + 1)
-    return next((at for at in places if _stands_at(piece, name, at)), -1)
-
-
-def _stands_at(piece: str, name: str, at: int) -> bool:
-    if "?" not in piece:
-        return name.startswith(piece, at)
-    there = name[at : at + len(piece)]
-    return len(there) == len(piece) and all(c in ("?", d) for c, d in zip(piece, there, strict=True))
 
 
 def _to_regexp(pattern: str) -> str:
@@ -215,6 +223,46 @@ def _to_regexp(pattern: str) -> str:
     return "".join(parts)
 
 
+_ALONE = 16_000
+"""Characters of patterns up to which each is asked for itself. `re` is faster then, but slow to be made ready."""
+_TOGETHER = 50_000
+"""Tokens of one automaton."""
+
+
+class _Together:
+    """Those patterns of a long list that are expressions, asked with few walks over a path."""
+
+    def __init__(self, patterns: list[Pattern]) -> None:
+        self.automata: list[tuple[list[int], Automaton]] = []
+        self.indexes: set[int] = set()
+        group: list[int] = []
+        tokens: list[tuple[Token, ...]] = []
+        size = 0
+        for index, pattern in enumerate(patterns):
+            try:
+                regexp = pattern.regexp
+            except PatternError:
+                continue  # whoever comes to ask this one is told
+            if regexp is None or regexp.impossible or len(regexp.tokens) > _TOGETHER:
+                continue
+            if size + len(regexp.tokens) > _TOGETHER:
+                self.automata.append((group, Automaton(tokens)))
+                group, tokens, size = [], [], 0
+            group.append(index)
+            tokens.append(regexp.tokens)
+            size += len(regexp.tokens) + 1
+            self.indexes.add(index)
+        self.automata.append((group, Automaton(tokens)))
+
+    def matching(self, path: str, *, also_above: bool) -> set[int]:
+        """Which of `indexes` match. Raises `RegexpError`."""
+        return {
+            group[place]
+            for group, automaton in self.automata
+            for place in automaton.matching(path, also_above=also_above)
+        }
+
+
 class PatternMatcher:
     """A list of ignore patterns; later ones win, and `!` takes back.
 
@@ -222,10 +270,11 @@ class PatternMatcher:
     when such a pattern is first compared with a path, as the engine does.
     """
 
-    __slots__ = ("has_exclusions", "patterns")
+    __slots__ = ("_is_long", "_together", "has_exclusions", "patterns")
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self.patterns: list[Pattern] = []
+        self._together: _Together | None = None
         for raw in patterns:
             text = raw.strip(_BLANKS)
             if not text:
@@ -234,8 +283,12 @@ class PatternMatcher:
             if text == "!":
                 raise PatternError(text, "`!` needs a pattern after it")
             pattern = Pattern(text)
-            _parse_glob(pattern.text)
+            if not _SOUND.fullmatch(pattern.text):
+                _parse_glob(pattern.text)  # says what is wrong
             self.patterns.append(pattern)
+        self._is_long = (
+            sum(len(pattern.text) for pattern in self.patterns) > _ALONE and len(self.patterns) > 1
+        )
         self.has_exclusions = any(pattern.exclusion for pattern in self.patterns)
 
     def __bool__(self) -> bool:
@@ -262,8 +315,9 @@ class PatternMatcher:
         """True if the patterns match `path` or a folder above it: the question an ignore file answers."""
         path = clean_path(path)
         matched = False
-        for pattern in self.patterns:
-            if pattern.exclusion == matched and pattern.matches_or_above(path):
+        ask = self._asked(path, also_above=True)
+        for index, pattern in enumerate(self.patterns):
+            if pattern.exclusion == matched and ask(index):
                 matched = not pattern.exclusion
         return matched and path != "."
 
@@ -274,14 +328,33 @@ class PatternMatcher:
         """
         matched = False
         info = []
+        ask = self._asked(path, also_above=False)
         for index, pattern in enumerate(self.patterns):
             hit = parent is not None and parent[index]
             if not hit and pattern.exclusion == matched:
-                hit = pattern.matches(path)
+                hit = ask(index)
             info.append(hit)
             if hit:
                 matched = not pattern.exclusion
         return matched, tuple(info)
+
+    def _asked(self, path: str, *, also_above: bool) -> Callable[[int], bool]:
+        """What tells of the index of a pattern whether it matches `path` (or a folder above it)."""
+        patterns = self.patterns
+
+        def alone(index: int) -> bool:
+            return patterns[index].matches_or_above(path) if also_above else patterns[index].matches(path)
+
+        if not self._is_long:
+            return alone
+        if self._together is None:
+            self._together = _Together(patterns)
+        together = self._together
+        try:
+            found = together.matching(path, also_above=also_above)
+        except RegexpError as error:
+            raise PatternError(f"{len(patterns)} patterns", str(error)) from error
+        return lambda index: index in found or (index not in together.indexes and alone(index))
 
     def match_down(self, path: str) -> tuple[bool, MatchInfo | None]:
         """`match_below` from the top down to `path`; for "", the root, false and None."""
@@ -320,42 +393,36 @@ def _parents(path: str) -> list[str]:
 # Globs of COPY and ADD: Go's path/filepath.Match.
 
 
-@dataclass(frozen=True, slots=True)
-class _Class:
-    ranges: tuple[tuple[str, str], ...]
-    negated: bool
-
-    def has(self, char: str) -> bool:
-        return any(low <= char <= high for low, high in self.ranges) != self.negated
-
-
-_AnyChar = object()
-_Element = str | _Class | object
+_SOUND = re.compile(r"(?:[^\\\[]|\\.|\[\^?(?:[^]\[\\^-](?:-[^]\[\\^-])?)+\])*+", re.DOTALL)
+"""Matches only what `_parse_glob` has nothing to say about, for speed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """What lies between two stars: `star` if one comes before it, then characters, classes and `?`."""
+    """What lies between two stars: `star` if one comes before it, then single characters."""
 
     star: bool
-    elements: tuple[_Element, ...]
+    tokens: tuple[Token, ...]
 
-    def match(self, name: str, at: int) -> int:
-        """Where in `name` the elements end if they match at `at`, else -1."""
-        if at + len(self.elements) > len(name):
-            return -1
-        for element in self.elements:
-            char = name[at]
-            if isinstance(element, str):
-                if element != char:
-                    return -1
-            elif isinstance(element, _Class):
-                if not element.has(char):
-                    return -1
-            elif char == "/":
+    def end(self, name: str, at: int, *, last: bool) -> int:
+        """Where its first match in `name` from `at` on ends, -1 where there is none; `last`: at the very end."""
+        length = len(self.tokens)
+        if not self.star or last:
+            start = len(name) - length if last else at
+            if start < at or start + length > len(name) or (start > at and not self.star):
                 return -1
-            at += 1
-        return at
+            if "/" in name[at:start]:
+                return -1
+            return start + length if _automaton(self.tokens).matching(name[start : start + length]) else -1
+        for end, found in enumerate(_automaton((Token(NOT_SLASH, "many"), *self.tokens)).walk(name, at), at):
+            if found:
+                return end
+        return -1
+
+
+@lru_cache(maxsize=256)
+def _automaton(tokens: tuple[Token, ...]) -> Automaton:
+    return Automaton([tokens])
 
 
 def match_glob(pattern: str, name: str) -> bool:
@@ -365,26 +432,14 @@ def match_glob(pattern: str, name: str) -> bool:
     """
     chunks = _parse_glob(pattern)
     at = 0
+    # The first place that fits is enough: Go looks no further, as later chunks may start anywhere behind it.
     for index, chunk in enumerate(chunks):
-        last = index == len(chunks) - 1
-        if chunk.star and not chunk.elements:
-            return "/" not in name[at:]
-        end = chunk.match(name, at)
-        if end >= 0 and (end == len(name) or not last):
-            at = end
-            continue
-        end = -1
-        if chunk.star:
-            # The first place that fits is enough: later chunks may start anywhere behind it anyway.
-            while at < len(name) and name[at] != "/":
-                at += 1
-                end = chunk.match(name, at)
-                if end >= 0 and (end == len(name) or not last):
-                    break
-                end = -1
-        if end < 0:
+        try:
+            at = chunk.end(name, at, last=index == len(chunks) - 1)
+        except RegexpError as error:
+            raise PatternError(pattern, str(error)) from error
+        if at < 0:
             return False
-        at = end
     return at == len(name)
 
 
@@ -400,6 +455,9 @@ def has_wildcard(text: str) -> bool:
     return False
 
 
+_ANY = Token(NOT_SLASH)
+
+
 @lru_cache(maxsize=256)
 def _parse_glob(pattern: str) -> tuple[_Chunk, ...]:
     chunks: list[_Chunk] = []
@@ -408,38 +466,41 @@ def _parse_glob(pattern: str) -> tuple[_Chunk, ...]:
         star = pattern[at] == "*"
         while at < len(pattern) and pattern[at] == "*":
             at += 1
-        elements: list[_Element] = []
+        tokens: list[Token] = []
         while at < len(pattern) and pattern[at] != "*":
             char = pattern[at]
             at += 1
             if char == "[":
-                element, at = _parse_class(pattern, at)
-                elements.append(element)
+                chars, at = _parse_class(pattern, at)
+                tokens.append(Token(chars))
             elif char == "?":
-                elements.append(_AnyChar)
+                tokens.append(_ANY)
             elif char == "\\":
                 if at >= len(pattern):
                     raise PatternError(pattern, "it ends in a backslash")
-                elements.append(pattern[at])
+                tokens.append(literal(pattern[at]))
                 at += 1
             else:
-                elements.append(char)
-        chunks.append(_Chunk(star, tuple(elements)))
+                tokens.append(literal(char))
+        chunks.append(_Chunk(star, tuple(tokens)))
     return tuple(chunks)
 
 
-def _parse_class(pattern: str, at: int) -> tuple[_Class, int]:
+def _parse_class(pattern: str, at: int) -> tuple[CharSet, int]:
     """The class whose `[` lies before `at`, and where it ends."""
     negated = pattern.startswith("^", at)
     at += negated
-    ranges: list[tuple[str, str]] = []
-    while not (ranges and pattern.startswith("]", at)):
+    ranges: list[CodeRange] = []
+    is_first = True
+    while is_first or not pattern.startswith("]", at):
         low, at = _class_char(pattern, at)
         high = low
         if pattern.startswith("-", at):
             high, at = _class_char(pattern, at + 1)
-        ranges.append((low, high))
-    return _Class(tuple(ranges), negated), at + 1
+        is_first = False
+        if low <= high:  # Go takes a range the wrong way round as an empty one
+            ranges.append((ord(low), ord(high)))
+    return CharSet(merged(ranges), negated), at + 1
 
 
 def _class_char(pattern: str, at: int) -> tuple[str, int]:

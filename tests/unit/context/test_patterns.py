@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incubator.context import patterns
-from incubator.context.goregexp import RegexpError, _run, compile_regexp
+from incubator.context.goregexp import Automaton, RegexpError, compile_regexp
 from incubator.context.patterns import (
     Pattern,
     PatternError,
@@ -173,9 +174,12 @@ def test_automaton_agrees_with_re(pattern: list[str], text: str) -> None:
     regexp = compile_regexp("".join(pattern))
     expected = re.compile("".join(pattern) + r"\Z").match(text) is not None
     assert regexp.matches(text) == expected
-    assert _run(regexp.tokens, text) == expected
+    automaton = Automaton([regexp.tokens])
+    assert bool(automaton.matching(text)) == expected
     places = [text, *(text[:at] for at, char in enumerate(text) if char == "/")]
-    assert _run(regexp.tokens, text, also_above=True) == any(map(regexp.matches, places))
+    above = any(map(regexp.matches, places))
+    assert regexp.matches(text, also_above=True) == above
+    assert bool(automaton.matching(text, also_above=True)) == above
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
@@ -220,6 +224,16 @@ def test_any_expression_compiles_or_is_refused(text: str) -> None:
         ("a*b", "a" * 250_000),
         ("**/" * 40_000 + "*a*", "a" * 4000),
         ("[*" * 2000 + "]" * 2000, "[" * 4000),
+        ("*" + "[ab]" * 25_000, "a" * 4000),
+        ("*" + "[ab]" * 50 + "c", "a" * 40_000),
+        ("*" + "?" * 500 + "b*c", "a" * 50_000 + "c"),
+        ("**/*" * 10_000 + "[a]", "ab/c" * 100),
+        ("[a*[b*" * 4_000 + "]", "ab/c" * 100),
+        ("[[:" * 30_000 + "]", "a"),
+        (
+            "*" + "".join(f"[{chr(0x4E00 + at)}-{chr(0x4E01 + at)}]" for at in range(1000)),
+            "".join(chr(0x4E00 + at) for at in range(1024)),
+        ),
     ],
     ids=lambda text: f"{text[:6]}...{len(text)}",
 )
@@ -253,4 +267,110 @@ def test_patterns_without_classes_match_as_their_expression_does(pieces: list[st
     pattern, expression = Pattern(text), compile_regexp(patterns._to_regexp(text))
     if patterns._compile(text).kind == "parts":
         assert pattern.matches(path) == expression.matches(path)
-        assert pattern.matches_or_above(path) == expression.matches_or_above(path)
+        assert pattern.matches_or_above(path) == expression.matches(path, also_above=True)
+
+
+_TOKENS = ("a", "/", "*", "?", "[ab]", "[^a]", "**")
+_PATHS = sorted(
+    {clean_path("".join(chars)) for size in range(1, 6) for chars in itertools.product("ab/", repeat=size)}
+    - {"/", "."}
+)
+
+
+def _expected(expression: str, path: str) -> bool:
+    return re.fullmatch(expression, path, re.ASCII) is not None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_every_small_pattern_matches_as_its_expression_does(size: int) -> None:
+    texts = {clean_path("".join(tokens)) for tokens in itertools.product(_TOKENS, repeat=size)} - {"/", "."}
+    regexps = sorted(text for text in texts if patterns._compile(text).kind in ("regexp", "parts"))
+    asked = [Pattern(text) for text in regexps]
+    together = patterns._Together(asked)
+    for path in _PATHS:
+        above = [path, *(path[:at] for at, char in enumerate(path) if char == "/")]
+        found = together.matching(path, also_above=False)
+        found_above = together.matching(path, also_above=True)
+        for index, pattern in enumerate(asked):
+            expression = patterns._to_regexp(pattern.text)
+            here = _expected(expression, path)
+            any_above = any(_expected(expression, place) for place in above)
+            assert pattern.matches(path) == here
+            assert pattern.matches_or_above(path) == any_above
+            if index in together.indexes:
+                assert ((index in found), (index in found_above)) == (here, any_above)
+
+
+def _naive_glob(tokens: tuple[str, ...], name: str) -> bool:
+    """Tries everything."""
+    if not tokens:
+        return not name
+    if tokens[0] == "*":
+        return _naive_glob(tokens[1:], name) or (
+            name != "" and name[0] != "/" and _naive_glob(tokens, name[1:])
+        )
+    takes = {"?": "ab", "[ab]": "ab", "[^b]": "a/"}.get(tokens[0], tokens[0])
+    return name != "" and name[0] in takes and _naive_glob(tokens[1:], name[1:])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_every_small_glob_matches_as_trying_everything_does(size: int) -> None:
+    names = ["".join(chars) for length in range(5) for chars in itertools.product("ab/", repeat=length)]
+    for tokens in itertools.product(("a", "/", "*", "?", "[ab]"), repeat=size):
+        for name in names:
+            assert match_glob("".join(tokens), name) == _naive_glob(tokens, name), (tokens, name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [("*[^a]*b", "x/yb", False), ("*[^a]b", "x/b", True), ("[^a]", "/", True), ("[b-a]", "b", False)],
+)
+def test_a_glob_takes_the_first_place_as_go_does(pattern: str, name: str, expected: bool) -> None:
+    assert match_glob(pattern, name) == expected
+
+
+@given(st.lists(PATTERNS.filter(lambda text: clean_path(text) != "!"), max_size=6), NAMES)
+@settings(max_examples=100)
+def test_a_long_list_says_what_a_short_one_does(texts: list[str], path: str) -> None:
+    lines = ["*[a]", *("!" * (at % 2) + text + "[ab]" for at, text in enumerate(texts))]
+    short, long = PatternMatcher(lines), PatternMatcher(lines)
+    long._is_long = True
+    assert not short._is_long
+    assert short.matches_or_parent_matches(path) == long.matches_or_parent_matches(path)
+    assert short.match_down(path.strip("/")) == long.match_down(path.strip("/"))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["[ab]*[^c]", "**/*[a-z]", "[a*[b*]", "?*?*", "[[:punct:]]**", "\\pL*\\D"]
+)
+@pytest.mark.parametrize("times", [1, 10, 1000])
+def test_work_grows_with_the_pattern_and_with_the_path(pattern: str, times: int) -> None:
+    text = pattern * times
+    regexp = compile_regexp(patterns._to_regexp(text))
+    automaton = Automaton([regexp.tokens])
+    assert automaton.size <= len(text) + 1  # the bits of each step
+    assert len(automaton._events) <= 4 * len(text) + 2  # what makes the masks of these bits
+    path = "a/b" * times
+    assert sum(1 for _ in automaton.walk(path)) <= len(path) + 1  # the steps
+
+
+def test_too_much_work_is_refused() -> None:
+    pattern = "**/*" * 30_000 + "[a]"
+    with pytest.raises(PatternError, match="too much to compare"):
+        PatternMatcher([pattern]).matches_or_parent_matches("a" * 100_000)
+    with pytest.raises(PatternError, match="too much to compare"):
+        match_glob("*" + "[ab]" * 50_000 + "*c", "a" * 100_000)
+
+
+def test_an_error_in_a_long_list_comes_when_its_pattern_is_asked() -> None:
+    lines = [f"**/[a]{number}" for number in range(3000)]
+    assert PatternMatcher([*lines, "x", "[z-a]"]).matches_or_parent_matches("x")
+    with pytest.raises(PatternError):
+        PatternMatcher([*lines, "[z-a]"]).matches_or_parent_matches("x")
+
+
+def test_a_long_list_of_classes_is_asked_quickly() -> None:
+    start = time.process_time()
+    matcher = PatternMatcher([f"**/*[a]{number}" for number in range(10_000)])
+    assert not matcher.matches_or_parent_matches("a" * 2000)
+    assert time.process_time() - start < 2
