@@ -6,7 +6,7 @@ STAMP := $(VENV)/.stamp
 LAB := $(PYTHON) -m lab
 ENGINE ?= docker28
 
-.PHONY: help demo test lint unit engine e2e venv requirements generate format clean
+.PHONY: help demo test lint unit engine e2e oracle fuzz venv requirements generate format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -51,6 +51,12 @@ e2e: venv ## the front doors: CLI, act, gitlab-ci-local, on Docker Engine 20.10 
 
 conformance: venv ## parser, shell words, ignore rules and builds on ENGINE against recorded results of BuildKit
 	$(BIN)/python scripts/conformance.py --engine $(ENGINE)
+
+oracle: venv ## the parser against BuildKit's own on 10,000 generated Dockerfiles
+	$(BIN)/python scripts/oracle.py --count 10000
+
+fuzz: venv ## ten minutes of hostile texts for parser, checks, expansion and ignore rules
+	nice $(BIN)/python scripts/fuzz.py --minutes 10
 
 test: lint unit engine e2e ## everything CI runs
 

@@ -197,30 +197,21 @@ def _part_matches(pieces: tuple[str, ...], name: str) -> bool:
     return True
 
 
+_SPECIAL = re.compile(r"\*\*/?|[*?.+()|{}$]|\\.", re.DOTALL)
+
+
 def _to_regexp(pattern: str) -> str:
     """The text of the Go expression, without `^` and `$`, that the engine makes of `pattern`."""
-    parts = []
-    at = 0
-    while at < len(pattern):
-        char = pattern[at]
-        at += 1
-        if char == "*":
-            if not pattern.startswith("*", at):
-                parts.append("[^/]*")
-                continue
-            at += 1
-            at += pattern.startswith("/", at)
-            parts.append("(.*/)?" if at < len(pattern) else ".*")
-        elif char == "?":
-            parts.append("[^/]")
-        elif char in ".+()|{}$":
-            parts.append("\\" + char)
-        elif char == "\\" and at < len(pattern):
-            parts.append("\\" + pattern[at])
-            at += 1
-        else:
-            parts.append(char)
-    return "".join(parts)
+
+    def translated(found: re.Match[str]) -> str:
+        text = found.group()
+        if text.startswith("**"):
+            return "(.*/)?" if found.end() < len(pattern) else ".*"
+        if text.startswith("\\"):
+            return text
+        return {"*": "[^/]*", "?": "[^/]"}.get(text, "\\" + text)
+
+    return _SPECIAL.sub(translated, pattern)
 
 
 _ALONE = 16_000
