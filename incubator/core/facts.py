@@ -49,7 +49,7 @@ class Facts:
 def facts_from_json(data: Mapping[str, Any]) -> Facts:
     """Read what `Facts.to_json` wrote. Raises ValueError, TypeError or KeyError for anything else."""
     facts = Facts(
-        stats={str(path): stat and _stat(stat) for path, stat in data["stats"].items()},
+        stats={str(path): None if stat is None else _stat(stat) for path, stat in data["stats"].items()},
         folders={str(path): _stat(stat) for path, stat in data["folders"].items()},
         texts={str(path): str(text) for path, text in data["texts"].items()},
         listed={str(path) for path in data["listed"]},
@@ -161,6 +161,8 @@ def _stat(data: Mapping[str, Any]) -> Stat:
         linkname=str(data.get("link", "")),
         uid=int(data.get("uid", 0)),
         gid=int(data.get("gid", 0)),
-        xattrs=tuple(sorted((str(n), base64.b64decode(v)) for n, v in data.get("xattrs", {}).items())),
+        xattrs=tuple(
+            sorted((str(n), base64.b64decode(v, validate=True)) for n, v in data.get("xattrs", {}).items())
+        ),
         mtime_ns=int(data.get("mtime", 0)),
     )

@@ -17,6 +17,7 @@ import pytest
 
 from incubator.events import BaseResolved, LayerCommitted, StageSkipped, WarningRaised
 from incubator.oci.media_types import OCI_MANIFEST
+from incubator.request import Credential
 from tests.engine.conftest import Bench, make_bench
 
 if TYPE_CHECKING:
@@ -331,3 +332,26 @@ def test_an_image_of_files_alone_never_touches_the_engine(pipeline: Pipeline) ->
     assert pipeline.fresh.client.image(pipeline.base) is None
     image = f"{pipeline.image}@{result.digest}"
     assert pipeline.run(pipeline.cold, image, "cat", "/src/main.txt") == "main\n"
+
+
+def test_a_cache_that_wants_a_login(docker28: Bench, registry_auth: RegistryHandle) -> None:
+    assert registry_auth.username
+    assert registry_auth.password
+    login = Credential(
+        registry=registry_auth.address, username=registry_auth.username, password=registry_auth.password
+    )
+    name = f"{registry_auth.address}/shared/{secrets.token_hex(6)}"
+    text = "FROM busybox\nRUN date +%s%N >/made\n"
+    options: dict[str, Any] = {"cache_from": [f"{name}:cache"], "cache_to": [f"{name}:cache"]}
+    first = docker28.build(text, credentials=[login], **options)
+    assert warnings(docker28) == []
+    docker28.events.clear()
+    again = docker28.build(text, credentials=[login], no_cache=False, **options)
+    assert cached(docker28) == [True]
+    assert again.layers[-1].diff_id == first.layers[-1].diff_id
+    docker28.events.clear()
+    docker28.build(text + "RUN true\n", no_cache=False, **options)
+    told = warnings(docker28)
+    assert [message for message in told if "is not used" in message and "401" in message]
+    assert [message for message in told if "is not written" in message]
+    assert not [message for message in told if registry_auth.password in message]
