@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import need
-from tests.e2e.act import run_act
+from tests.e2e.act import ActRun, run_act
 from tests.e2e.checkout import commit_all, git
 from tests.e2e.engine import docker, nothing_left
 
@@ -96,22 +96,34 @@ def test_a_consumer_uses_a_released_version_and_logs_in(
     assert registry_auth.username
     assert registry_auth.password
 
-    run = run_act(
-        engine,
-        consumer,
-        consumer / "workflow.yml",
-        "--local-repository",
-        f"org/incubator@v1={checkout}",
-        "--env",
-        f"REGISTRY={registry_auth.address}",
-        "--env",
-        f"USERNAME={registry_auth.username}",
-        "-s",
-        f"PASSWORD={registry_auth.password}",
-    )
-    assert run.exit_code == 0, run.text
+    def use() -> ActRun:
+        run = run_act(
+            engine,
+            consumer,
+            consumer / "workflow.yml",
+            "--local-repository",
+            f"org/incubator@v1={checkout}",
+            "--env",
+            f"REGISTRY={registry_auth.address}",
+            "--env",
+            f"USERNAME={registry_auth.username}",
+            "-s",
+            f"PASSWORD={registry_auth.password}",
+        )
+        assert run.exit_code == 0, run.text
+        return run
+
+    run = use()
     digest = run.outputs("image")["digest"]
     assert values(run.lines, "digest") == [digest]
+
+    # The next job finds the layer in the registry, on an engine that has forgotten it.
+    kept = docker(engine, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "incubator-cache").split()
+    docker(engine, "image", "rm", *kept)
+    again = use()
+    assert again.outputs("image")["cached-layers"] == "1"
+    assert "is not used" not in again.lines
+    assert "is not written" not in again.lines
 
     # The password is in no line that a step printed, nor in what the runner shows of the step's inputs.
     assert registry_auth.password not in run.lines

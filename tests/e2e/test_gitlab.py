@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from jsonschema import Draft202012Validator
 
+from incubator.registry.credentials import Credentials
+from incubator.registry.repository import Registries
+from incubator.request import Credential
 from incubator.schema import load_schema
 from tests.conftest import need
 from tests.e2e.engine import docker, nothing_left
@@ -87,6 +90,15 @@ def test_the_component_builds_and_a_later_job_reads_the_digest(
 
     for job in ("by-component", "by-file"):
         assert str(registry_auth.password) not in run.log(job)
+    assert "the cache" not in run.log("by-component")  # nothing is said of one that could be read and written
+    login = Credential(
+        registry=registry_auth.address,
+        username=str(registry_auth.username),
+        password=str(registry_auth.password),
+    )
+    with Registries(Credentials([login])) as registries:
+        tags = registries.repository(name).tags()
+    assert len([tag for tag in tags if re.fullmatch(r"cache-[0-9a-f]{64}", tag)]) >= 4
     # gitlab-ci-local puts words in the place of section marks; ours were understood, and end as often as they begin.
     log = run.log("by-component")
     assert (
