@@ -84,7 +84,7 @@ class Builder:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._request = request
-        self._environ = environ
+        self._credentials = Credentials(request.credentials, environ=environ)
         self._client = client
         self._own_cache = cache
         self._emit = one_at_a_time(emit) if emit else _ignore
@@ -244,9 +244,7 @@ class Builder:
         keep = request.load or not request.push
         if keep and not cached:
             return None
-        registries = stack.enter_context(
-            Registries(Credentials(request.credentials, environ=self._environ), patience=_PATIENCE)
-        )
+        registries = stack.enter_context(Registries(self._credentials, patience=_PATIENCE))
         engine = stack.enter_context(
             LazyEngine(self._client, registries, keep=keep, shelf=workshop.reference)
         )
@@ -372,7 +370,7 @@ class Builder:
         image_id = engine.compose(final.image.id, config)
         self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - begin))
         sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
-        digests = publish(engine, self._emit, image_id, request)
+        digests = publish(engine, self._emit, image_id, request, self._credentials)
         logs = tuple(
             CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
             for stage in plan.stages

@@ -80,7 +80,7 @@ class DockerClient:
 
     def __init__(self, api: APIClient, credentials: Credentials | None = None) -> None:
         self._api = api
-        self._credentials = credentials or Credentials.from_env()
+        self._credentials = credentials or Credentials(environ=os.environ)
         self._info: EngineInfo | None = None
         self._descriptors: dict[str, list[dict[str, Any]]] = {}
         self._configs: dict[str, dict[str, Any]] = {}

@@ -13,8 +13,6 @@ from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from incubator.core.engine import Engine
     from incubator.events import Listener
     from incubator.oci.reference import Reference
@@ -30,7 +28,9 @@ def log_in(engine: Engine, credential: Credential) -> None:
         engine.login(credential)
 
 
-def publish(engine: Engine, emit: Listener, image_id: str, request: BuildRequest) -> dict[str, str]:
+def publish(
+    engine: Engine, emit: Listener, image_id: str, request: BuildRequest, credentials: Credentials
+) -> dict[str, str]:
     """Tag the image, push every tag if asked; each pushed reference and the digest its registry confirmed.
 
     A push without `load` leaves the engine's tags as they were before. Raises PushFailed, which says which
@@ -44,7 +44,7 @@ def publish(engine: Engine, emit: Listener, image_id: str, request: BuildRequest
     if not request.push:
         return {}
     try:
-        return _push_all(engine, emit, request)
+        return _push_all(engine, emit, request, credentials)
     finally:
         if not request.load:
             for reference, old in before.items():
@@ -54,7 +54,9 @@ def publish(engine: Engine, emit: Listener, image_id: str, request: BuildRequest
                     engine.tag(old.id, reference)
 
 
-def _push_all(engine: Engine, emit: Listener, request: BuildRequest) -> dict[str, str]:
+def _push_all(
+    engine: Engine, emit: Listener, request: BuildRequest, credentials: Credentials
+) -> dict[str, str]:
     digests: dict[str, str] = {}
     for tag in request.tags:
         reference = str(tag)
@@ -64,7 +66,7 @@ def _push_all(engine: Engine, emit: Listener, request: BuildRequest) -> dict[str
                 reference,
                 credential=find_credential(tag, request.credentials),
                 progress=report_transfer(emit, reference, "push"),
-            ) or _confirmed(tag, request.credentials)
+            ) or _confirmed(tag, credentials)
         except RegistryError as error:
             failed = [str(other) for other in request.tags if str(other) not in digests]
             made = f"; pushed: {', '.join(digests)}" if digests else ""
@@ -79,9 +81,9 @@ def _push_all(engine: Engine, emit: Listener, request: BuildRequest) -> dict[str
     return digests
 
 
-def _confirmed(tag: Reference, credentials: Sequence[Credential]) -> str:
+def _confirmed(tag: Reference, credentials: Credentials) -> str:
     """The digest that the registry tells of a tag. Raises RegistryError."""
-    with Registries(Credentials.from_env(credentials)) as registries:
+    with Registries(credentials) as registries:
         found = registries.repository(tag).resolve(tag.tag or "latest")
     if found is None:
         raise RegistryError(f"the registry does not have {tag}, which was pushed")

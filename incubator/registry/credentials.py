@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
 import subprocess
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from incubator.errors import InputError, RegistryError
 from incubator.oci.reference import DEFAULT_REGISTRY
@@ -70,11 +69,6 @@ class Credentials:
         self._files: list[_AuthFile] | None = None
         self._found: dict[tuple[str, str], Login | None] = {}
         self._lock = threading.Lock()
-
-    @classmethod
-    def from_env(cls, given: Iterable[Credential] = ()) -> Self:
-        """Those that are given, then those of the user that this process runs as."""
-        return cls(given, environ=os.environ)
 
     def find(self, registry: str, repository: str = "") -> Login | None:
         """The login for a registry, or the one that Podman keeps for a repository or a namespace of it alone.

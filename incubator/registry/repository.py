@@ -21,7 +21,7 @@ from incubator.registry.tags import next_page, parse_tags
 from incubator.registry.tls import CERTIFICATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterator
     from pathlib import Path
 
     import requests
@@ -221,14 +221,15 @@ class Repository:
         while not complete:
             attempt, begin = attempt + 1, read
             try:
-                for chunk in self._rest_of_blob(descriptor, begin, doing):
-                    read += len(chunk)
-                    if read > descriptor.size:
-                        raise self._session.error(
-                            doing, f"{self.registry} sends more than {descriptor.size} bytes"
-                        )
-                    hasher.update(chunk)
-                    yield chunk
+                with contextlib.closing(self._rest_of_blob(descriptor, begin, doing)) as chunks:
+                    for chunk in chunks:
+                        read += len(chunk)
+                        if read > descriptor.size:
+                            raise self._session.error(
+                                doing, f"{self.registry} sends more than {descriptor.size} bytes"
+                            )
+                        hasher.update(chunk)
+                        yield chunk
                 if read < descriptor.size:
                     raise TryAgain(f"{self.registry} sent {read} of {descriptor.size} bytes")  # noqa: TRY301
                 complete = True
@@ -379,7 +380,7 @@ class Repository:
 
         return self._session.patiently(doing, fetch)
 
-    def _rest_of_blob(self, descriptor: Descriptor, begin: int, doing: str) -> Iterator[bytes]:
+    def _rest_of_blob(self, descriptor: Descriptor, begin: int, doing: str) -> Generator[bytes]:
         """The bytes from `begin` on, also where the registry insists on sending all of them."""
         with self._session.request(
             "GET",

@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import re
 import ssl
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
@@ -58,14 +59,28 @@ class Body:
     ended: threading.Event
     fault: Exception | None = field(default=None, init=False)
     """What went wrong while it was made, which is no fault of the connection."""
+    _making: Generator[bytes] | None = field(default=None, init=False)
 
     def __len__(self) -> int:
         return self.size
 
     def __iter__(self) -> Iterator[bytes]:
+        self.close()
+        self.fault = None
+        self._making = self._checked()
+        return self._making
+
+    def close(self) -> None:
+        """End what makes the bytes, wherever it is: it may hold a file, a connection or a lock."""
+        if self._making is not None:
+            self._making.close()
+            self._making = None
+
+    def _checked(self) -> Generator[bytes]:
         sent = 0
+        chunks = self.chunks()
         try:
-            for chunk in self.chunks():
+            for chunk in chunks:
                 sent += len(chunk)
                 if sent > self.size:
                     break
@@ -80,6 +95,9 @@ class Body:
         except Exception as error:
             self.fault = error
             raise
+        finally:
+            if isinstance(chunks, Generator):
+                chunks.close()
 
 
 class _Connections(requests.Session):
@@ -262,7 +280,6 @@ class Session:
             raise self._called_off(doing)
         body = options.get("data")
         if isinstance(body, Body):
-            body.fault = None
             options["data"] = body if body.size else b""
         timeouts = (self._patience.connect_timeout_s, self._patience.silence_timeout_s)
         try:
@@ -274,6 +291,9 @@ class Session:
             if isinstance(body, Body) and body.fault is not None:
                 raise body.fault from None
             raise
+        finally:
+            if isinstance(body, Body):
+                body.close()
 
     @contextlib.contextmanager
     def _faults(self, doing: str) -> Iterator[None]:

@@ -66,7 +66,6 @@ ENVIRONMENT = (
     "incubator.ci",
     "incubator.commands",
     "incubator.core.client",
-    "incubator.registry.credentials",
     "incubator.remote.store",
 )
 EXITS = ("incubator.cli", "incubator.__main__")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -296,6 +297,28 @@ def test_an_upload_that_failed_is_begun_anew(status: int) -> None:
         repository.upload_blob(DESCRIPTOR.digest, DESCRIPTOR.size, chunks)
     assert [asked.method for asked in server.asked] == ["POST", "PUT", "HEAD", "POST", "PUT"]
     assert len(made) == 2
+
+
+def test_what_makes_the_bytes_is_ended_before_it_is_begun_anew() -> None:
+    lock = threading.Lock()
+    began = []
+
+    def chunks() -> Iterator[bytes]:
+        assert lock.acquire(blocking=False), "the one before still runs"
+        began.append(1)
+        try:
+            yield from itertools.repeat(bytes(1 << 20), 200)
+        finally:
+            lock.release()
+
+    with (
+        serving(taking(lambda _: Answer(status=503)), unread=["PUT"]) as server,
+        repository_at(server.address) as repository,
+        pytest.raises(RegistryError, match="cannot store"),
+    ):
+        repository.upload_blob(DESCRIPTOR.digest, 200 << 20, chunks)
+    assert len(began) == SHORT.attempts
+    assert not lock.locked()
 
 
 def test_an_upload_whose_answer_was_lost_is_not_repeated() -> None:
