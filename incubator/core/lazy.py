@@ -244,8 +244,20 @@ class LazyEngine(EngineProxy):
         return not known.pull and all(self.layers[name].blob for name in own) and self._is_near(known.below)
 
     def _bring(self, image: _Image) -> str:
-        if image.pull:
+        if image.pull is None:
+            return self._load(image)
+        try:
             return self._fetch(image.pull, image.info.config)
+        except RegistryError as refused:
+            # The containerd store pulls no layer that it has from another compression, and then lacks the image. Or
+            # the registry is one that we can reach, and the engine cannot.
+            try:
+                return self._load(image)
+            except BuilderError:
+                raise refused from None
+
+    def _load(self, image: _Image) -> str:
+        """Give the engine the layers that an image has more than what is below it."""
         config = image.info.config
         below = self.on_engine(image.below) if image.below else ""
         under = self.image(below) if below else None
