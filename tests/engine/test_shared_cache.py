@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import secrets
@@ -16,8 +17,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from incubator.events import BaseResolved, LayerCommitted, StageSkipped, WarningRaised
-from incubator.oci.media_types import OCI_MANIFEST
+from incubator.oci.image_config import digest_of
+from incubator.oci.manifest import Manifest
+from incubator.oci.media_types import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST
+from incubator.registry.credentials import Credentials
+from incubator.registry.repository import Registries
 from incubator.request import Credential
+from tests.conftest import ENGINES
 from tests.engine.conftest import Bench, make_bench
 
 if TYPE_CHECKING:
@@ -203,6 +209,47 @@ def test_an_edit_below_a_run_brings_what_it_needs(pipeline: Pipeline) -> None:
         layer.diff_id for layer in result.layers
     ]  # Podman's ends with one that takes its mount points away
     assert [layer.diff_id for layer in again.layers] == made[: len(again.layers)]
+
+
+def check_image(pipeline: Pipeline, digest: str) -> None:
+    """Recompute every digest of an image in the registry, and every diff ID."""
+    with Registries(Credentials()) as registries:
+        repository = registries.repository(pipeline.image)
+        manifest, descriptor = repository.manifest(digest)
+        assert isinstance(manifest, Manifest)
+        assert descriptor.digest == digest == digest_of(manifest.to_bytes())
+        assert manifest.media_type == OCI_MANIFEST
+        config = json.loads(repository.small_blob(manifest.config))
+        assert manifest.config.media_type == OCI_CONFIG
+        diff_ids = []
+        for layer in manifest.layers:
+            assert layer.media_type == OCI_LAYER_GZIP
+            blob = b"".join(repository.read_blob(layer))
+            assert (digest_of(blob), len(blob)) == (layer.digest, layer.size)
+            diff_ids.append(digest_of(gzip.decompress(blob)))
+        assert config["rootfs"]["diff_ids"] == diff_ids
+        assert sum(not entry.get("empty_layer") for entry in config["history"]) == len(diff_ids)
+
+
+def test_every_engine_takes_what_was_put_together(
+    pipeline: Pipeline, start_engine: Callable[[str], EngineHandle], tmp_path: Path
+) -> None:
+    # The containerd store cannot pull what shares a layer with an image that was loaded, as busybox was.
+    alone = f"FROM {pipeline.base} AS files\nFROM scratch\nCOPY --from=files / /\nLABEL of={pipeline.repository}\n"
+    pipeline.base = f"{pipeline.registry.address}/{pipeline.repository}/base:2"
+    pipeline.cold.build(alone, tag=pipeline.base, push=True)
+    pipeline.build(pipeline.cold)
+    result = pipeline.build(pipeline.fresh, FILES | {"src/main.txt": "edited\n"})
+    assert cached(pipeline.fresh) == [True, True, True, False]
+    assert result.digest
+    check_image(pipeline, result.digest)
+    for name in ENGINES:
+        folder = tmp_path / f"pull-{name}"
+        folder.mkdir()
+        for bench in make_bench(start_engine(name), folder):
+            image = f"{pipeline.image}@{result.digest}"
+            assert pipeline.run(bench, image, "cat", "main.txt") == "edited\n"
+            bench.client.remove_image(image)
 
 
 STAGES = """\
