@@ -127,7 +127,8 @@ class BuildRequest:
     the last stage. `platform` None: the engine's own. `max_parallelism`: how many layers may be
     made at the same time. `timeout_s`: of everything up to the last layer. `keep_failed`: leave what a failed
     step made as an image. `secrets` by their ids. `ssh`: sockets of agents by their ids, as the engine sees their
-    paths.
+    paths. `own_paths`: whether sources of volumes are this machine's paths, which the engine may not see; None: where
+    it is reached over a network.
     """
 
     dockerfile: Source
@@ -139,6 +140,7 @@ class BuildRequest:
     tags: Sequence[Reference] = ()
     layers: LayerSplits = ()
     volumes: Sequence[Volume] = ()
+    own_paths: bool | None = None
     limits: Limits = field(default_factory=Limits)
     network: str | None = None
     add_hosts: Sequence[ExtraHost] = ()

@@ -155,11 +155,14 @@ def _as_engine_sees(request: BuildRequest, engine: Engine) -> BuildRequest:
     sockets = [Volume(path, "/socket") for path in request.ssh.values()]
     if not sockets and not any(volume.is_path for volume in request.volumes):
         return request
-    own = find_own_container(engine, process_view())
+    view = process_view()
+    own = find_own_container(engine, view)
     paths = [volume.source for volume in translate_volumes(sockets, own)]
     return replace(
         request,
         volumes=translate_volumes(request.volumes, own),
+        # Of this engine's containers its host's paths are known now; any other container has files of its own.
+        own_paths=False if own else view.in_container or None,
         ssh=dict(zip(request.ssh, paths, strict=True)),
     )
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from incubator.core.assemble import Clock, assemble
 from incubator.core.caching import EngineCache
+from incubator.core.carried import BuildVolumes, find_unseen, warn_of_copies
 from incubator.core.checks import BuildChecks
 from incubator.core.copying import Copier, SourceFiles
 from incubator.core.earlier import EarlierResults
 from incubator.core.facts import FactBook
+from incubator.core.filling import Filler
 from incubator.core.group_keys import GroupKeys
 from incubator.core.halt import Halt
 from incubator.core.known_layers import CacheBroken
@@ -39,7 +41,7 @@ from incubator.core.step_log import Logs
 from incubator.dockerfile import parse
 from incubator.errors import BuilderError, EngineError, InputError, InputErrors
 from incubator.events import BuildFailed, BuildStarted, ImageBuilt, StageSkipped, WarningRaised, one_at_a_time
-from incubator.oci.image_config import digest_of
+from incubator.oci.image_config import ImageConfig, RuntimeConfig, digest_of
 from incubator.registry.credentials import Credentials
 from incubator.registry.patience import Patience
 from incubator.registry.repository import Registries
@@ -56,7 +58,6 @@ if TYPE_CHECKING:
     from incubator.core.stages import StageResult
     from incubator.dockerfile.instructions import Document
     from incubator.events import Event, Listener
-    from incubator.oci.image_config import ImageConfig
     from incubator.request import BuildRequest, CacheSource
 
 
@@ -316,6 +317,7 @@ class Builder:
         earlier: EarlierResults,
     ) -> StageExecutor:
         request, engine = self._request, self._engine
+        filler = Filler(engine=engine, workshop=workshop, halt=halt)
 
         def emit(event: Event) -> None:
             if not halt.requested:  # what else runs then is of no interest, and may be late
@@ -329,7 +331,7 @@ class Builder:
                 emit=emit,
                 labels=workshop.labels,
                 network=request.network,
-                volumes=request.volumes,
+                volumes=self._volumes(workshop, filler),
                 limits=request.limits,
                 add_hosts=request.add_hosts,
                 security_opts=request.security_opts,
@@ -341,6 +343,7 @@ class Builder:
                     sources=sources,
                     workshop=workshop,
                     halt=halt,
+                    filler=filler,
                     secrets=request.secrets,
                     ssh=request.ssh,
                 ),
@@ -355,6 +358,21 @@ class Builder:
             clock=self._clock,
             earlier=earlier,
         )
+
+    def _volumes(self, workshop: Workshop, filler: Filler) -> BuildVolumes:
+        """The volumes; where the engine may not see their sources, it is asked now, before anything else is read."""
+        request, engine = self._request, self._client
+        may_not_see = engine.info().over_network if request.own_paths is None else request.own_paths
+        if not may_not_see or not any(volume.is_path for volume in request.volumes):
+            return BuildVolumes(request.volumes, filler)
+        config = ImageConfig(
+            platform=engine.info().platform, config=RuntimeConfig(), created=self._clock.now()
+        )
+        empty = engine.compose("", config)
+        engine.tag(empty, workshop.reference())
+        unseen = find_unseen(request.volumes, engine=engine, image=empty, labels=workshop.labels)
+        warn_of_copies(request.volumes, unseen, self._emit)
+        return BuildVolumes(request.volumes, replace(filler, engine=engine), copied=unseen, empty=empty)
 
     def _finish(self, plan: Plan, results: Mapping[int, StageResult], begin: float) -> ResultImage:
         """Put the image together, tag and push it."""

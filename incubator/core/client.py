@@ -69,6 +69,9 @@ TIMEOUT_S = 600
 _POOL_SIZE = 64
 """Connections that are kept: stages run in parallel, and each has several in use while it copies."""
 
+_SOCKETS = ("http+docker://localhost", "http+docker://localnpipe")
+"""What docker-py calls a socket and a named pipe of this machine."""
+
 _LOWEST_API = (1, 40)
 _API_OF_PLATFORMS = (1, 49)
 """From which on an engine tells the platforms of one name apart."""
@@ -138,6 +141,7 @@ class DockerClient:
                 api_version=version["ApiVersion"],
                 store="podman" if podman else "oci" if containerd else "docker",
                 platform=make_platform(version["Os"], version["Arch"]),
+                over_network=self._api.base_url not in _SOCKETS,
             )
         return self._info
 

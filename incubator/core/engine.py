@@ -25,7 +25,8 @@ class EngineInfo:
     """Who answers.
 
     `store` decides how images are put together without moving layers: `docker` names layers by diff ID,
-    `oci` (containerd) by descriptor, `podman` wants placeholders.
+    `oci` (containerd) by descriptor, `podman` wants placeholders. `over_network`: not reached by a socket of this
+    machine, so it may not see this machine's files.
     """
 
     name: str
@@ -33,6 +34,7 @@ class EngineInfo:
     api_version: str
     store: Literal["docker", "oci", "podman"]
     platform: Platform
+    over_network: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from incubator.events import StepFinished, StepOutput, StepStarted
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
+    from incubator.core.carried import BuildVolumes
     from incubator.core.copying import Copier
     from incubator.core.engine import Changes, Engine, ImageInfo, StreamName
     from incubator.core.halt import Halt
@@ -58,7 +59,7 @@ class Surroundings:
     emit: Listener
     labels: dict[str, str]
     network: str | None
-    volumes: Sequence[Volume]
+    volumes: BuildVolumes
     limits: Limits
     platform: Platform | None
     discard: Callable[[str], None]
@@ -142,7 +143,7 @@ class LayerContainer:
 
     def _resolve_targets(self) -> None:
         """Mount where links of the image lead: engines stumble over a mount below an absolute link."""
-        volumes = self._around.volumes if self._runs else ()
+        volumes = self._around.volumes.mounted() if self._runs else []
         if not (volumes or self._mounted.targets):
             return
         view = view_of(self._around, self._parent)

@@ -130,7 +130,7 @@ def view_of(around: Surroundings, image: str) -> View:
 def volume_paths(around: Surroundings) -> list[str]:
     """Where something is mounted in all containers of RUNs, and is no part of the layer."""
     own = PODMANS_OWN if around.engine.info().store == "podman" else ()
-    return [*(volume.destination for volume in around.volumes), *own]
+    return [*around.volumes.destinations, *own]
 
 
 def removable(missing: dict[str, str], listing: dict[str, tarfile.TarInfo]) -> list[str]:

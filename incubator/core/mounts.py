@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import posixpath
 import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,18 +20,19 @@ from incubator.context.entry import Entry
 from incubator.context.tarstream import write_tar
 from incubator.core.constants import APP_NAME
 from incubator.core.engine import Bind, ContainerSpec
+from incubator.core.filling import CONTENT, FILLED_AT, inside
 from incubator.core.leftovers import LABEL_CACHE_MOUNT, is_dead
 from incubator.core.plan.model import ImageSource, StageSource
 from incubator.core.plan.mounts import BindMount, CacheMount, SecretMount, SshMount, TmpfsMount
 from incubator.core.script import SHELL
-from incubator.core.volume import Volume
 from incubator.errors import BuilderError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from incubator.core.copying import SourceFiles
     from incubator.core.engine import Engine
+    from incubator.core.filling import Filler
     from incubator.core.halt import Halt
     from incubator.core.leftovers import Workshop
     from incubator.core.plan.model import RunStep
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 CACHE_VOLUME = f"{APP_NAME}-mount"
 """Beginning of the names of the volumes behind `--mount=type=cache`."""
 
-_FILLED_AT = f"/.{APP_NAME}"
-_CONTENT = "content"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 _PRIVATE_COPIES = 64
 
@@ -72,6 +70,7 @@ class Mounts:
     sources: SourceFiles
     workshop: Workshop
     halt: Halt
+    filler: Filler
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     ssh: Mapping[str, str] = field(default_factory=dict)
     _filled: dict[tuple[object, str], str] = field(default_factory=dict)
@@ -137,12 +136,12 @@ class Mounts:
             )
             for number, (mount, value) in enumerate(files)
         ]
-        holder = self._helper(volume, image, runs=True)
+        holder = self.filler.helper(volume, image, runs=True)
         try:
             attached = self.engine.attach(holder)
             with contextlib.closing(attached):
                 self.engine.start(holder)
-                self.engine.write_tar(holder, _FILLED_AT, write_tar(entries))
+                self.engine.write_tar(holder, FILLED_AT, write_tar(entries))
                 yield [
                     Bind(source=f"{path}/{number}", target=mount.target or "", read_only=True)
                     for number, (mount, _) in enumerate(files)
@@ -167,50 +166,21 @@ class Mounts:
 
     def _bind(self, mount: BindMount, image: str) -> Bind:
         if not mount.read_only:  # what is written there must not be seen by others
-            path = self._new_volume(mount, image)
+            path = self.filler.new_volume(image, self._entries(mount))
         else:
             key = (mount.origin, mount.source)
             with self._lock:
-                path = self._filled.get(key) or self._new_volume(mount, image)
+                path = self._filled.get(key) or self.filler.new_volume(image, self._entries(mount))
                 self._filled[key] = path
-        return Bind(source=f"{path}/{_CONTENT}", target=mount.target, read_only=mount.read_only)
-
-    def _new_volume(self, mount: BindMount, image: str) -> str:
-        volume = self.workshop.volume_name()
-        path = self.engine.create_volume(volume, labels=self.workshop.labels)
-        self.workshop.discard_volume(volume)
-        self._fill(volume, image, self._entries(mount))
-        return path
+        return Bind(source=f"{path}/{CONTENT}", target=mount.target, read_only=mount.read_only)
 
     def _entries(self, mount: BindMount | CacheMount) -> Iterator[Entry]:
         """The files of a mount, below the folder `content` or as the file of that name."""
         files = self.sources.files_of(mount.origin)
         for match in files.resolve(mount.source):
             for entry in self.halt.guard(files.walk(match)):
-                linkname = _inside(entry.linkname) if entry.kind == "hardlink" else entry.linkname
-                yield replace(entry, path=_inside(entry.path), linkname=linkname)
-
-    def _fill(self, volume: str, image: str, entries: Iterable[Entry]) -> None:
-        helper = self._helper(volume, image)
-        try:
-            self.engine.write_tar(helper, _FILLED_AT, write_tar(entries))
-        finally:
-            self.workshop.discard(helper)
-
-    def _helper(self, volume: str, image: str, *, runs: bool = False) -> str:
-        """A container through which a volume is filled. One that runs waits for the end of its input."""
-        return self.engine.create(
-            ContainerSpec(
-                image=image,
-                entrypoint=(SHELL,),
-                command=("-s",),
-                labels=self.workshop.labels,
-                user="0",
-                stdin=runs,
-                network="none",
-                volumes=(Volume(volume, _FILLED_AT, "nocopy"),),
-            )
-        )
+                linkname = inside(entry.linkname) if entry.kind == "hardlink" else entry.linkname
+                yield replace(entry, path=inside(entry.path), linkname=linkname)
 
     # -- caches -------------------------------------------------------------------------------------------
 
@@ -224,22 +194,22 @@ class Mounts:
                 name = stack.enter_context(self._unused(name, image))
             with self._lock:
                 path = self.engine.volume(name) or self._new_cache(mount, name, image)
-            yield Bind(source=f"{path}/{_CONTENT}", target=mount.target, read_only=mount.read_only)
+            yield Bind(source=f"{path}/{CONTENT}", target=mount.target, read_only=mount.read_only)
 
     def _new_cache(self, mount: CacheMount, name: str, image: str) -> str:
         path = self.engine.create_volume(name, labels={LABEL_CACHE_MOUNT: mount.id})
         try:
-            self._fill(name, image, self._first_files(mount))
+            self.filler.fill(name, image, self._first_files(mount))
         except BaseException:
             self.engine.remove_volume(name)
             raise
         return path
 
     def _first_files(self, mount: CacheMount) -> Iterator[Entry]:
-        top = Entry(path=_CONTENT, kind="dir", mode=0o755)
+        top = Entry(path=CONTENT, kind="dir", mode=0o755)
         entries = self._entries(mount) if mount.origin is not None else iter([top])
         for entry in entries:
-            if entry.path == _CONTENT and mount.owner is not None and mount.mode is not None:
+            if entry.path == CONTENT and mount.owner is not None and mount.mode is not None:
                 uid, gid = mount.owner
                 yield replace(entry, mode=mount.mode, uid=uid, gid=gid)
             else:
@@ -306,10 +276,6 @@ def cache_volume(mount: CacheMount, origin: str) -> str:
     words = [mount.id, origin, mount.source if origin else "", mount.owner, mount.mode]
     digest = hashlib.sha256(json.dumps(words).encode()).hexdigest()
     return f"{CACHE_VOLUME}-{digest[:24]}"
-
-
-def _inside(path: str) -> str:
-    return posixpath.join(_CONTENT, path) if path else _CONTENT
 
 
 def _tmpfs_options(mount: TmpfsMount) -> str:
