@@ -120,8 +120,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         secrets: what `RUN --mount=type=secret` finds, by id.
         ssh: sockets of agents for `RUN --mount=type=ssh`, by id, as the engine sees their paths.
         allow: what the Dockerfile may ask for beyond the usual: `network.host`, `security.insecure`.
-        build_contexts: more contexts by name, for FROM and `--from`: folders, `docker-image://REFERENCE`, or URLs of
-            git repositories and tars.
+        build_contexts: more contexts by name, for FROM and `--from`: folders, `docker-image://REFERENCE`,
+            `oci-layout://FOLDER[:TAG|@DIGEST]`, or URLs of git repositories and tars.
         cache_from: registries that may have results of earlier builds, `type=registry,ref=REFERENCE`.
         cache_to: registries that results are kept in, `type=registry,ref=REFERENCE[,mode=min|max]`.
         emit: listener that takes every event of the build.

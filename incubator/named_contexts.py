@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from incubator.context.directory import DirectoryContext, load_ignore
 from incubator.context.tarcontext import TarContext
+from incubator.core.oci_layout import OciLayout
 from incubator.core.trust import check_inside
 from incubator.errors import InputError
+from incubator.oci.layout import parse_layout_reference
 from incubator.oci.reference import familiar_name, parse_reference
 from incubator.remote.store import RemoteStore
 from incubator.remote.urls import parse_remote, redacted
@@ -23,11 +25,16 @@ if TYPE_CHECKING:
 
     from incubator.context.source import Source
     from incubator.faults import Faults
+    from incubator.request import ImageStore
 
 _IMAGE: Final = "docker-image://"
-_NOT_YET: Final = ("oci-layout://", "target:")
+_LAYOUT: Final = "oci-layout://"
+_BAKE_ONLY: Final = "target:"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:@-]*")
-_HINT: Final = "write NAME=FOLDER, NAME=docker-image://REFERENCE, or NAME=URL of a git repository or a tar"
+_HINT: Final = (
+    "write NAME=FOLDER, NAME=docker-image://REFERENCE, NAME=oci-layout://FOLDER[:TAG|@DIGEST], or NAME=URL of a git "
+    "repository or a tar"
+)
 
 
 def split_pair(text: str) -> tuple[str, str]:
@@ -65,6 +72,7 @@ def open_contexts(
     """
     files: dict[str, Source] = {}
     images: dict[str, str] = {}
+    layouts: dict[str, ImageStore] = {}
     store: RemoteStore | None = None
     for given, value in values.items():
         name = familiar_name(given)
@@ -73,10 +81,16 @@ def open_contexts(
                 raise InputError(f"{given!r} is no name of a context", hint=_HINT)
             if name in files or name in images:
                 raise InputError(f"the context {name!r} is given twice")
-            if value.startswith(_NOT_YET):
+            if value.startswith(_BAKE_ONLY):
                 raise InputError(
-                    f"context {given}: {value.partition(':')[0]} is not supported yet", hint=_HINT
+                    f"context {given}: target: names another target of docker buildx bake, and this is one build",
+                    hint="build that image first and name it with docker-image://, or make it a stage of this file",
                 )
+            if value.startswith(_LAYOUT):
+                layout = _layout(given, value.removeprefix(_LAYOUT), folder, workspace, stack)
+                images[name] = f"{_LAYOUT}{given}@{layout.digest}"
+                layouts[images[name]] = layout
+                continue
             if value.startswith(_IMAGE):
                 images[name] = str(parse_reference(value.removeprefix(_IMAGE)))
                 continue
@@ -87,7 +101,20 @@ def open_contexts(
             store = store or stack.enter_context(RemoteStore(secrets))
             found = store.fetch(remote, lambda: None).source
             files[name] = found if isinstance(found, DirectoryContext) else _tar(found, value, stack)
-    return NamedContexts(files=files, images=images)
+    return NamedContexts(files=files, images=images, layouts=layouts)
+
+
+def _layout(name: str, text: str, folder: Path, workspace: Path | None, stack: ExitStack) -> OciLayout:
+    wanted = parse_layout_reference(text)
+    path = folder / wanted.path
+    if workspace is not None:
+        check_inside(path, [workspace], f"context {name}")
+    if not path.is_dir():
+        raise InputError(f"context {name}: {os.fspath(path)!r} is no folder", hint=_HINT)
+    try:
+        return OciLayout(stack.enter_context(closing(DirectoryContext(path))), wanted.tag, wanted.digest)
+    except InputError as error:
+        raise InputError(f"context {name}: {error.message}", hint=error.hint) from error
 
 
 def _folder(name: str, path: Path, workspace: Path | None) -> DirectoryContext:

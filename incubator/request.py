@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from incubator.context.source import Source as Files
     from incubator.core.context import BuildContext
+    from incubator.core.stored import StoredImage
     from incubator.core.volume import Volume
     from incubator.dockerfile.source import Source
     from incubator.oci.platform import Platform
@@ -88,12 +89,23 @@ Right = Literal["network.host", "security.insecure"]
 """What a Dockerfile may ask for, and gets only if the caller allows it."""
 
 
+class ImageStore(Protocol):
+    """One image, for one platform or several, that is in no registry."""
+
+    def image(self, platform: Platform) -> StoredImage:
+        """The image for a platform. Raises InputError."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedContexts:
-    """Contexts by their names, as `familiar_name` writes them: files, or references of images."""
+    """Contexts by their names, as `familiar_name` writes them: files, or references of images.
+
+    `layouts`: images that are not from a registry, by the reference that stands for each in `images`.
+    """
 
     files: Mapping[str, Files] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
+    layouts: Mapping[str, ImageStore] = field(default_factory=dict)
 
     @property
     def names(self) -> dict[str, str | None]:

@@ -187,7 +187,8 @@ def _add_contexts(group: argparse._ArgumentGroup) -> None:
         group,
         "--build-context",
         metavar="NAME=VALUE",
-        help="another context, for FROM and --from: a folder, docker-image://REFERENCE, or a URL of git or a tar",
+        help="another context, for FROM and --from: a folder, docker-image://REFERENCE, "
+        "oci-layout://FOLDER[:TAG|@DIGEST], or a URL of git or a tar",
     )
 
 

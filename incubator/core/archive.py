@@ -13,20 +13,29 @@ from typing import TYPE_CHECKING, Any
 from incubator.context.entry import Entry
 from incubator.context.tarstream import BLOCK, header
 from incubator.core.blob import Blob
+from incubator.oci.layout import INDEX, MARKER, blob_path
+from incubator.oci.media_types import (
+    DOCKER_LAYER,
+    DOCKER_LAYER_GZIP,
+    DOCKER_LAYER_ZSTD,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
+    OCI_MANIFEST,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from incubator.core.stored import Part, StoredImage
     from incubator.oci.image_config import ImageConfig
 
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
-OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 _OCI_TYPES = {
-    "application/vnd.docker.image.rootfs.diff.tar": OCI_LAYER,
-    "application/vnd.docker.image.rootfs.diff.tar.gzip": f"{OCI_LAYER}+gzip",
-    "application/vnd.docker.image.rootfs.diff.tar.zstd": f"{OCI_LAYER}+zstd",
+    DOCKER_LAYER: OCI_LAYER,
+    DOCKER_LAYER_GZIP: OCI_LAYER_GZIP,
+    DOCKER_LAYER_ZSTD: OCI_LAYER_ZSTD,
 }
 
 
@@ -40,7 +49,7 @@ def docker_archive(
     """
     blob = Blob.of_bytes(config.to_json_bytes())
     names = [f"{_hex(diff_id)}.tar" for diff_id in config.diff_ids]
-    files = {f"{_hex(blob.digest)}.json": blob}
+    files: dict[str, Part] = {f"{_hex(blob.digest)}.json": blob}
     if placeholders:
         files |= dict.fromkeys(names, Blob.of_bytes(b""))
     if top is not None:
@@ -62,7 +71,7 @@ def oci_archive(
     descriptors = [_oci_descriptor(layer) for layer in layers]
     blobs = [blob]
     if top is not None:
-        descriptors.append(_descriptor(f"{OCI_LAYER}+gzip", top))
+        descriptors.append(_descriptor(OCI_LAYER_GZIP, top))
         blobs.append(top)
     manifest = Blob.of_bytes(
         json.dumps(
@@ -74,15 +83,33 @@ def oci_archive(
             }
         ).encode()
     )
-    index = {
-        "schemaVersion": 2,
-        "mediaType": OCI_INDEX,
-        "manifests": [_descriptor(OCI_MANIFEST, manifest)],
-    }
-    files = {f"blobs/{part.digest.replace(':', '/')}": part for part in (*blobs, manifest)}
-    files["index.json"] = Blob.of_bytes(json.dumps(index).encode())
-    files["oci-layout"] = Blob.of_bytes(b'{"imageLayoutVersion":"1.0.0"}')
-    return _tar(files), manifest.digest, descriptors
+    described = _descriptor(OCI_MANIFEST, manifest)
+    return _oci_layout(described, (*blobs, manifest)), manifest.digest, descriptors
+
+
+def stored_docker_archive(image: StoredImage) -> Iterator[bytes]:
+    """A docker archive of a whole image; its layers as they are, which engines unpack."""
+    config = f"{_hex(image.config.digest)}.json"
+    names = [f"{_hex(layer.digest)}.tar" for layer in image.layers]
+    files: dict[str, Part] = {config: image.config, **dict(zip(names, image.layers, strict=True))}
+    manifest = [{"Config": config, "RepoTags": None, "Layers": names}]
+    files["manifest.json"] = Blob.of_bytes(json.dumps(manifest).encode())
+    return _tar(files)
+
+
+def stored_oci_archive(image: StoredImage) -> Iterator[bytes]:
+    """An OCI layout of a whole image, its manifest as it is."""
+    described = _descriptor(image.media_type, image.manifest)
+    return _oci_layout(described, (*image.layers, image.config, image.manifest))
+
+
+def _oci_layout(manifest: Mapping[str, Any], blobs: Iterable[Part]) -> Iterator[bytes]:
+    """A layout of one image."""
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [manifest]}
+    files = {blob_path(part.digest): part for part in blobs}
+    files[INDEX] = Blob.of_bytes(json.dumps(index).encode())
+    files[MARKER] = Blob.of_bytes(b'{"imageLayoutVersion":"1.0.0"}')
+    return _tar(files)
 
 
 def _descriptor(media_type: str, blob: Blob) -> dict[str, Any]:
@@ -99,10 +126,10 @@ def _oci_descriptor(layer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _hex(digest: str) -> str:
-    return digest.removeprefix("sha256:")
+    return digest.rpartition(":")[2]
 
 
-def _tar(files: Mapping[str, Blob]) -> Iterator[bytes]:
+def _tar(files: Mapping[str, Part]) -> Iterator[bytes]:
     for name, blob in files.items():
         yield header(Entry(path=name, kind="file", mode=0o644, size=blob.size_bytes))
         yield from blob.chunks()

@@ -173,6 +173,7 @@ class Builder:
             credentials=request.credentials,
             pull=request.pull,
             fetch=fetch,
+            stores=request.contexts.layouts,
         )
         options = PlanOptions(
             build_platform=engine_platform,

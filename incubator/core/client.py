@@ -18,7 +18,7 @@ from docker import errors as docker_errors
 from docker.utils import kwargs_from_env
 from docker.utils.json_stream import json_stream
 
-from incubator.core.archive import docker_archive, oci_archive
+from incubator.core.archive import docker_archive, oci_archive, stored_docker_archive, stored_oci_archive
 from incubator.core.blob import gzip
 from incubator.core.docker_types import (
     auth_config,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     from incubator.core.blob import Blob
     from incubator.core.engine import Attached, ContainerSpec, ImageInfo, PathStat, Running
+    from incubator.core.stored import StoredImage
     from incubator.oci.image_config import HistoryEntry, ImageConfig
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
@@ -256,6 +257,12 @@ class DockerClient:
             data, image_id, descriptors = oci_archive(config, layers=layers, top=packed)
             self._descriptors[image_id] = descriptors
             return self._load(data, image_id)
+
+    def load(self, image: StoredImage) -> str:
+        """Give the engine an image that it may not have; its id. Raises what reading the layers raises."""
+        store = self.info().store
+        archive = stored_oci_archive(image) if store == "oci" else stored_docker_archive(image)
+        return self._load(archive, image.id_in(store))
 
     def _load(self, archive: Iterable[bytes], image_id: str) -> str:
         """Give the engine an archive that makes the image `image_id`, which is returned."""

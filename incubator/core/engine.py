@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from incubator.core.blob import Blob
+    from incubator.core.stored import StoredImage
     from incubator.core.volume import Volume
     from incubator.oci.image_config import HistoryEntry, ImageConfig
     from incubator.oci.platform import Platform
     from incubator.request import Credential, ExtraHost, Limits
+
+
+Store = Literal["docker", "oci", "podman"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,7 @@ class EngineInfo:
     name: str
     version: str
     api_version: str
-    store: Literal["docker", "oci", "podman"]
+    store: Store
     platform: Platform
     over_network: bool = False
 
@@ -248,6 +252,9 @@ class Engine(Protocol):
 
         `top` is one more layer, an uncompressed tar; `config` already counts it.
         """
+
+    def load(self, image: StoredImage) -> str:
+        """Give the engine an image that it may not have; its id. Raises what reading the layers raises."""
 
     def history(self, image: str) -> tuple[HistoryEntry, ...]:
         """History of an image, oldest first; as many entries that are not empty as it has layers."""

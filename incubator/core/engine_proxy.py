@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         PathStat,
         Running,
     )
+    from incubator.core.stored import StoredImage
     from incubator.oci.image_config import HistoryEntry, ImageConfig
     from incubator.oci.platform import Platform
     from incubator.request import Credential
@@ -102,6 +103,9 @@ class EngineProxy:
 
     def compose(self, layers_of: str, config: ImageConfig, *, top: Blob | None = None) -> str:
         return self._engine.compose(layers_of, config, top=top)
+
+    def load(self, image: StoredImage) -> str:
+        return self._engine.load(image)
 
     def history(self, image: str) -> tuple[HistoryEntry, ...]:
         return self._engine.history(image)

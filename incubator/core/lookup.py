@@ -6,19 +6,20 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from incubator.core.caching import CACHE_REPOSITORY
 from incubator.core.plan.model import BaseImage
 from incubator.errors import BuilderError, EngineError, RegistryError
 from incubator.events import BaseResolved, Transfer, WarningRaised
 from incubator.oci.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from incubator.core.engine import Engine, ImageInfo
     from incubator.dockerfile.source import Span
     from incubator.events import Listener
     from incubator.oci.platform import Platform
-    from incubator.request import Credential
+    from incubator.request import Credential, ImageStore
 
 
 def find_credential(reference: Reference, credentials: Sequence[Credential]) -> Credential | None:
@@ -48,7 +49,7 @@ def report_transfer(
 class ImageLookup:
     """Finds each base image once. With `pull` the registry is asked even where the engine has the image.
 
-    Without `fetch` only the engine is asked.
+    Without `fetch` only the engine is asked. `stores` have the images of references that are no registry's.
     """
 
     engine: Engine
@@ -56,6 +57,7 @@ class ImageLookup:
     credentials: Sequence[Credential]
     pull: bool
     fetch: bool = True
+    stores: Mapping[str, ImageStore] = field(default_factory=dict)
     _found: dict[tuple[str, Platform], BaseImage] = field(default_factory=dict)
 
     def __call__(self, reference: str, platform: Platform, *, span: Span) -> BaseImage:
@@ -71,30 +73,10 @@ class ImageLookup:
 
     def _find(self, reference: str, platform: Platform, span: Span) -> BaseImage:
         begin = time.monotonic()
-        parsed = parse_reference(reference)  # before it becomes part of a request
-        local = None if self.pull else self.engine.image(reference, platform)
-        fits = local is not None and local.config.platform == platform
-        image, pulled = local, False
-        if not fits and not self.fetch:
-            if local is None:
-                raise EngineError(
-                    f"the engine does not have the base image {reference}",
-                    hint="--pull fetches it; without it a plan changes nothing on the engine",
-                )
-        elif not fits:
-            try:
-                image, pulled = self._pull(parsed, platform), True
-            except RegistryError as error:
-                if local is None:
-                    raise
-                raise RegistryError(
-                    f"the engine has {reference} for {local.config.platform} only, and none for {platform} "
-                    f"can be had: {error.message}",
-                    hint=f"load an image for {platform}, or ask for the one that is there: "
-                    f"FROM --platform={local.config.platform} {reference}",
-                ) from error
-        if image is None:
-            raise RegistryError(f"there is no image {reference}")
+        if reference in self.stores:
+            image, pulled = self._stored(reference, platform), False
+        else:
+            image, pulled = self._of_registry(reference, platform)
         if image.config.platform != platform:
             self.emit(
                 WarningRaised(
@@ -114,6 +96,49 @@ class ImageLookup:
             )
         )
         return BaseImage(reference=reference, image_id=image.id, config=image.config)
+
+    def _stored(self, reference: str, platform: Platform) -> ImageInfo:
+        """An image of one of the stores, given to the engine if need be; kept there as results of builds are."""
+        stored = self.stores[reference].image(platform)
+        image_id = stored.id_in(self.engine.info().store)
+        image = self.engine.image(image_id)
+        if image is None and not self.fetch:
+            raise EngineError(
+                f"the engine does not have the image of {reference} yet",
+                hint="a build gives it to the engine",
+            )
+        if image is None:
+            image = self.engine.image(self.engine.load(stored))
+        if image is None:
+            raise EngineError(f"the engine was given {reference}, but does not have it now")
+        if self.fetch:
+            self.engine.tag(image_id, f"{CACHE_REPOSITORY}:{image_id.rpartition(':')[2]}")
+        return image
+
+    def _of_registry(self, reference: str, platform: Platform) -> tuple[ImageInfo, bool]:
+        """The image, and whether it was pulled."""
+        parsed = parse_reference(reference)  # before it becomes part of a request
+        local = None if self.pull else self.engine.image(reference, platform)
+        if local is not None and local.config.platform == platform:
+            return local, False
+        if not self.fetch:
+            if local is not None:
+                return local, False
+            raise EngineError(
+                f"the engine does not have the base image {reference}",
+                hint="--pull fetches it; without it a plan changes nothing on the engine",
+            )
+        try:
+            return self._pull(parsed, platform), True
+        except RegistryError as error:
+            if local is None:
+                raise
+            raise RegistryError(
+                f"the engine has {reference} for {local.config.platform} only, and none for {platform} "
+                f"can be had: {error.message}",
+                hint=f"load an image for {platform}, or ask for the one that is there: "
+                f"FROM --platform={local.config.platform} {reference}",
+            ) from error
 
     def _pull(self, reference: Reference, platform: Platform) -> ImageInfo:
         return self.engine.pull(

@@ -45,7 +45,9 @@ def workspace(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("value", ["link", "./link/", "inside/../link"])
+@pytest.mark.parametrize(
+    "value", ["link", "./link/", "inside/../link", "oci-layout://link", "oci-layout://./link:x"]
+)
 def test_a_link_of_the_checkout_does_not_lead_out_of_the_workspace(workspace: Path, value: str) -> None:
     assert "leads out of the workspace" in fault({"n": value}, workspace, workspace)
 
@@ -78,8 +80,21 @@ def test_a_name_that_comes_twice(tmp_path: Path, other: str) -> None:
 
 
 def test_all_faults_come_together(tmp_path: Path) -> None:
-    text = fault({"a": "missing", "b": "oci-layout://x", "c": "docker-image://X"}, tmp_path)
-    for words in ("is no folder", "oci-layout is not supported yet", "invalid reference"):
+    values = {
+        "a": "missing",
+        "b": "oci-layout://x",
+        "c": "docker-image://X",
+        "d": "target:base",
+        "e": "oci-layout://.",
+    }
+    text = fault(values, tmp_path)
+    for words in (
+        "is no folder",
+        "x' is no folder",
+        "invalid reference",
+        "buildx bake",
+        "context e: the layout has no",
+    ):
         assert words in text
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from incubator.core import archive
 from incubator.core.archive import docker_archive, oci_archive
 from incubator.core.blob import Blob
 from incubator.core.docker_types import find_config, find_manifest
 from incubator.errors import EngineError
+from incubator.oci import media_types
 from incubator.oci.image_config import ImageConfig, RuntimeConfig, digest_of
 from incubator.oci.platform import Platform
 
@@ -95,13 +95,13 @@ def test_oci_archive_of_known_layers() -> None:
     index = json.loads(files["index.json"])
     manifest = files[f"blobs/sha256/{digest.removeprefix('sha256:')}"]
     assert index["manifests"] == [
-        {"mediaType": archive.OCI_MANIFEST, "digest": digest, "size": len(manifest)}
+        {"mediaType": media_types.OCI_MANIFEST, "digest": digest, "size": len(manifest)}
     ]
-    assert (index["schemaVersion"], index["mediaType"]) == (2, archive.OCI_INDEX)
+    assert (index["schemaVersion"], index["mediaType"]) == (2, media_types.OCI_INDEX)
     assert json.loads(manifest) == {
         "schemaVersion": 2,
-        "mediaType": archive.OCI_MANIFEST,
-        "config": {"mediaType": archive.OCI_CONFIG, "digest": digest_of(blob), "size": len(blob)},
+        "mediaType": media_types.OCI_MANIFEST,
+        "config": {"mediaType": media_types.OCI_CONFIG, "digest": digest_of(blob), "size": len(blob)},
         "layers": [LAYER],
     }
     assert files[f"blobs/sha256/{hex_of(blob)}"] == blob
@@ -112,7 +112,7 @@ def test_oci_archive_with_a_new_layer() -> None:
     tar, _, descriptors = oci_archive(WITH_TOP, layers=[LAYER], top=TOP_BLOB)
     assert descriptors == [
         LAYER,
-        {"mediaType": f"{archive.OCI_LAYER}+gzip", "digest": digest_of(TOP), "size": len(TOP)},
+        {"mediaType": f"{media_types.OCI_LAYER}+gzip", "digest": digest_of(TOP), "size": len(TOP)},
     ]
     assert contents(tar)[f"blobs/sha256/{hex_of(TOP)}"] == TOP
 
@@ -130,7 +130,7 @@ def test_every_blob_bears_its_own_digest() -> None:
 def test_dockers_media_types_become_the_oci_ones(docker: str, oci: str) -> None:
     layer = LAYER | {"mediaType": f"application/vnd.docker.image.rootfs.{docker}"}
     assert oci_archive(CONFIG, layers=[layer], top=None)[2] == [
-        LAYER | {"mediaType": archive.OCI_LAYER + oci}
+        LAYER | {"mediaType": media_types.OCI_LAYER + oci}
     ]
 
 
