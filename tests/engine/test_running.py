@@ -119,7 +119,7 @@ def test_copy_into_a_volume_is_refused(docker28: Bench, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("RUN --device=vendor.example/gpu=0 true", "not supported yet"),
+        ("RUN --device=vendor.example/gpu=0 true", "labs channel"),
         ("RUN --network=host true", "not allowed in this build"),
         ("ADD https://example.test/file?x=1 /file", "cannot fetch"),
         ("ADD --checksum=sha256:" + "0" * 64 + " file /file", "--checksum is for one source"),

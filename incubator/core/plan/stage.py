@@ -225,7 +225,13 @@ class _StageBuilder:
 
     def _run(self, instruction: ins.RunInstruction) -> None:
         if instruction.devices:
-            raise _unsupported("RUN --device", instruction.span)
+            raise DockerfileError(
+                "RUN --device is not supported: it is in the labs channel of the syntax (docker/dockerfile:1-labs)",
+                rule="not-supported",
+                span=instruction.span,
+                hint="docker build refuses it in the stable syntax as well; hand the device to the container that runs "
+                "the image",
+            )
         network = cast("Network", instruction.network or "default")
         insecure = instruction.security == "insecure"
         self._check_allowed(instruction, network, insecure=insecure)
@@ -360,10 +366,6 @@ def _remotes(
             hint="add other files with an ADD of their own",
         )
     return found
-
-
-def _unsupported(what: str, span: Span) -> DockerfileError:
-    return DockerfileError(f"{what} is not supported yet", rule="not-supported", span=span)
 
 
 def _resolve_heredocs(instruction: ins.RunInstruction) -> tuple[ins.Command, tuple[tuple[str, str], ...]]:

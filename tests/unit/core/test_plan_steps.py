@@ -115,7 +115,7 @@ def test_a_run_flag_that_is_not_supported() -> None:
     with pytest.raises(DockerfileError) as caught:
         plan("FROM busybox\nRUN true\nRUN --device=vendor.com/a=b true")
     assert str(caught.value).startswith(
-        "Dockerfile:3:1: error[not-supported]: RUN --device is not supported yet"
+        "Dockerfile:3:1: error[not-supported]: RUN --device is not supported: it is in the labs channel"
     )
 
 
