@@ -77,7 +77,8 @@ def fetch(
     remote = parse_remote(text)
     assert remote is not None
     store = stack.enter_context(RemoteStore(secrets))
-    files = store.fetch(remote, lambda: None).source
+    fetched = store.fetch(remote, lambda: None)
+    files = fetched.source
     if isinstance(files, DirectoryContext):
         inside = source_path(os.fspath(place.dockerfile)) if place.dockerfile else None
         root = Path(files.root)
@@ -90,8 +91,7 @@ def fetch(
             ignore_rules=False,  # the reference builder reads none in a repository
         )
     assert isinstance(remote, Download)
-    [entry] = files.walk(files.resolve("")[0])
-    archive, stream = is_archive(cast("IO[bytes]", stack.enter_context(entry.open())))
+    archive, stream = is_archive(cast("IO[bytes]", stack.enter_context(fetched.file.open())))
     if archive:
         return replace(place, path=None, context=stream)
     if place.dockerfile or place.dockerfile_stream is not None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from incubator.context.source import Source
     from incubator.faults import Faults
+    from incubator.remote.store import Fetched
     from incubator.request import ImageStore
 
 _IMAGE: Final = "docker-image://"
@@ -99,8 +100,9 @@ def open_contexts(
                 files[name] = stack.enter_context(closing(_folder(given, folder / value, workspace)))
                 continue
             store = store or stack.enter_context(RemoteStore(secrets))
-            found = store.fetch(remote, lambda: None).source
-            files[name] = found if isinstance(found, DirectoryContext) else _tar(found, value, stack)
+            found = store.fetch(remote, lambda: None)
+            is_folder = isinstance(found.source, DirectoryContext)
+            files[name] = found.source if is_folder else _tar(found, value, stack)
     return NamedContexts(files=files, images=images, layouts=layouts)
 
 
@@ -125,10 +127,9 @@ def _folder(name: str, path: Path, workspace: Path | None) -> DirectoryContext:
     return DirectoryContext(path, load_ignore(path, None))
 
 
-def _tar(source: Source, url: str, stack: ExitStack) -> TarContext:
-    [entry] = source.walk(source.resolve("")[0])
+def _tar(fetched: Fetched, url: str, stack: ExitStack) -> TarContext:
     try:
-        with entry.open() as file:
+        with fetched.file.open() as file:
             return stack.enter_context(closing(TarContext(file)))
     except InputError as error:
         raise InputError(f"context {redacted(url)!r}: {error.message}", hint=error.hint) from error

@@ -119,7 +119,7 @@ def parse_ssh(text: str, environ: Mapping[str, str]) -> tuple[str, str]:
             hint="start an agent (eval $(ssh-agent); ssh-add KEY), or name its socket as in default=SOCKET",
         )
     try:
-        mode = os.stat(path.split(",", maxsplit=1)[0]).st_mode  # noqa: PTH116 - a name that Path would change
+        mode = os.stat(path).st_mode  # noqa: PTH116 - a name that Path would change
     except OSError as error:
         raise InputError(f"SSH agent {name!r}: {path!r}: {error.strerror}") from None
     if not stat.S_ISSOCK(mode):

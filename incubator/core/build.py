@@ -48,7 +48,7 @@ from incubator.registry.repository import Registries
 from incubator.remote.store import RemoteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from incubator.core.caching import ImageCache
     from incubator.core.context import BuildContext
@@ -131,6 +131,23 @@ class Builder:
     def _remote(self) -> RemoteStore:
         return RemoteStore({name: secret.value for name, secret in self._request.secrets.items()})
 
+    def _sources(
+        self,
+        remote: RemoteStore,
+        labels: Mapping[str, str],
+        check: Callable[[], None],
+        facts: FactBook | None = None,
+    ) -> SourceFiles:
+        return SourceFiles(
+            self._engine,
+            self._request.context,
+            labels,
+            remote=remote,
+            named=self._request.contexts.files,
+            check=check,
+            facts=facts,
+        )
+
     def _anew(self, plan: Plan) -> frozenset[int]:
         """Stages that use no earlier results."""
         if self._request.no_cache:
@@ -149,14 +166,7 @@ class Builder:
         with (
             self._remote() as remote,
             # Asked for digests only: no container.
-            SourceFiles(
-                self._engine,
-                request.context,
-                {},
-                remote=remote,
-                named=request.contexts.files,
-                check=lambda: None,
-            ) as sources,
+            self._sources(remote, {}, lambda: None) as sources,
         ):
             return Previewer(plan, engine=self._engine, earlier=self._earlier(plan, sources)).preview()
 
@@ -270,15 +280,7 @@ class Builder:
         halt = Halt(workshop.discard)
         with (
             self._remote() as remote,
-            SourceFiles(
-                self._engine,
-                request.context,
-                workshop.labels,
-                remote=remote,
-                named=request.contexts.files,
-                check=halt.check,
-                facts=facts,
-            ) as sources,
+            self._sources(remote, workshop.labels, halt.check, facts) as sources,
         ):
             earlier = self._earlier(plan, sources, shared)
             plan, earlier = self._without_unneeded(plan, earlier)

@@ -1,4 +1,6 @@
-"""The tar of a layer, out of the entries of COPY, ADD and WORKDIR: what a container would have come to. Pure.
+"""The tar of a layer, out of the entries of COPY, ADD and WORKDIR: what a container would have come to.
+
+Pure, but for the file that `write_layer` writes.
 
 Spec: OCI image-spec, layer.md.
 """
@@ -6,9 +8,12 @@ Spec: OCI image-spec, layer.md.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from incubator.context.entry import Entry
+from incubator.context.tarstream import write_tar
+from incubator.core.blob import Blob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,3 +76,12 @@ def _folders(folder: str, seen: set[str], root: RootFs) -> Iterator[Entry]:
         mtime_ns=found.mtime_ns,
         xattrs=found.xattrs,
     )
+
+
+def write_layer(entries: Iterable[Entry], *, mtime_clamp: int | None = None) -> Blob:
+    """The tar of a layer; empty, and not even a tar, where there are no entries. Raises what making them raises."""
+    found = iter(entries)
+    first = next(found, None)
+    if first is None:
+        return Blob.of_bytes(b"")
+    return Blob.write(write_tar(chain((first,), found), mtime_clamp=mtime_clamp))

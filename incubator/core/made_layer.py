@@ -6,14 +6,11 @@ That costs one pass over the files, where an engine that gets them into a contai
 from __future__ import annotations
 
 import time
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from incubator.context.rootfs import EmptyRoot, View
-from incubator.context.tarstream import write_tar
-from incubator.core.blob import Blob
 from incubator.core.layer import at_step
-from incubator.core.layer_tar import layer_entries
+from incubator.core.layer_tar import layer_entries, write_layer
 from incubator.core.plan.model import CopyStep, WorkdirStep
 from incubator.core.waste import MOST_PATHS
 from incubator.events import StepFinished, StepStarted
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from incubator.context.entry import Entry
+    from incubator.core.blob import Blob
     from incubator.core.engine import ImageInfo
     from incubator.core.layer import Surroundings
     from incubator.core.plan.model import Group
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 def fits_a_tar(around: Surroundings, group: Group) -> bool:
     """Whether the group's steps come to a tar, as far as can be told before they are carried out."""
     if around.engine.info().store == "podman":
-        return False  # whose are the folders that a layer has to repeat? Podman's archives call all of them root's
+        return False  # the owners of the folders above cost an export of the whole container
     steps = [step for step in group.steps if step.changes_files]
     if not all(isinstance(step, CopyStep | WorkdirStep) for step in steps):
         return False
@@ -83,11 +81,7 @@ def make_layer(
     # A layer that is independent of what is below repeats nothing of it either.
     repeated = EmptyRoot() if any(isinstance(step, CopyStep) and step.link for step in steps) else root
     changes = layer_entries(around.halt.guard(entries()), repeated, made_at_ns=copier.now_ns())
-    first = next(changes, None)
-    if first is None:
-        layer = Blob.of_bytes(b"")
-    else:
-        layer = Blob.write(write_tar(chain((first,), changes), mtime_clamp=copier.clock.epoch))
+    layer = write_layer(changes, mtime_clamp=copier.clock.epoch)
     for step, duration_s in zip(steps, durations, strict=True):
         if step.ref not in started:  # its files came right behind those of the step before
             around.emit(StepStarted(step=step.ref))

@@ -6,18 +6,17 @@ Spec: OCI image-spec, layer.md, "Whiteouts" and "Opaque Whiteout".
 from __future__ import annotations
 
 import posixpath
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from incubator.context.entry import Entry
 from incubator.context.source import Match
-from incubator.context.tarstream import write_tar
-from incubator.core.blob import Blob
+from incubator.core.layer_tar import write_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from incubator.context.source import Source
+    from incubator.core.blob import Blob
     from incubator.core.engine import Changes
 
 OPAQUE = ".wh..wh..opq"
@@ -39,9 +38,7 @@ def merged_layer(changes: Changes, *, after: Source, twin: Source, was_there: Ca
                 folder, name = posixpath.split(path.strip("/"))
                 yield Entry(path=posixpath.join(folder, f".wh.{name}"), kind="file", mode=0o644)
 
-    found = entries()
-    first = next(found, None)
-    return Blob.of_bytes(b"") if first is None else Blob.write(write_tar(chain((first,), found)))
+    return write_layer(entries())
 
 
 def _changed(changes: Changes, after: Source, twin: Source, present: set[str]) -> Iterator[Entry]:

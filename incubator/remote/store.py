@@ -17,6 +17,7 @@ from incubator.remote.urls import Download, GitRepository
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from incubator.context.entry import Entry
     from incubator.context.source import Source
     from incubator.remote.urls import Remote
 
@@ -27,6 +28,13 @@ class Fetched:
 
     source: Source
     digest: str
+
+    @property
+    def file(self) -> Entry:
+        """The one file of a download."""
+        [match] = self.source.resolve("")
+        [entry] = self.source.walk(match)
+        return entry
 
 
 class RemoteStore:
