@@ -16,6 +16,7 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 
 
 def layer_tar(files: dict[str, str]) -> bytes:
@@ -27,6 +28,12 @@ def layer_tar(files: dict[str, str]) -> bytes:
             member.size = len(text)
             tar.addfile(member, io.BytesIO(text.encode()))
     return buffer.getvalue()
+
+
+def zstd_frame(data: bytes) -> bytes:
+    """A frame of zstd (RFC 8878) of one block that is stored as it is; at most 128 KiB."""
+    block = 1 | len(data) << 3
+    return b"\x28\xb5\x2f\xfd\xa0" + len(data).to_bytes(4, "little") + block.to_bytes(3, "little") + data
 
 
 def sha256(data: bytes) -> str:
@@ -59,7 +66,9 @@ class Layout:
         """Write the index."""
         (self.folder / "index.json").write_text(json.dumps(data))
 
-    def image(self, files: dict[str, str], *, architecture: str = "amd64", **config: Any) -> dict[str, Any]:
+    def image(
+        self, files: dict[str, str], *, architecture: str = "amd64", zstd: bool = False, **config: Any
+    ) -> dict[str, Any]:
         """Store an image of one layer; the descriptor of its manifest. `config` replaces keys of its config."""
         tar = layer_tar(files)
         found = {
@@ -72,7 +81,11 @@ class Layout:
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": self.document(found, CONFIG),
-            "layers": [self.blob(gzip.compress(tar, mtime=0), LAYER)],
+            "layers": [
+                self.blob(zstd_frame(tar), LAYER_ZSTD)
+                if zstd
+                else self.blob(gzip.compress(tar, mtime=0), LAYER)
+            ],
         }
         platform = {"architecture": architecture, "os": "linux"}
         return self.document(manifest, MANIFEST, platform=platform)

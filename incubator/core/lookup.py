@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from incubator.core.engine import Engine, ImageInfo
+    from incubator.core.stored import StoredImage
     from incubator.dockerfile.source import Span
     from incubator.events import Listener
     from incubator.oci.platform import Platform
@@ -108,12 +109,22 @@ class ImageLookup:
                 hint="a build gives it to the engine",
             )
         if image is None:
-            image = self.engine.image(self.engine.load(stored))
+            image = self.engine.image(self._load(stored))
         if image is None:
             raise EngineError(f"the engine was given {reference}, but does not have it now")
         if self.fetch:
             self.engine.tag(image_id, f"{CACHE_REPOSITORY}:{image_id.rpartition(':')[2]}")
         return image
+
+    def _load(self, stored: StoredImage) -> str:
+        try:
+            return self.engine.load(stored)
+        except EngineError as error:
+            if stored.uses_zstd:
+                error.hint = (
+                    error.hint or "a layer is compressed with zstd, which Docker reads since version 23"
+                )
+            raise
 
     def _of_registry(self, reference: str, platform: Platform) -> tuple[ImageInfo, bool]:
         """The image, and whether it was pulled."""

@@ -43,7 +43,6 @@ class LayoutBlob:
 
     digest: str
     size_bytes: int
-    media_type: str
     entry: Entry
 
     def chunks(self) -> Iterator[bytes]:
@@ -103,6 +102,7 @@ class OciLayout:
             media_type=manifest.media_type,
             config=Blob.of_bytes(config_data),
             layers=tuple(self._layer(layer) for layer in manifest.layers),
+            uses_zstd=any(COMPRESSIONS[layer.media_type] == "zstd" for layer in manifest.layers),
         )
 
     def _manifest(self, platform: Platform) -> Manifest:
@@ -141,7 +141,6 @@ class OciLayout:
         return LayoutBlob(
             digest=descriptor.digest,
             size_bytes=descriptor.size,
-            media_type=descriptor.media_type,
             entry=entry,
         )
 

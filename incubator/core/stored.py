@@ -32,12 +32,13 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
-    """Manifest and config as they are, and the layers, base first."""
+    """Manifest and config as they are, and the layers, base first. `uses_zstd`: so some layer is compressed."""
 
     manifest: Blob
     media_type: str
     config: Blob
     layers: Sequence[Part]
+    uses_zstd: bool = False
 
     def id_in(self, store: Store) -> str:
         """What an engine will call the image: by its manifest with containerd's store, else by its config."""

@@ -91,3 +91,16 @@ def test_a_config_that_lies_about_its_layers_is_refused(bench: Bench, files: Lay
             "FROM base\nCOPY --from=base /f /g\n", build_contexts={"base": f"oci-layout://{files.folder}"}
         )
     assert isinstance(caught.value, EngineError), caught.value
+
+
+def test_layers_of_zstd(bench: Bench, files: Layout) -> None:
+    files.name(latest=files.image({"f": "unpacked"}, zstd=True))
+    contexts = {"files": f"oci-layout://{files.folder}"}
+    dockerfile = "FROM busybox\nCOPY --from=files /f /f\n"
+    if bench.handle.name == "docker20":
+        with pytest.raises(EngineError, match="did not keep") as caught:
+            bench.build(dockerfile, build_contexts=contexts)
+        assert "zstd" in str(caught.value.hint)
+        return
+    result = bench.build(dockerfile, build_contexts=contexts)
+    assert bench.run(result.id, "cat", "/f") == "unpacked"
