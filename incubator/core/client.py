@@ -8,9 +8,10 @@ import json
 import os
 import tarfile
 import time
+from functools import partial
 from pathlib import Path
 from posixpath import dirname
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import requests
 from docker import APIClient
@@ -77,6 +78,23 @@ _LOWEST_API = (1, 40)
 _API_OF_PLATFORMS = (1, 49)
 """From which on an engine tells the platforms of one name apart."""
 _ATTEMPTS = 5
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _again(doing: str, ask: Callable[[], _Answer]) -> _Answer:
+    """The answer to a question about images; Podman fails (500) where any image goes while it looks through all."""
+    for attempt in range(_ATTEMPTS - 1):
+        try:
+            with engine_errors(doing):
+                return ask()
+        except EngineError as error:
+            if error.status != 500:
+                raise
+            time.sleep(0.05 * 2**attempt)
+    with engine_errors(doing):
+        return ask()
 
 
 class DockerClient:
@@ -169,9 +187,9 @@ class DockerClient:
 
     def _inspect(self, reference: str) -> dict[str, Any] | None:
         try:
-            with engine_errors(f"inspect the image {reference}"):
-                path, params = self._place(reference)
-                data: dict[str, Any] = self._json(f"/images/{path}/json", params)
+            path, params = self._place(reference)
+            doing = f"inspect the image {reference}"
+            data: dict[str, Any] = _again(doing, partial(self._json, f"/images/{path}/json", params))
         except EngineError as error:
             if error.status == 404:
                 return None
@@ -335,17 +353,7 @@ class DockerClient:
 
     def references(self, repository: str) -> list[str]:
         """All `repository:tag` of a repository."""
-        images: list[dict[str, Any]] = []
-        for attempt in range(_ATTEMPTS):
-            try:
-                with engine_errors("list images"):
-                    images = self._api.images(filters={"reference": repository})
-                break
-            except EngineError as error:
-                # Podman fails where an image goes while it lists them.
-                if error.status != 500 or attempt == _ATTEMPTS - 1:
-                    raise
-                time.sleep(0.05 * 2**attempt)
+        images = _again("list images", partial(self._api.images, filters={"reference": repository}))
         tags = [tag for image in images for tag in image.get("RepoTags") or ()]
         # Podman writes names in full: with `docker.io/library/`, or `localhost/` if it made them itself.
         names = [str(parse_reference(tag.removeprefix("localhost/"))) for tag in tags if "<none>" not in tag]
