@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from incubator.request import BuildRequest, CacheSource
 
 
-_PATIENCE = Patience(attempts=3, connect_timeout_s=10)
+_PATIENCE = Patience(attempts=3, connect_timeout_s=5)
 """With registries, most of which an engine may ask instead."""
 
 

@@ -21,13 +21,14 @@ from incubator.core.engine_proxy import EngineProxy
 from incubator.core.known_layers import CacheBroken, KnownLayer
 from incubator.errors import BuilderError, RegistryError
 from incubator.oci.descriptor import Descriptor
+from incubator.oci.digest import is_digest
 from incubator.oci.image_config import HistoryEntry, ImageConfig, digest_of, image_config_from_json
 from incubator.oci.manifest import Index
 from incubator.oci.media_types import OCI_LAYER_GZIP
 from incubator.oci.reference import parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from incubator.core.blob import Blob
     from incubator.core.engine import ContainerSpec, Engine
@@ -356,9 +357,33 @@ def _config(repository: Repository, manifest: Manifest) -> ImageConfig:
         config = image_config_from_json(json.loads(data))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RegistryError(f"the image config {manifest.config.digest} cannot be read: {error}") from error
+    if not all(isinstance(text, str) for text in _texts(config)) or not all(map(is_digest, config.diff_ids)):
+        raise RegistryError(f"the image config {manifest.config.digest} holds something that is no text")
     if len(config.diff_ids) != len(manifest.layers):
         raise RegistryError(f"the image config {manifest.config.digest} does not fit its manifest")
     return replace(config, history=_counted(config.history, len(config.diff_ids)))
+
+
+def _texts(config: ImageConfig) -> Iterator[object]:
+    """All of a config of somebody else's that should be text."""
+    runtime = config.config
+    yield from (
+        config.created,
+        config.author,
+        config.os_version,
+        runtime.user,
+        runtime.working_dir,
+        runtime.stop_signal,
+    )
+    for several in (runtime.env, runtime.exposed_ports, runtime.volumes, runtime.on_build):
+        yield from several
+    for words in (runtime.cmd, runtime.entrypoint, runtime.shell):
+        yield from words or ()
+    for pair in runtime.labels:
+        yield from pair
+    yield from runtime.healthcheck.test if runtime.healthcheck else ()
+    for entry in config.history:
+        yield from (entry.created, entry.created_by, entry.comment, entry.author)
 
 
 def _counted(history: Sequence[HistoryEntry], layers: int) -> tuple[HistoryEntry, ...]:
