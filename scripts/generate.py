@@ -115,7 +115,12 @@ def component() -> str:
         "image": {"name": "$[[ inputs.image ]]", "entrypoint": [""]},
         "variables": variables,
         "script": [f"python3 {ENTRYPOINT}"],
-        "artifacts": {"when": "always", "paths": [JSON_FILE], "reports": {"dotenv": DOTENV_FILE}},
+        "artifacts": {
+            "when": "always",
+            "expose_as": "image report",
+            "paths": [Literal("$[[ inputs.report ]]"), JSON_FILE],
+            "reports": {"dotenv": DOTENV_FILE},
+        },
     }
     return HEADER + dump({"spec": {"inputs": inputs}}) + "---\n" + dump({"$[[ inputs.job-name ]]": job})
 
@@ -132,6 +137,8 @@ def component_input(spec: InputSpec) -> dict[str, Any]:
     if spec.secret:
         description += " Here it can only be a variable, as `$REGISTRY_TOKEN`."
         return text_input(description, spec.default) | {"regex": VARIABLE_ONLY}
+    if default := spec.schema.get("x-gitlab-default"):  # a path of an artifact, which must not be empty
+        return text_input(description, default) | {"regex": spec.schema["pattern"].replace(")?$", ")$")}
     return text_input(description, spec.default)
 
 

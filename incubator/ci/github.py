@@ -20,7 +20,7 @@ from incubator.errors import DockerfileErrors, InputErrors, StepFailed
 from incubator.events import WarningRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from typing import TextIO
 
@@ -74,6 +74,13 @@ class GitHubLog(SectionLog):
         for line in secret.splitlines():
             if line.strip():
                 self._command("add-mask", line)
+
+    def debug(self, lines: Iterable[str]) -> None:
+        """Write lines that GitHub shows where a step's debug log is on; the section that is open stays open."""
+        with self._lock:
+            self._end_foreign()
+            for line in lines:
+                self._command("debug", _harmless(clean_text(line)))
 
     def failed(self, error: BuilderError) -> None:
         """Write an error to the log and annotate the places it is about."""

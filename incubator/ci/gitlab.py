@@ -13,7 +13,7 @@ from incubator.ci.sections import SectionLog
 from incubator.console.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TextIO
 
     from incubator.errors import BuilderError
@@ -32,6 +32,12 @@ class GitLabLog(SectionLog):
 
     def mask(self, secret: str) -> None:
         """Nothing: GitLab masks by a variable's own setting, and a job cannot add to it."""
+
+    def debug(self, lines: Iterable[str]) -> None:
+        """Write lines of a debug log, marked as such."""
+        with self._lock:
+            for line in lines:
+                self._out.write(f"debug: {clean_text(line)}\n")
 
     def failed(self, error: BuilderError) -> None:
         """Write an error to the log."""

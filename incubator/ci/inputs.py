@@ -109,6 +109,7 @@ class PipelineInputs:
     timeout: float | None = None
     keep_failed: bool | None = None
     config: str | None = None
+    report: str | None = None
     registry: str | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -195,6 +196,7 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         timeout=reader.parsed("timeout", parse_timeout),
         keep_failed=reader.boolean("keep-failed"),
         config=reader.text("config"),
+        report=reader.parsed("report", _report),
         registry=reader.parsed("registry", _registry),
         username=reader.text("username"),
         password=reader.text("password"),
@@ -403,7 +405,20 @@ def _registry(text: str) -> str:
             )
         return DEFAULT_REGISTRY
     host = text.rstrip("/")
-    pattern = next(spec for spec in input_specs() if spec.name == "registry").schema["pattern"]
-    if not re.fullmatch(pattern, host):
+    if not re.fullmatch(_pattern("registry"), host):
         raise InputError(f"{text!r} is not a host with optional port", hint="as in ghcr.io or localhost:5000")
     return DEFAULT_REGISTRY if host in _DOCKER_HUB else host
+
+
+def _report(path: str) -> str:
+    if not re.fullmatch(_pattern("report"), path):
+        raise InputError(
+            f"{path!r} is no plain path of an HTML file in the workspace",
+            hint="as in reports/image.html: letters, digits, `.`, `_` and `-`, and no hidden folder",
+        )
+    return path
+
+
+def _pattern(name: str) -> str:
+    pattern: str = next(spec for spec in input_specs() if spec.name == name).schema["pattern"]
+    return pattern

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from incubator.ci.debug import event_lines, fact_lines, is_debugging, traceback_lines
 from incubator.ci.explain import explain_lines
 from incubator.ci.facts import read_facts
 from incubator.ci.github import GitHubLog
@@ -23,8 +24,8 @@ from incubator.ci.outputs import (
 )
 from incubator.ci.plain import PlainLog
 from incubator.ci.raw import secret_values
+from incubator.ci.reports import Reports
 from incubator.ci.request import make_pipeline_request
-from incubator.ci.summary import build_summary, failure_summary
 from incubator.ci.surroundings import detect
 from incubator.ci.tags import compute
 from incubator.ci.workspace import find_own_container, process_view, translate_volumes
@@ -34,7 +35,7 @@ from incubator.core.client import DockerClient
 from incubator.core.masking import hidden_texts
 from incubator.core.volume import Volume
 from incubator.errors import BuilderError
-from incubator.events import WarningRaised
+from incubator.events import WarningRaised, broadcast
 from incubator.faults import Faults
 from incubator.signals import cancel_on_signals
 
@@ -69,6 +70,9 @@ class PipelineLog(Protocol):
     def foreign_text(self, lines: Iterable[str]) -> None:
         """Write lines that may hold anything."""
 
+    def debug(self, lines: Iterable[str]) -> None:
+        """Write lines that may hold anything, for those who look for a fault."""
+
     def close(self) -> None:
         """End what is open."""
 
@@ -88,13 +92,20 @@ def main(
     log = make_log(around, out or sys.stdout)
     for secret in secret_values(environ, around.ci):
         log.mask(secret)
+    debugging = is_debugging(environ)
+    if debugging:
+        log.debug(fact_lines(around))
+    reports = Reports(around, broadcast(event_lines(log.debug), log) if debugging else log)
     try:
         with cancel_on_signals():
-            result, outputs = _build(around, log, connect)
+            result, outputs = _build(around, log, reports, connect)
             _hand_on(around, log, result, outputs)
+            reports.write(result)
     except BuilderError as error:
         log.failed(error)
-        _write_summary(around, log, failure_summary(error))
+        if debugging:
+            log.debug(traceback_lines(error))
+        reports.write(error)
         log.close()  # that may have warned
         return error.exit_code
     except Exception:  # noqa: BLE001 - a fault of ours: its text may hold foreign words, so it goes through the log
@@ -117,21 +128,28 @@ def make_log(around: Surroundings, out: TextIO) -> PipelineLog:
 
 
 def _build(
-    around: Surroundings, log: PipelineLog, connect: Callable[[Mapping[str, str]], Engine]
+    around: Surroundings,
+    log: PipelineLog,
+    reports: Reports,
+    connect: Callable[[Mapping[str, str]], Engine],
 ) -> tuple[ResultImage, Outputs]:
     if around.ci == "gitlab":
         remove_gitlab_outputs(around.workspace)
     faults = Faults()
-    inputs = read_inputs(around, faults=faults, warn=lambda text: log(WarningRaised(message=text)))
+    inputs = read_inputs(around, faults=faults, warn=lambda text: reports.emit(WarningRaised(message=text)))
+    with faults.gather():
+        reports.expect_html(inputs.report)
     for secret in inputs.access.secrets.values():
         for text in hidden_texts([secret.value]):
             log.mask(text.decode(errors="replace"))
     metadata = _metadata(inputs, around, log, faults)
+    for warning in metadata.warnings if metadata else ():
+        reports.emit(WarningRaised(message=warning))
     request = make_pipeline_request(inputs, around, faults, metadata)
     with closing(request.context):
         engine = connect(around.environ)
         request = _as_engine_sees(request, engine)
-        result = Builder(request, client=engine, emit=log, environ=around.environ).build()
+        result = Builder(request, client=engine, emit=reports.emit, environ=around.environ).build()
     return result, make_outputs(result, metadata=metadata)
 
 
@@ -145,8 +163,6 @@ def _metadata(
     with faults.gather():
         metadata = compute(inputs.language, read_facts(around, now=datetime.now(UTC)))
         log.foreign_text(explain_lines(metadata))
-        for text in metadata.warnings:
-            log(WarningRaised(message=text))
     return metadata
 
 
@@ -168,7 +184,7 @@ def _as_engine_sees(request: BuildRequest, engine: Engine) -> BuildRequest:
 
 
 def _hand_on(around: Surroundings, log: PipelineLog, result: ResultImage, outputs: Outputs) -> None:
-    """Write outputs, summary and the log's last words."""
+    """Write outputs and the log's last words."""
     log.foreign_text(summary_lines(result))
     if around.ci == "gitlab":
         write_gitlab_outputs(outputs, around.workspace)
@@ -179,15 +195,3 @@ def _hand_on(around: Surroundings, log: PipelineLog, result: ResultImage, output
                 write_github_outputs(outputs, Path(path))
             except OSError as error:
                 raise BuilderError(f"cannot write the outputs to {path}: {error.strerror}") from error
-        _write_summary(around, log, build_summary(result, outputs))
-
-
-def _write_summary(around: Surroundings, log: PipelineLog, text: str) -> None:
-    path = around.environ.get("GITHUB_STEP_SUMMARY")
-    if around.ci != "github" or not path:
-        return
-    try:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:  # not worth failing a build that is done
-        log(WarningRaised(message=f"cannot write the job summary to {path}: {error.strerror}"))

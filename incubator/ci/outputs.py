@@ -7,6 +7,7 @@ import os
 import secrets
 import stat
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actions_toolkit.file_command import prepare_key_value_message
@@ -18,8 +19,6 @@ from incubator.oci.reference import parse_reference
 from incubator.schema import load_schema
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from incubator.ci.tags import Metadata
     from incubator.core.result import ResultImage
 
@@ -42,7 +41,6 @@ def make_outputs(result: ResultImage, *, metadata: Metadata | None = None) -> Ou
     if result.digests:
         reference, digest = next(iter(result.digests.items()))
         image = f"{parse_reference(reference).name}@{digest}"
-    sizes = [layer.size_bytes for layer in result.layers]
     return {
         "imageid": result.id,
         "digest": result.digest or "",
@@ -54,7 +52,7 @@ def make_outputs(result: ResultImage, *, metadata: Metadata | None = None) -> Ou
         "tag-names": list(metadata.tag_names) if metadata else [],
         "annotations": list(metadata.annotations) if metadata else [],
         "platform": str(result.platform),
-        "image-size-bytes": None if None in sizes else sum(size or 0 for size in sizes),
+        "image-size-bytes": result.size_bytes,
         "layers": len(result.layers),
         "cached-layers": sum(layer.cached and not layer.base for layer in result.layers),
         "duration-seconds": round(result.duration_s, 3),
@@ -126,31 +124,55 @@ def remove_gitlab_outputs(workspace: Path) -> None:
     Raises BuilderError where something cannot be removed.
     """
     for name in (DOTENV_FILE, JSON_FILE):
-        try:
-            (workspace / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise BuilderError(
-                f"cannot remove {name}, where an output goes: {error.strerror}",
-                hint=f"take {name} out of the repository",
-            ) from error
+        remove_from(workspace, name)
+
+
+def remove_from(workspace: Path, name: str) -> None:
+    """Take a file of the workspace away, if it is there. Raises BuilderError where that cannot be done."""
+    try:
+        (_inside(workspace, name) / Path(name).name).unlink(missing_ok=True)
+    except OSError as error:
+        raise BuilderError(
+            f"cannot remove {name}, where an output goes: {error.strerror}",
+            hint=f"take {name} out of the repository",
+        ) from error
 
 
 def write_into(workspace: Path, name: str, text: str) -> None:
     """Write a file of the workspace at once, replacing what is there (a link too), owned as the workspace is.
 
-    Raises BuilderError where it cannot be written.
+    Folders on the way are made. Raises BuilderError where it cannot be written.
     """
-    partial = workspace / f".{name}.{secrets.token_hex(8)}"
+    folder = _inside(workspace, name)
+    partial = folder / f".{Path(name).name}.{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
+        _make_folders(folder, workspace)
         with os.fdopen(os.open(partial, flags, 0o644), "w", encoding="utf-8") as file:
             file.write(text)
             give_to_owner(file.fileno(), workspace)
-        partial.replace(workspace / name)
+        partial.replace(folder / Path(name).name)
     except OSError as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise BuilderError(f"cannot write {name} into {workspace}: {error.strerror}") from error
+
+
+def _inside(workspace: Path, name: str) -> Path:
+    """The folder of a file of the workspace. Raises BuilderError where links of the checkout lead out of it."""
+    folder = (workspace / name).parent.resolve()
+    if not folder.is_relative_to(workspace.resolve()):
+        raise BuilderError(f"{name} leads out of the workspace", hint="a folder on the way is a link")
+    return folder
+
+
+def _make_folders(folder: Path, workspace: Path) -> None:
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    owner = workspace.stat()
+    for path in reversed(missing):
+        path.mkdir()
+        with suppress(PermissionError):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def give_to_owner(descriptor: int, workspace: Path) -> None:

@@ -19,6 +19,10 @@ class PlainLog(PlainConsole):
     def mask(self, secret: str) -> None:
         """Nothing: no secret is ever written to a log, and nobody else reads this one."""
 
+    def debug(self, lines: Iterable[str]) -> None:
+        """Write lines of a debug log, marked as such."""
+        self.foreign_text(f"debug: {line}" for line in lines)
+
     def failed(self, error: BuilderError) -> None:
         """Write an error."""
         self.foreign_text(str(error).splitlines())

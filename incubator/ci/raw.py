@@ -46,6 +46,11 @@ def secret_values(environ: Mapping[str, str], ci: Ci) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in found if text))
 
 
+def given_names(environ: Mapping[str, str], ci: Ci) -> tuple[str, ...]:
+    """Names of the inputs that are not empty."""
+    return tuple(spec.name for spec in input_specs() if environ.get(_variable(spec, ci), "").strip())
+
+
 def read_raw(
     environ: Mapping[str, str], ci: Ci, *, faults: Faults, warn: Callable[[str], None]
 ) -> dict[str, RawValue]:

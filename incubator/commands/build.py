@@ -18,6 +18,7 @@ from incubator.console.summary import summary_lines
 from incubator.core.config_files import load_config_files
 from incubator.core.trust import Origin
 from incubator.errors import BuilderError, InputError
+from incubator.events import broadcast
 from incubator.faults import Faults, did_you_mean
 from incubator.metadata import check_writable, metadata_text, write_atomically
 from incubator.named_contexts import read_pairs
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from incubator.console import Console, Progress
     from incubator.core.config import ConfigSource, ImageConfig
     from incubator.core.result import ResultImage
+    from incubator.events import Listener
     from incubator.request import BuildRequest
 
 __all__ = ["make_parser", "run"]
@@ -53,12 +55,16 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(arguments, form, merge_options(configs, values, _COMMAND_LINE, faults=faults), faults)
     console = _console(arguments, environ, faults)
     try:
-        for option, path in (("--iidfile", arguments.iidfile), ("--metadata-file", arguments.metadata_file)):
+        for option, path in (
+            ("--iidfile", arguments.iidfile),
+            ("--metadata-file", arguments.metadata_file),
+            ("--report", arguments.report),
+        ):
             if path is not None:
                 with faults.gather():
                     check_writable(path, option)
         request = read_request(arguments, configs, values, faults)
-        result = _build(request, arguments, console)
+        result = _build_reported(request, arguments, console)
     except BuilderError as error:
         if isinstance(console, JsonConsole):  # then the error is a line of JSON, too
             console.failed(error)
@@ -95,10 +101,29 @@ def read_request(
     )
 
 
-def _build(request: BuildRequest, arguments: argparse.Namespace, console: Console) -> ResultImage:
+def _build_reported(request: BuildRequest, arguments: argparse.Namespace, console: Console) -> ResultImage:
+    """Build, and write the report if one is wanted, whatever the build comes to."""
+    if not arguments.report:
+        return _build(request, arguments, console)
+    from incubator.report.html import to_html
+    from incubator.report.model import Recorder
+
+    if Path(arguments.report).is_file():
+        Path(arguments.report).unlink()  # nor may an old report outlive a build that is killed
+    recorder = Recorder()
+    try:
+        result = _build(request, arguments, broadcast(recorder, console))
+    except BuilderError as error:
+        write_atomically(arguments.report, to_html(recorder.report(error)))
+        raise
+    write_atomically(arguments.report, to_html(recorder.report(result)))
+    return result
+
+
+def _build(request: BuildRequest, arguments: argparse.Namespace, emit: Listener) -> ResultImage:
     if arguments.iidfile:
         Path(arguments.iidfile).unlink(missing_ok=True)  # an old id must not outlive a failed build
-    result = run_request(request, emit=console)
+    result = run_request(request, emit=emit)
     if arguments.iidfile:
         write_atomically(arguments.iidfile, result.id)
     if arguments.metadata_file:

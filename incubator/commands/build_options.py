@@ -111,6 +111,7 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
     parser.add_switch(result, "--load", help="keep the image on the engine (default)")
     result.add_argument("--iidfile", metavar="FILE", help="write the image id to a file")
     result.add_argument("--metadata-file", metavar="FILE", help="write digests and names as JSON to a file")
+    result.add_argument("--report", metavar="FILE", help="write a report of the build as HTML to a file")
     parser.add_switch(result, "-q", "--quiet", help="print the image id and nothing else")
     result.add_argument(
         "--progress", metavar="MODE", default="auto", help=f"display: {', '.join(PROGRESS_MODES)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -31,9 +31,9 @@ from incubator.core.plan.make import PlanOptions, check_options, find_filtered, 
 from incubator.core.plan.model import CopyStep, RunStep
 from incubator.core.plan.mounts import read_mounts
 from incubator.core.preview import Previewer
-from incubator.core.publish import log_in, publish
+from incubator.core.publish import images_before, log_in, publish
 from incubator.core.records import Records
-from incubator.core.result import CommandLog, LayerResult, ResultImage
+from incubator.core.result import CommandLog, LayerResult, ReplacedImage, ResultImage
 from incubator.core.schedule import Schedule
 from incubator.core.shared_cache import SharedCache
 from incubator.core.stages import StageExecutor
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from incubator.core.caching import ImageCache
     from incubator.core.context import BuildContext
-    from incubator.core.engine import Engine
+    from incubator.core.engine import Engine, ImageInfo
     from incubator.core.plan.model import Plan, Step
     from incubator.core.preview import StagePreview
     from incubator.core.stages import StageResult
@@ -391,7 +391,9 @@ class Builder:
         image_id = engine.compose(final.image.id, config)
         self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - begin))
         sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
-        digests = publish(engine, self._emit, image_id, request, self._credentials)
+        before = images_before(engine, request)
+        replaced = _replaced(engine, before)
+        digests = publish(engine, self._emit, image_id, request, self._credentials, before)
         logs = tuple(
             CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
             for stage in plan.stages
@@ -410,6 +412,7 @@ class Builder:
             config=config.config,
             platform=config.platform,
             duration_s=time.monotonic() - begin,
+            replaced=replaced,
         )
 
     def _started(self, plan: Plan) -> BuildStarted:
@@ -423,6 +426,24 @@ class Builder:
             steps=sum(step.changes_files for step in plan.steps),
             layers=sum(group.changes_files for stage in plan.stages for group in stage.groups),
         )
+
+
+def _replaced(engine: Engine, before: Mapping[str, ImageInfo | None]) -> tuple[ReplacedImage, ...]:
+    """Images that lose a tag, with the sizes of their layers; without those that go away meanwhile."""
+    found = []
+    for reference, image in before.items():
+        if image is not None:
+            with suppress(EngineError):
+                found.append(
+                    ReplacedImage(
+                        reference=reference,
+                        id=image.id,
+                        size_bytes=sum(engine.layer_sizes(image.id)),
+                        diff_ids=image.config.diff_ids,
+                        config=image.config.config,
+                    )
+                )
+    return tuple(found)
 
 
 def _broken_cache(error: BaseException | None) -> CacheBroken | None:

@@ -13,7 +13,9 @@ from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 
 if TYPE_CHECKING:
-    from incubator.core.engine import Engine
+    from collections.abc import Mapping
+
+    from incubator.core.engine import Engine, ImageInfo
     from incubator.events import Listener
     from incubator.oci.reference import Reference
     from incubator.request import BuildRequest, Credential
@@ -28,15 +30,24 @@ def log_in(engine: Engine, credential: Credential) -> None:
         engine.login(credential)
 
 
+def images_before(engine: Engine, request: BuildRequest) -> dict[str, ImageInfo | None]:
+    """What each of the tags names before it is given anew."""
+    return {str(tag): engine.image(str(tag)) for tag in request.tags}
+
+
 def publish(
-    engine: Engine, emit: Listener, image_id: str, request: BuildRequest, credentials: Credentials
+    engine: Engine,
+    emit: Listener,
+    image_id: str,
+    request: BuildRequest,
+    credentials: Credentials,
+    before: Mapping[str, ImageInfo | None],
 ) -> dict[str, str]:
     """Tag the image, push every tag if asked; each pushed reference and the digest its registry confirmed.
 
-    A push without `load` leaves the engine's tags as they were before. Raises PushFailed, which says which
+    A push without `load` leaves the engine's tags as they were `before`. Raises PushFailed, which says which
     references made it.
     """
-    before = {str(tag): engine.image(str(tag)) for tag in request.tags}
     for reference in before:
         engine.tag(image_id, reference)
         if not request.push or request.load:

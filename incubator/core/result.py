@@ -42,12 +42,24 @@ class LayerResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacedImage:
+    """The image that one of the tags named on the engine before the build; `size_bytes` of all its layers."""
+
+    reference: str
+    id: str
+    size_bytes: int
+    diff_ids: tuple[str, ...]
+    config: RuntimeConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultImage:
     """The built image.
 
     `id` is the engine's (opaque: a config or a manifest digest), `config_digest` the digest of the config.
     `digests` maps each pushed reference to the manifest digest that its registry confirmed; `digest` is the
     one of the first, None where nothing was pushed. `layers` base first.
+    `replaced`: what the tags named before, for those that named anything.
     """
 
     id: str
@@ -59,6 +71,13 @@ class ResultImage:
     config: RuntimeConfig
     platform: Platform
     duration_s: float
+    replaced: tuple[ReplacedImage, ...] = ()
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Size of all layers, None where that of one is not known."""
+        sizes = [layer.size_bytes for layer in self.layers if layer.size_bytes is not None]
+        return sum(sizes) if len(sizes) == len(self.layers) else None
 
     @property
     def digest(self) -> str | None:

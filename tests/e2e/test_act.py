@@ -144,6 +144,10 @@ def test_a_failing_step_is_annotated_on_its_line(engine: EngineHandle, checkout:
     )
     assert "a word before the end" in error["arg"]
     assert values(run.lines, "outcome") == ["failure"]
+    assert values(run.lines, "report") == ["1"], "the report is a file of the workspace"
+    (summary,) = (record["content"] for record in run.commands("summary"))
+    assert summary.startswith("### The build failed\n")
+    assert "RUN" in summary
     assert values(run.lines, "digest") == [""]
     assert run.outputs("image") == {}, "outputs appear only after the image is complete"
 

@@ -117,6 +117,9 @@ def test_a_failing_step_fails_the_job_and_reports_nothing(engine: EngineHandle, 
     assert "tests/e2e/failing/Dockerfile:5" in log
     assert "a word before the end" in log
     assert not run.artifact("failing", "incubator.json").exists()
+    report = run.artifact("failing", "incubator-report.html").read_text()
+    assert "tests/e2e/failing/Dockerfile:5" in report
+    assert "a word before the end" in report
     dotenv = run.dotenv("failing")
     assert dotenv is None or "forged" not in dotenv.read_text()
 

@@ -40,6 +40,7 @@ ALLOWED = {
     },
     "incubator.ci.tags": {"ci.lists", "errors", "faults", "oci"},
     "incubator.console": {"core", "dockerfile", "errors", "events"},
+    "incubator.report": {"console", "core", "dockerfile", "errors", "events", "oci"},
 }  # fmt: skip
 """What a room may use besides itself; all of them come before cli, commands, ci and api in the flow of data."""
 

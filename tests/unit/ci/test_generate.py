@@ -49,7 +49,8 @@ def test_the_component_has_all_inputs_and_uses_each(name: str) -> None:
     inputs = header["spec"]["inputs"]
     assert list(inputs) == ["job-name", "stage", "image", *NAMES]
     text = (ROOT / name).read_text(encoding="utf-8").partition("\n---\n")[2]
-    assert re.findall(r"\$\[\[ inputs\.([\w-]+) \]\]", text) == list(inputs)
+    assert re.findall(r"\$\[\[ inputs\.([\w-]+) \]\]", text) == [*inputs, "report"]
+    assert not re.search(inputs["report"]["regex"], ""), "an artifact's path is never empty"
     assert len(jobs) == 1
     for entry in inputs.values():
         assert "default" in entry
@@ -68,7 +69,8 @@ def test_inputs_come_near_no_shell(name: str) -> None:
         assert value["value"].startswith(COMPONENT_MARK)
     assert job["artifacts"] == {
         "when": "always",
-        "paths": ["incubator.json"],
+        "expose_as": "image report",
+        "paths": ["$[[ inputs.report ]]", "incubator.json"],
         "reports": {"dotenv": "incubator.env"},
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -30,6 +30,10 @@ def workspace(tmp_path: Path) -> Path:
 
 def never(_environ: Mapping[str, str]) -> Engine:
     pytest.fail("no engine is asked for")
+
+
+def not_asked(_environ: Mapping[str, str]) -> Engine:
+    return cast("Engine", object())
 
 
 def unreachable(_environ: Mapping[str, str]) -> Engine:
@@ -166,3 +170,57 @@ def test_levels_of_annotations_are_checked(workspace: Path) -> None:
     assert main(environ, out=out, connect=never) == 2
     assert "DOCKER_METADATA_ANNOTATIONS_LEVELS: unknown level 'indx'" in out.getvalue()
     assert "hint: did you mean index?" in out.getvalue()
+
+
+def test_a_failed_build_has_a_report_and_no_old_one_is_left(workspace: Path) -> None:
+    (workspace / "Dockerfile").write_text("FROM busybox\nRUNN <script>\n")
+    path = workspace / "reports" / "image.html"
+    path.parent.mkdir()
+    path.write_text("an old one")
+    environ = github(workspace, report="reports/image.html")
+    assert main(environ, out=io.StringIO(), connect=not_asked) == 2
+    page = path.read_text()
+    assert "error[unknown-instruction]" in page
+    assert "Dockerfile:2" in page
+    assert "RUNN &lt;script&gt;" in page
+    assert "an old one" not in page
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.html", "/tmp/x.html", "x.txt", ".git/x.html", "a/.hidden/x.html", "a//x.html"]
+)
+def test_a_report_stays_in_the_workspace(workspace: Path, name: str) -> None:
+    out = io.StringIO()
+    assert main(github(workspace, report=name), out=out, connect=never) == 2
+    assert "is no plain path of an HTML file in the workspace" in out.getvalue()
+
+
+def test_a_report_goes_through_no_link_of_the_checkout(workspace: Path) -> None:
+    (workspace / "reports").symlink_to(workspace.parent)
+    out = io.StringIO()
+    assert main(github(workspace, report="reports/x.html"), out=out, connect=never) == 1
+    assert "leads out of the workspace" in out.getvalue()
+    assert not (workspace.parent / "x.html").exists()
+
+
+def test_debug_logs_of_github_tell_facts_and_where_an_error_comes_from(workspace: Path) -> None:
+    environ = github(workspace, password=SECRET, username="bot", memory="64m")
+    out = io.StringIO()
+    assert main(environ | {"RUNNER_DEBUG": "1"}, out=out, connect=unreachable) == 3
+    commands, _ = runner.github_reads(out.getvalue())
+    debug = [command.message for command in commands if command.name == "debug"]
+    assert any(line.startswith("incubator ") for line in debug)
+    assert "inputs that were given: memory, username, password" in debug
+    assert any("EngineUnreachable: no container engine answers" in line for line in debug)
+    assert SECRET not in "\n".join(debug)
+    quiet = io.StringIO()
+    assert main(environ, out=quiet, connect=unreachable) == 3
+    assert "::debug::" not in quiet.getvalue()
+
+
+def test_debug_logs_of_gitlab(workspace: Path) -> None:
+    environ = {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(workspace), "CI_DEBUG_TRACE": "true"}
+    out = io.StringIO()
+    assert main(environ, out=out, connect=unreachable) == 3
+    assert "\ndebug: inputs that were given: none\n" in out.getvalue()
+    assert "Traceback (most recent call last)" in out.getvalue()

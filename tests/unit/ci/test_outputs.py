@@ -18,6 +18,7 @@ from incubator.ci.outputs import (
     as_texts,
     dotenv_text,
     make_outputs,
+    remove_from,
     remove_gitlab_outputs,
     write_github_outputs,
     write_gitlab_outputs,
@@ -187,3 +188,27 @@ def test_outputs_that_the_checkout_brings_are_removed(tmp_path: Path) -> None:
     (tmp_path / "incubator.env").mkdir()
     with pytest.raises(BuilderError, match=r"cannot remove incubator\.env"):
         remove_gitlab_outputs(tmp_path)
+
+
+def test_a_file_in_a_folder_is_written_and_removed(tmp_path: Path) -> None:
+    write_into(tmp_path, "reports/deep/image.html", "<p>")
+    assert (tmp_path / "reports/deep/image.html").read_text() == "<p>"
+    for path in (tmp_path / "reports", tmp_path / "reports/deep"):
+        assert path.stat().st_uid == tmp_path.stat().st_uid
+    remove_from(tmp_path, "reports/deep/image.html")
+    assert list((tmp_path / "reports/deep").iterdir()) == []
+
+
+def test_a_folder_that_is_a_link_leads_nowhere(tmp_path: Path) -> None:
+    outside, workspace = tmp_path / "outside", tmp_path / "workspace"
+    outside.mkdir()
+    workspace.mkdir()
+    (outside / "image.html").write_text("safe")
+    (workspace / "reports").symlink_to(outside)
+    for name in ("reports/image.html", "reports/new/image.html"):
+        with pytest.raises(BuilderError, match="leads out of the workspace"):
+            write_into(workspace, name, "<p>")
+        with pytest.raises(BuilderError, match="leads out of the workspace"):
+            remove_from(workspace, name)
+    assert [path.name for path in outside.iterdir()] == ["image.html"]
+    assert (outside / "image.html").read_text() == "safe"
