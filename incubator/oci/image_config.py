@@ -172,12 +172,16 @@ class ImageConfig:
         data: dict[str, Any] = {
             "architecture": self.platform.architecture,
             "config": self.config.to_json(),
-            "created": self.created,
             "history": [entry.to_json() for entry in self.history],
             "os": self.platform.os,
             "rootfs": {"type": "layers", "diff_ids": list(self.diff_ids)},
         }
-        optional = {"author": self.author, "os.version": self.os_version, "variant": self.platform.variant}
+        optional = {
+            "created": self.created,
+            "author": self.author,
+            "os.version": self.os_version,
+            "variant": self.platform.variant,
+        }
         data |= {key: value for key, value in optional.items() if value}
         return json.dumps(data, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
 

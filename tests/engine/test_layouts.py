@@ -93,6 +93,15 @@ def test_a_config_that_lies_about_its_layers_is_refused(bench: Bench, files: Lay
     assert isinstance(caught.value, EngineError), caught.value
 
 
+def test_a_config_without_a_time(bench: Bench, files: Layout) -> None:
+    """With a volume, steps start from another image of the same config, which the engine has to take."""
+    files.name(latest=files.image({"f": "x"}, config={"Volumes": {"/v": {}}}))
+    result = bench.build(
+        "FROM base\nCOPY --from=base /f /v/f\n", build_contexts={"base": f"oci-layout://{files.folder}"}
+    )
+    assert "v/f" in bench.snapshot(result.id).files
+
+
 def test_layers_of_zstd(bench: Bench, files: Layout) -> None:
     files.name(latest=files.image({"f": "unpacked"}, zstd=True))
     contexts = {"files": f"oci-layout://{files.folder}"}

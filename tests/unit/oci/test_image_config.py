@@ -129,7 +129,7 @@ def test_a_whole_config() -> None:
 def test_the_smallest_config() -> None:
     config = ImageConfig(platform=Platform(os="linux", architecture="amd64"), config=RuntimeConfig())
     assert config.to_json_bytes() == (
-        b'{"architecture":"amd64","config":{},"created":"","history":[],"os":"linux",'
+        b'{"architecture":"amd64","config":{},"history":[],"os":"linux",'
         b'"rootfs":{"diff_ids":[],"type":"layers"}}'
     )
     assert image_config_from_json({}) == config
