@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from incubator.dockerfile import Source, parse
 from incubator.dockerfile.lint import lint
 from incubator.errors import DockerfileErrors
+from tests.speed import nominal_seconds
 
 if TYPE_CHECKING:
     from incubator.dockerfile.instructions import Document
@@ -82,13 +82,15 @@ def test_quoted_pairs_come_back(pairs: list[tuple[str, str]]) -> None:
 
 
 def seconds(text: str) -> float:
-    """Seconds of this process, whatever else the machine does."""
-    start = time.process_time()
-    try:
-        parse(Source("Dockerfile", text))
-    except DockerfileErrors as error:
-        assert error.errors  # noqa: PT017
-    return time.process_time() - start
+    """Seconds of parsing on a quiet machine."""
+
+    def action() -> None:
+        try:
+            parse(Source("Dockerfile", text))
+        except DockerfileErrors as error:
+            assert error.errors  # noqa: PT017
+
+    return nominal_seconds(action)
 
 
 @pytest.mark.parametrize(
