@@ -1,4 +1,4 @@
-"""Times that mean the same on a slow or busy machine: told as if a fixed piece of work took what it takes on a quiet one."""
+"""Times that mean the same on a busy machine: told as if a fixed piece of work took what it takes on a quiet one."""
 
 from __future__ import annotations
 
