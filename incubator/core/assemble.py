@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -28,15 +28,16 @@ class Clock:
         return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def group_history(group: Group, *, made_layer: bool, clock: Clock) -> tuple[HistoryEntry, ...]:
+def group_history(group: Group, *, made_layer: bool, created: str) -> tuple[HistoryEntry, ...]:
     """Entries of a group's instructions; the layer, if it made one, is the last one's that changes files.
 
+    `created`: when the layer was made, or else the one below; empty where there is none yet.
     A step without a text has none, which is BuildKit's way with ONBUILD.
     """
     owner = next((step for step in reversed(group.steps) if step.changes_files), None) if made_layer else None
     return tuple(
         HistoryEntry(
-            created_by=step.created_by, created=clock.now(), comment=APP_NAME, empty_layer=step is not owner
+            created_by=step.created_by, created=created, comment=APP_NAME, empty_layer=step is not owner
         )
         for step in group.steps
         if step.created_by
@@ -49,14 +50,19 @@ def assemble(
     diff_ids: Sequence[str],
     history: Sequence[HistoryEntry],
     platform: Platform,
-    clock: Clock,
+    created: str,
 ) -> ImageConfig:
-    """The config of a stage's image."""
+    """The config of a stage's image. An entry without a time gets that of the one after it, the last one `created`."""
+    timed = []
+    after = created
+    for entry in reversed(history):
+        after = entry.created or after
+        timed.append(replace(entry, created=after))
     return ImageConfig(
         platform=platform,
         config=stage.config,
         diff_ids=tuple(diff_ids),
-        history=tuple(history),
-        created=clock.now(),
+        history=tuple(reversed(timed)),
+        created=created,
         author=stage.author,
     )

@@ -386,7 +386,7 @@ class Builder:
             diff_ids=final.image.config.diff_ids,
             history=final.history,
             platform=final.platform,
-            clock=self._clock,
+            created=final.created or self._clock.now(),
         )
         image_id = engine.compose(final.image.id, config)
         self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - begin))

@@ -140,5 +140,5 @@ class Previewer:
         image = self._engine.image(reference) if reference else None
         if image and image.config.diff_ids[: len(below)] == below:
             return image.config.diff_ids
-        layers = self._earlier.shared.find(key, below) if self._earlier.shared else None
-        return (*below, *(layer.diff_id for layer in layers)) if layers else None
+        found = self._earlier.shared.find(key, below) if self._earlier.shared else None
+        return (*below, *(layer.diff_id for layer in found.layers)) if found else None

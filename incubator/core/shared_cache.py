@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -47,8 +48,18 @@ _FACTS_BLOB = "application/vnd.incubator.cache.facts.v1+gzip"
 _KEY, _BELOW, _DIFF_IDS, _SIZES = (
     f"incubator.cache.{name}" for name in ("key", "below", "diff-ids", "sizes")
 )
+_CREATED = "org.opencontainers.image.created"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _LARGEST_FACTS = 16 << 20
 _WRITERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a key stands for: layers, and when they were made (RFC 3339)."""
+
+    layers: tuple[KnownLayer, ...]
+    created: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +99,7 @@ class SharedCache:
         self._broken: set[Reference] = set()
         self._found: set[tuple[Reference, str]] = set()
         self._results: dict[str, _Result] = {}
-        self._looked_up: dict[tuple[str, str], tuple[KnownLayer, ...] | None] = {}
+        self._looked_up: dict[tuple[str, str], Found | None] = {}
 
     @property
     def writes(self) -> bool:
@@ -97,21 +108,21 @@ class SharedCache:
 
     # -- reading ------------------------------------------------------------------------------------------
 
-    def find(self, key: str, below: Sequence[str]) -> tuple[KnownLayer, ...] | None:
+    def find(self, key: str, below: Sequence[str]) -> Found | None:
         """The layers that `key` stands for on top of layers `below`; None where no source has them."""
         place = key, files_id(below)
         if place not in self._looked_up:
             self._looked_up[place] = self._look_up(*place)
         return self._looked_up[place]
 
-    def _look_up(self, key: str, below: str) -> tuple[KnownLayer, ...] | None:
+    def _look_up(self, key: str, below: str) -> Found | None:
         for source in self._sources:
             repository = self._registries.repository(source)
             entry = self._entry(source, key, LAYER_TYPE)
-            layers = entry and _layers(entry, key, below, repository)
-            if layers and all(self._has(source, layer.descriptor) for layer in layers):
+            found = entry and _read(entry, key, below, repository)
+            if found and all(self._has(source, layer.descriptor) for layer in found.layers):
                 self._found.add((source, key))
-                return layers
+                return found
         return None
 
     def facts(self, name: str) -> Facts | None:
@@ -217,6 +228,7 @@ class SharedCache:
             _BELOW: files_id(result.below),
             _DIFF_IDS: " ".join(result.made),
             _SIZES: " ".join(str(layer.size) for layer in layers),
+            _CREATED: result.image.config.created,
         }
         entry = Manifest(
             artifact_type=LAYER_TYPE,
@@ -240,8 +252,8 @@ def _tag(cache: Reference, name: str) -> str:
     return f"{cache.tag}-{name}"
 
 
-def _layers(entry: Manifest, key: str, below: str, home: Repository) -> tuple[KnownLayer, ...] | None:
-    """The layers of an entry; None where it is for something else, or is not as we write them."""
+def _read(entry: Manifest, key: str, below: str, home: Repository) -> Found | None:
+    """What an entry holds; None where it is for something else, or is not as we write them."""
     said = dict(entry.annotations)
     if (said.get(_KEY), said.get(_BELOW)) != (key, below):
         return None
@@ -251,10 +263,14 @@ def _layers(entry: Manifest, key: str, below: str, home: Repository) -> tuple[Kn
         return None
     if not all(size.isascii() and size.isdecimal() for size in sizes) or not all(map(is_digest, diff_ids)):
         return None
-    return tuple(
+    created = said.get(_CREATED, "")
+    if not diff_ids or not _TIME.fullmatch(created):
+        return None
+    layers = tuple(
         KnownLayer(diff_id=diff_id, descriptor=descriptor, home=home, size_bytes=int(size), cached=True)
         for diff_id, descriptor, size in zip(diff_ids, entry.layers, sizes, strict=True)
     )
+    return Found(layers=layers, created=created)
 
 
 def _unpacked(data: bytes) -> bytes:

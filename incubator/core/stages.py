@@ -68,7 +68,9 @@ class StageResult:
     `history` covers all layers of `image`; `layers` are those made since the base image, this stage's and
     those of stages below it. `logs`: output of each RUN. `key`: cache key of the files, None where unknown.
     `fresh`: made anew on demand, so that earlier results which read it are out of date, whatever their key.
-    `made`: this build has made a layer of it. `footprints`: what those layers do to files, lowest first.
+    `made`: this build has made a layer of it. `created`: when the last layer was made, by whatever build; empty where
+    there is none. So an image of which nothing changed is the same again. `footprints`: what those layers do to files,
+    lowest first.
     """
 
     image: ImageInfo
@@ -77,6 +79,7 @@ class StageResult:
     history: tuple[HistoryEntry, ...]
     layers: tuple[BuiltLayer, ...]
     logs: tuple[Log, ...]
+    created: str = ""
     fresh: bool = False
     made: bool = False
     footprints: tuple[Footprint, ...] = ()
@@ -186,13 +189,14 @@ class StageExecutor:
             history=history,
             layers=(),
             logs=(),
+            created=config.created if config.diff_ids else "",
         )
 
     def _group(
         self, around: Surroundings, stage: StagePlan, group: Group, before: StageResult
     ) -> StageResult:
         if not group.changes_files:
-            entries = group_history(group, made_layer=False, clock=self._clock)
+            entries = group_history(group, made_layer=False, created=self._moment(before.created))
             return replace(before, history=before.history + entries)
         begin = time.monotonic()
         place = self._keys.place(stage, group)
@@ -246,17 +250,23 @@ class StageExecutor:
             BuiltLayer(diff_id=diff_id, steps=group.steps, duration_s=duration_s, cached=found is not None)
             for diff_id in made
         )
+        created = self._moment((image.config.created or self._clock.now()) if made else before.created)
         return replace(
             before,
             image=image if made else before.image,
             key=key,
             history=before.history
-            + group_history(group, made_layer=bool(made), clock=self._clock)
-            + tuple(self._tidied() for _ in made[1:]),
+            + group_history(group, made_layer=bool(made), created=created)
+            + tuple(self._tidied(created) for _ in made[1:]),
             layers=before.layers + layers,
+            created=created,
             logs=logs,
             made=before.made or found is None,
         )
+
+    def _moment(self, created: str) -> str:
+        """A time, unless all are to be the same."""
+        return created if self._clock.epoch is None else self._clock.now()
 
     def _make(
         self, around: Surroundings, group: Group, before: StageResult
@@ -271,7 +281,7 @@ class StageExecutor:
                 contextlib.suppress(NotOneTar),
                 make_layer(around, before.image, group, started, footprint.sizes) as layer,
             ):
-                entries = group_history(group, made_layer=True, clock=self._clock)
+                entries = group_history(group, made_layer=True, created=self._clock.now())
                 footprint.changes.set_result(Changes(touched=frozenset(footprint.sizes)))
                 footprint.want(before.footprints, layer.size_bytes)
                 return self._stack(before, layer, entries), logs, footprint
@@ -359,12 +369,14 @@ class StageExecutor:
         )
         whole = Group(steps=tuple(step for part in parts for step in part.steps))
         with layer:
-            return self._stack(before, layer, group_history(whole, made_layer=True, clock=self._clock)), logs
+            return self._stack(
+                before, layer, group_history(whole, made_layer=True, created=self._clock.now())
+            ), logs
 
     def _after(self, before: StageResult, group: Group, image: ImageInfo) -> StageResult:
         """What is there after a group that came to `image`, as far as layers and their history go."""
         made = len(image.config.diff_ids) - len(before.image.config.diff_ids)
-        entries = group_history(group, made_layer=made > 0, clock=self._clock)
+        entries = group_history(group, made_layer=made > 0, created=self._clock.now())
         entries += tuple(self._tidied() for _ in range(1, made))
         return replace(before, image=image, history=before.history + entries)
 
@@ -383,15 +395,17 @@ class StageExecutor:
     def _find_shared(self, key: str, group: Group, before: StageResult) -> ImageInfo | None:
         """An earlier result that a registry has."""
         below = before.image.config
-        layers = self._shared.find(key, below.diff_ids) if self._shared else None
-        if not (self._shared and layers):
+        found = self._shared.find(key, below.diff_ids) if self._shared else None
+        if not (self._shared and found):
             return None
-        entries = group_history(group, made_layer=True, clock=self._clock)
-        entries += tuple(self._tidied() for _ in layers[1:])
+        layers = found.layers
+        entries = group_history(group, made_layer=True, created=found.created)
+        entries += tuple(self._tidied(found.created) for _ in layers[1:])
         config = replace(
             below,
             diff_ids=(*below.diff_ids, *(layer.diff_id for layer in layers)),
             history=(*before.history, *entries),
+            created=found.created,
         )
         return self._shared.engine.stack(before.image.id, config, layers)
 
@@ -413,15 +427,15 @@ class StageExecutor:
         tidy = mount_points.removal_layer(result.image.id)
         if tidy is None:
             return result
-        entry = self._tidied()
+        entry = self._tidied(self._moment(result.created))
         image = self._stack(result, tidy, (entry,))
         layer = BuiltLayer(diff_id=tidy.digest, steps=(), duration_s=0.0)
         history = (*result.history, entry)
         return replace(result, image=image, history=history, layers=(*result.layers, layer))
 
-    def _tidied(self) -> HistoryEntry:
+    def _tidied(self, created: str = "") -> HistoryEntry:
         """The history entry of a layer that only tidies up."""
-        return HistoryEntry(created_by="remove empty mount points", created=self._clock.now())
+        return HistoryEntry(created_by="remove empty mount points", created=created or self._clock.now())
 
     def _stack(self, below: StageResult, layer: Blob, history: tuple[HistoryEntry, ...]) -> ImageInfo:
         """The image of what is below and one more layer."""
@@ -431,6 +445,7 @@ class StageExecutor:
             below.image.config,
             diff_ids=(*below.image.config.diff_ids, layer.digest),
             history=(*below.history, *history),
+            created=self._clock.now(),
         )
         image_id = self._engine.compose(below.image.id, config, top=layer)
         self._engine.tag(image_id, self._workshop.reference())

@@ -148,3 +148,11 @@ def test_the_engine_is_a_cache_by_itself(bench: Bench) -> None:
     ]
     assert all(layer.cached for layer in second.layers if layer.commands)
     assert bench.snapshot(second.id).differences(bench.snapshot(first.id)) == []
+
+
+def test_an_image_of_which_nothing_changed_is_the_same(bench: Bench) -> None:
+    text = "FROM busybox\nENV A=1\nRUN echo $A >/same\nCOPY a.txt /\nWORKDIR /same.d\nLABEL b=c\n"
+    first = bench.build(text, FILES, no_cache=True)
+    again = bench.build(text, FILES, no_cache=False)
+    assert again.id == first.id
+    assert bench.build(text, FILES, no_cache=True).id != first.id

@@ -30,7 +30,7 @@ def test_a_clock_without_an_epoch_goes() -> None:
 
 def test_the_last_step_that_changes_files_made_the_layer() -> None:
     [group] = plan(TEXT, layers=(0,)).target.groups
-    entries = group_history(group, made_layer=True, clock=CLOCK)
+    entries = group_history(group, made_layer=True, created=CLOCK.now())
     assert [(entry.created_by, entry.empty_layer) for entry in entries] == [
         ("MAINTAINER me", True), ("ENV A=1", True), ("RUN /bin/sh -c a", True), ("LABEL b=c", True),
         ("RUN /bin/sh -c d", False), ('CMD ["/bin/sh" "-c" "e"]', True),
@@ -42,14 +42,16 @@ def test_the_last_step_that_changes_files_made_the_layer() -> None:
 
 def test_a_group_whose_steps_changed_nothing_has_only_empty_entries() -> None:
     [group] = plan(TEXT, layers=(0,)).target.groups
-    assert all(entry.empty_layer for entry in group_history(group, made_layer=False, clock=CLOCK))
+    assert all(entry.empty_layer for entry in group_history(group, made_layer=False, created=CLOCK.now()))
 
 
 def test_one_entry_an_instruction_whatever_the_splits() -> None:
     texts = []
     for splits in ((), (0,), (3, 4), "auto"):
         groups = plan(TEXT, layers=splits).target.groups
-        texts.append([e.created_by for g in groups for e in group_history(g, made_layer=True, clock=CLOCK)])
+        texts.append(
+            [e.created_by for g in groups for e in group_history(g, made_layer=True, created=CLOCK.now())]
+        )
     assert texts.count(texts[0]) == len(texts)
     assert len(texts[0]) == 6
 
@@ -58,16 +60,18 @@ def test_one_entry_an_instruction_whatever_the_splits() -> None:
 def test_the_config_is_the_plans(epoch: int) -> None:
     target = plan(TEXT).target
     history = [
-        e for g in target.groups for e in group_history(g, made_layer=g.changes_files, clock=Clock(epoch))
+        e
+        for g in target.groups
+        for e in group_history(g, made_layer=g.changes_files, created=Clock(epoch).now())
     ]
     ids = [f"sha256:{n * 64}" for n in "12"]
-    made = assemble(target, diff_ids=ids, history=history, platform=AMD64, clock=Clock(epoch))
+    made = assemble(target, diff_ids=ids, history=history, platform=AMD64, created=Clock(epoch).now())
     assert made.config == target.config
     assert made.author == "me"
     assert (made.platform, made.diff_ids, made.history) == (AMD64, tuple(ids), tuple(history))
     assert made.created == Clock(epoch).now()
     assert sum(not entry.empty_layer for entry in made.history) == len(made.diff_ids)
-    again = assemble(target, diff_ids=ids, history=history, platform=AMD64, clock=Clock(epoch))
+    again = assemble(target, diff_ids=ids, history=history, platform=AMD64, created=Clock(epoch).now())
     assert digest_of(again.to_json_bytes()) == digest_of(made.to_json_bytes())
 
 
