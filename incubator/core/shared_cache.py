@@ -2,7 +2,8 @@
 
 One small manifest a key, under the tag `<tag>-<key>` of a cache's reference: its layers are those that the key's
 group made, its annotations say what they stand on. Next to them what was asked about images, so that a COPY on
-cached layers needs none of them: see `facts`.
+cached layers needs none of them: see `facts`. Every entry is an image by its media types, and a valid one: some
+registries (GitLab's) take nothing else.
 
 What is read is only ever used if it continues exactly what is below, and blobs are checked by their digests. Whatever
 is missing or wrong costs time: it is told once, and made again.
@@ -11,8 +12,10 @@ is missing or wrong costs time: it is told once, and made again.
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
+import tarfile
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +29,10 @@ from incubator.core.lookup import find_credential
 from incubator.errors import BuilderError, RegistryError
 from incubator.events import WarningRaised
 from incubator.oci.digest import is_digest
+from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig, digest_of
 from incubator.oci.manifest import Manifest
-from incubator.oci.media_types import COMPRESSIONS, OCI_EMPTY
+from incubator.oci.media_types import COMPRESSIONS, OCI_CONFIG, OCI_LAYER_GZIP
+from incubator.oci.platform import make_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,15 +41,13 @@ if TYPE_CHECKING:
     from incubator.core.lazy import LazyEngine
     from incubator.events import Listener
     from incubator.oci.descriptor import Descriptor
+    from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
     from incubator.registry.repository import Registries, Repository
     from incubator.request import CacheSource, CacheTarget, Credential
 
-LAYER_TYPE = "application/vnd.incubator.cache.layer.v1"
-FACTS_TYPE = "application/vnd.incubator.cache.facts.v1"
-"""Artifact types of the two kinds of entries."""
-
-_FACTS_BLOB = "application/vnd.incubator.cache.facts.v1+gzip"
+_KIND = "incubator.cache.kind"
+_LAYER, _FACTS = "layer", "facts"
 _KEY, _BELOW, _DIFF_IDS, _SIZES = (
     f"incubator.cache.{name}" for name in ("key", "below", "diff-ids", "sizes")
 )
@@ -118,7 +121,7 @@ class SharedCache:
     def _look_up(self, key: str, below: str) -> Found | None:
         for source in self._sources:
             repository = self._registries.repository(source)
-            entry = self._entry(source, key, LAYER_TYPE)
+            entry = self._entry(source, key, _LAYER)
             found = entry and _read(entry, key, below, repository)
             if found and all(self._has(source, layer.descriptor) for layer in found.layers):
                 self._found.add((source, key))
@@ -128,15 +131,23 @@ class SharedCache:
     def facts(self, name: str) -> Facts | None:
         """What an earlier build has learnt about an image, by `files_id`."""
         for source in self._sources:
-            entry = self._entry(source, name, FACTS_TYPE)
+            entry = self._entry(source, name, _FACTS)
             if entry is None or len(entry.layers) != 1:
                 continue
             try:
                 data = self._registries.repository(source).small_blob(entry.layers[0], _LARGEST_FACTS)
-                return facts_from_json(json.loads(_unpacked(data)))
+                return facts_from_json(json.loads(_unpack(data)))
             except RegistryError as error:
                 self._warn_of(source, error)
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError, zlib.error, OSError):
+            except (
+                ValueError,
+                TypeError,
+                KeyError,
+                AttributeError,
+                RecursionError,
+                zlib.error,
+                tarfile.TarError,
+            ):
                 self._warn_of(source, RegistryError("an entry cannot be read"))
         return None
 
@@ -149,8 +160,9 @@ class SharedCache:
             if error.status != 404:
                 self._warn_of(cache, error)
             return None
-        fits = isinstance(document, Manifest) and document.artifact_type == kind
-        return document if fits and isinstance(document, Manifest) else None
+        if isinstance(document, Manifest) and dict(document.annotations).get(_KIND) == kind:
+            return document
+        return None
 
     def _has(self, cache: Reference, descriptor: Descriptor) -> bool:
         try:
@@ -223,29 +235,40 @@ class SharedCache:
         if len(layers) < len(result.made):
             raise RegistryError("the engine does not tell where it has uploaded a layer to")
         ensure_layers(repository, layers, lambda *_: None)
+        config = result.image.config
         annotations = {
+            _KIND: _LAYER,
             _KEY: result.key,
             _BELOW: files_id(result.below),
             _DIFF_IDS: " ".join(result.made),
             _SIZES: " ".join(str(layer.size) for layer in layers),
-            _CREATED: result.image.config.created,
+            _CREATED: config.created,
         }
+        shown = _image(config.platform, result.made, config.created)
         entry = Manifest(
-            artifact_type=LAYER_TYPE,
-            config=put_small_blob(repository, b"{}", OCI_EMPTY),
+            config=put_small_blob(repository, shown.to_json_bytes(), OCI_CONFIG),
             layers=tuple(oci_descriptor(layer.descriptor) for layer in layers),
             annotations=tuple(sorted(annotations.items())),
         )
         repository.put_manifest(entry, tag_or_digest=_tag(cache, result.key))
 
     def _write_facts(self, repository: Repository, tag: str, facts: Facts) -> None:
-        data = gzip.compress(json.dumps(facts.to_json(), separators=(",", ":")).encode(), mtime=0)
+        tar = _pack(json.dumps(facts.to_json(), separators=(",", ":")).encode())
+        shown = _image(make_platform("linux", "amd64"), (digest_of(tar),), "1970-01-01T00:00:00Z")
         entry = Manifest(
-            artifact_type=FACTS_TYPE,
-            config=put_small_blob(repository, b"{}", OCI_EMPTY),
-            layers=(put_small_blob(repository, data, _FACTS_BLOB),),
+            config=put_small_blob(repository, shown.to_json_bytes(), OCI_CONFIG),
+            layers=(put_small_blob(repository, gzip.compress(tar, mtime=0), OCI_LAYER_GZIP),),
+            annotations=((_KIND, _FACTS),),
         )
         repository.put_manifest(entry, tag_or_digest=tag)
+
+
+def _image(platform: Platform, diff_ids: tuple[str, ...], created: str) -> ImageConfig:
+    """What an entry looks like to those who take it for an image."""
+    history = tuple(HistoryEntry(created_by="incubator cache", created=created) for _ in diff_ids)
+    return ImageConfig(
+        platform=platform, config=RuntimeConfig(), diff_ids=diff_ids, history=history, created=created
+    )
 
 
 def _tag(cache: Reference, name: str) -> str:
@@ -273,9 +296,25 @@ def _read(entry: Manifest, key: str, below: str, home: Repository) -> Found | No
     return Found(layers=layers, created=created)
 
 
-def _unpacked(data: bytes) -> bytes:
+def _pack(data: bytes) -> bytes:
+    """A tar of one file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        member = tarfile.TarInfo("facts.json")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _unpack(data: bytes) -> bytes:
+    """The file of a packed tar. Raises ValueError, tarfile.TarError and zlib.error where there is none."""
     unpacker = zlib.decompressobj(31)
     text = unpacker.decompress(data, _LARGEST_FACTS)
     if not unpacker.eof:
         raise ValueError("an entry that is too large, or cut off")
-    return text
+    with tarfile.open(fileobj=io.BytesIO(text), mode="r:") as tar:
+        member = tar.next()
+        file = tar.extractfile(member) if member else None
+        if file is None:
+            raise ValueError("an entry without a file")
+        return file.read()
