@@ -41,7 +41,7 @@ def push_image(
     ensure_layers(repository, layers, progress)
     data = config.to_json_bytes()
     described = put_small_blob(repository, data, OCI_CONFIG)
-    manifest = Manifest(config=described, layers=tuple(oci_descriptor(layer.descriptor) for layer in layers))
+    manifest = Manifest(config=described, layers=tuple(oci_descriptor(layer.described()) for layer in layers))
     return repository.put_manifest(manifest, tag_or_digest=tag).digest
 
 
@@ -49,8 +49,8 @@ def ensure_layers(
     repository: Repository, layers: Sequence[KnownLayer], progress: Callable[[int, int | None], None]
 ) -> None:
     """See to it that a repository has the blobs of all `layers`. Raises as `push_image` does."""
-    different = {layer.descriptor.digest: layer for layer in layers}
-    moved = _Moved(sum(layer.descriptor.size for layer in different.values()), progress)
+    different = {layer.diff_id: layer for layer in layers}
+    moved = _Moved(sum(_size(layer) for layer in different.values()), progress)
     with ThreadPoolExecutor(_UPLOADS, thread_name_prefix="incubator-push") as pool:
         for _ in pool.map(lambda layer: _ensure(repository, layer, moved), different.values()):
             pass
@@ -72,12 +72,18 @@ class _Moved:
 
 
 def _ensure(repository: Repository, layer: KnownLayer, moved: _Moved) -> None:
-    descriptor = layer.descriptor
+    expected = _size(layer)
+    descriptor = layer.described()
     if not repository.has_blob(descriptor.digest) and not _mounted(repository, layer):
         if layer.cached and layer.home is not None and not layer.home.has_blob(descriptor.digest):
             raise CacheBroken(f"the cached layer {descriptor.digest} is gone")
         repository.upload_blob(descriptor.digest, descriptor.size, layer.chunks)
-    moved.add(descriptor.size)
+    moved.add(expected)
+
+
+def _size(layer: KnownLayer) -> int:
+    """Bytes to move, as far as they are known: those of the tar where it is not compressed yet."""
+    return layer.descriptor.size if layer.descriptor else layer.size
 
 
 def _mounted(repository: Repository, layer: KnownLayer) -> bool:
@@ -85,7 +91,7 @@ def _mounted(repository: Repository, layer: KnownLayer) -> bool:
     home = layer.home
     if home is None or home.registry != repository.registry or home.path == repository.path:
         return False
-    return repository.mount_blob(layer.descriptor, home.path)
+    return repository.mount_blob(layer.described(), home.path)
 
 
 def put_small_blob(repository: Repository, data: bytes, media_type: str) -> Descriptor:

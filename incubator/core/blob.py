@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import zlib
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, replace
+from io import BytesIO, FileIO
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from incubator.errors import BuilderError
@@ -38,10 +39,20 @@ class Blob:
         self.file.close()
 
     def chunks(self) -> Iterator[bytes]:
-        """All of it, from the start; one reader at a time."""
+        """All of it, from the start; one reader at a time, but for what is `shared`."""
+        if isinstance(self.file, FileIO):
+            yield from _pieces(self.file)
+            return
         self.file.seek(0)
         while data := self.file.read(_CHUNK):
             yield data
+
+    def shared(self) -> Self:
+        """The same bytes, to be read when this one is closed, too. Call it while nobody reads from this one."""
+        if isinstance(self.file, BytesIO):
+            return replace(self, file=BytesIO(self.file.getvalue()))
+        self.file.flush()
+        return replace(self, file=cast("BinaryIO", FileIO(os.dup(self.file.fileno()), "rb")))
 
     @classmethod
     def of_bytes(cls, data: bytes) -> Self:
@@ -62,6 +73,14 @@ class Blob:
             file.close()
             raise
         return cls(digest=f"sha256:{digest.hexdigest()}", size_bytes=size, file=file)
+
+
+def _pieces(file: FileIO) -> Iterator[bytes]:
+    """A file from its start, whatever its position is: others with the same one may move it."""
+    at = 0
+    while data := os.pread(file.fileno(), _CHUNK, at):
+        yield data
+        at += len(data)
 
 
 def _append(file: BinaryIO, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Layers of which it is known where their blobs are: in a registry, or with us."""
+"""Layers of which it is known where they are: in a registry, or with us."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from incubator.core.blob import Blob
+from incubator.core.blob import Blob, gzip
 from incubator.errors import RegistryError
-from incubator.oci.media_types import COMPRESSIONS
+from incubator.oci.descriptor import Descriptor
+from incubator.oci.media_types import COMPRESSIONS, OCI_LAYER_GZIP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from incubator.oci.descriptor import Descriptor
     from incubator.registry.repository import Repository
 
 _GZIP = 31
@@ -25,61 +25,85 @@ class CacheBroken(RegistryError):
     """A layer that an earlier build has left in a registry is not there any more, or is not what it was."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class KnownLayer:
-    """A layer by the digest of its tar. `descriptor` is that of the blob in the repository `home`, or of `blob`.
+    """A layer by the digest of its tar. For several threads.
 
-    With both, `blob` is another one of the same tar, which need not be fetched. `size_bytes`: of the tar, None where
-    only that of the blob is known. `cached`: it comes from a cache.
+    `descriptor` is that of its blob in the repository `home`. Without a home there is the `tar`, which is compressed
+    when somebody asks for the blob. `size_bytes`: of the tar, None where only that of the blob is known. `cached`: it
+    comes from a cache.
     """
 
     diff_id: str
-    descriptor: Descriptor
+    descriptor: Descriptor | None = None
     home: Repository | None = None
-    blob: Blob | None = None
+    tar: Blob | None = None
     size_bytes: int | None = None
     cached: bool = False
-    _reading: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+    _packed: Blob | None = None
+    _reading: threading.Lock = field(default_factory=threading.Lock)
+
+    def close(self) -> None:
+        """Let go of files; `tar` is this layer's own."""
+        for blob in (self.tar, self._packed):
+            if blob:
+                blob.file.close()
 
     @property
     def size(self) -> int:
         """Bytes of the tar, or where nobody has told those, of the blob."""
-        return self.descriptor.size if self.size_bytes is None else self.size_bytes
+        known = self.descriptor.size if self.descriptor else 0
+        return known if self.size_bytes is None else self.size_bytes
+
+    def is_in(self, home: Repository, descriptor: Descriptor) -> None:
+        """Note a repository that has the layer: what is in a registry need not be uploaded again."""
+        with self._reading:
+            if self.home is None:
+                self.home, self.descriptor = home, descriptor
+
+    def described(self) -> Descriptor:
+        """The descriptor of the blob. Raises BuilderError where the disk is full."""
+        with self._reading:
+            if self.descriptor is None:
+                assert self.tar
+                self._packed = gzip(self.tar)
+                self.descriptor = Descriptor(
+                    media_type=OCI_LAYER_GZIP, digest=self._packed.digest, size=self._packed.size_bytes
+                )
+            return self.descriptor
 
     def chunks(self) -> Iterator[bytes]:
-        """The blob of the descriptor. Raises RegistryError, and CacheBroken for one of a cache."""
+        """The blob that is `described`. Raises RegistryError, and CacheBroken for one of a cache."""
+        descriptor = self.described()
         if self.home is None:
-            yield from self._own()
-        else:
-            try:
-                yield from self.home.read_blob(self.descriptor)
-            except RegistryError as error:
-                if not self.cached:
-                    raise
-                raise CacheBroken(f"a cached layer cannot be read: {error.message}") from error
-
-    def _own(self) -> Iterator[bytes]:
-        assert self.blob
-        with self._reading:
-            yield from self.blob.chunks()
+            assert self._packed
+            with self._reading:
+                yield from self._packed.chunks()
+            return
+        try:
+            yield from self.home.read_blob(descriptor)
+        except RegistryError as error:
+            if not self.cached:
+                raise
+            raise CacheBroken(f"a cached layer cannot be read: {error.message}") from error
 
     def unpacked(self) -> Blob:
         """The tar. Raises as `chunks` does, and CacheBroken or RegistryError where it is not what it should be."""
-        if self.blob:
-            return Blob.write(_gunzip(self._own()))
-        kind = COMPRESSIONS.get(self.descriptor.media_type)
+        if self.tar:
+            with self._reading:
+                return self.tar.shared()
+        descriptor = self.described()
+        kind = COMPRESSIONS.get(descriptor.media_type)
         kinds: type[RegistryError] = CacheBroken if self.cached else RegistryError
         if kind not in ("none", "gzip"):
-            raise kinds(f"no way to unpack a layer of the type {self.descriptor.media_type!r}")
+            raise kinds(f"no way to unpack a layer of the type {descriptor.media_type!r}")
         try:
             tar = Blob.write(_gunzip(self.chunks()) if kind == "gzip" else self.chunks())
         except zlib.error as error:
-            raise kinds(f"the layer {self.descriptor.digest} is broken: {error}") from error
+            raise kinds(f"the layer {descriptor.digest} is broken: {error}") from error
         if tar.digest != self.diff_id:
             tar.file.close()
-            raise kinds(
-                f"the layer {self.descriptor.digest} unpacks to {tar.digest} instead of {self.diff_id}"
-            )
+            raise kinds(f"the layer {descriptor.digest} unpacks to {tar.digest} instead of {self.diff_id}")
         return tar
 
 

@@ -15,16 +15,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from incubator.core.assembly import push_image
-from incubator.core.blob import gzip
 from incubator.core.engine import ImageInfo
 from incubator.core.engine_proxy import EngineProxy
 from incubator.core.known_layers import CacheBroken, KnownLayer
 from incubator.errors import BuilderError, RegistryError
-from incubator.oci.descriptor import Descriptor
 from incubator.oci.digest import is_digest
 from incubator.oci.image_config import HistoryEntry, ImageConfig, digest_of, image_config_from_json
 from incubator.oci.manifest import Index
-from incubator.oci.media_types import OCI_LAYER_GZIP
 from incubator.oci.reference import parse_reference
 
 if TYPE_CHECKING:
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
 
     from incubator.core.blob import Blob
     from incubator.core.engine import ContainerSpec, Engine
+    from incubator.oci.descriptor import Descriptor
     from incubator.oci.manifest import Manifest
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
@@ -148,11 +146,8 @@ class LazyEngine(EngineProxy):
         self, diff_ids: Sequence[str], layers: Sequence[Descriptor], repository: Repository
     ) -> None:
         for diff_id, descriptor in zip(diff_ids, layers, strict=True):
-            known = self.layers.get(diff_id)
-            if known is None:
-                self.layers[diff_id] = KnownLayer(diff_id=diff_id, descriptor=descriptor, home=repository)
-            elif known.home is None:  # what is in a registry need not be uploaded again
-                self.layers[diff_id] = replace(known, descriptor=descriptor, home=repository)
+            layer = KnownLayer(diff_id=diff_id, descriptor=descriptor, home=repository)
+            self.layers.setdefault(diff_id, layer).is_in(repository, descriptor)
 
     def stack(self, below: str, config: ImageConfig, layers: Sequence[KnownLayer] = ()) -> ImageInfo:
         """The image of what is `below` (empty: nothing) and more layers; `config` already counts them."""
@@ -173,9 +168,8 @@ class LazyEngine(EngineProxy):
             return self._engine.compose(self.on_engine(layers_of) if layers_of else "", config, top=top)
         if top is None:
             return self.stack(layers_of, config).id
-        packed = self._files.enter_context(gzip(top))
-        descriptor = Descriptor(media_type=OCI_LAYER_GZIP, digest=packed.digest, size=packed.size_bytes)
-        layer = KnownLayer(diff_id=top.digest, descriptor=descriptor, blob=packed, size_bytes=top.size_bytes)
+        layer = KnownLayer(diff_id=top.digest, tar=top.shared(), size_bytes=top.size_bytes)
+        self._files.callback(layer.close)
         return self.stack(layers_of, config, [layer]).id
 
     def history(self, image: str) -> tuple[HistoryEntry, ...]:
@@ -242,7 +236,7 @@ class LazyEngine(EngineProxy):
         under = self.image(known.below) if known.below else None
         count = len(under.config.diff_ids) if under else 0
         own = known.info.config.diff_ids[count:]
-        return not known.pull and all(self.layers[name].blob for name in own) and self._is_near(known.below)
+        return not known.pull and all(self.layers[name].tar for name in own) and self._is_near(known.below)
 
     def _bring(self, image: _Image) -> str:
         if image.pull is None:

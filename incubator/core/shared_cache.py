@@ -123,7 +123,7 @@ class SharedCache:
             repository = self._registries.repository(source)
             entry = self._entry(source, key, _LAYER)
             found = entry and _read(entry, key, below, repository)
-            if found and all(self._has(source, layer.descriptor) for layer in found.layers):
+            if found and all(self._has(source, layer.described()) for layer in found.layers):
                 self._found.add((source, key))
                 return found
         return None
@@ -247,7 +247,7 @@ class SharedCache:
         shown = _image(config.platform, result.made, config.created)
         entry = Manifest(
             config=put_small_blob(repository, shown.to_json_bytes(), OCI_CONFIG),
-            layers=tuple(oci_descriptor(layer.descriptor) for layer in layers),
+            layers=tuple(oci_descriptor(layer.described()) for layer in layers),
             annotations=tuple(sorted(annotations.items())),
         )
         repository.put_manifest(entry, tag_or_digest=_tag(cache, result.key))

@@ -80,12 +80,31 @@ def test_a_registry_that_fails(cached: bool) -> None:
     assert isinstance(raised.value, CacheBroken) == cached
 
 
-def test_a_blob_of_ones_own_is_not_fetched() -> None:
-    with Blob.of_bytes(PACKED) as blob:
-        known = layer(b"", error=RegistryError("asked"), blob=blob, size_bytes=len(TAR))
-        with known.unpacked() as tar:
-            assert tar.digest == digest_of(TAR)
-        assert known.size == len(TAR)
-        own = layer(PACKED, home=None, blob=blob)
-        assert b"".join(own.chunks()) == PACKED
-        assert own.size == len(PACKED)
+def test_a_tar_of_ones_own_is_compressed_when_it_is_asked_for() -> None:
+    with Blob.write(iter((TAR,))) as tar:
+        own = KnownLayer(diff_id=tar.digest, tar=tar.shared(), size_bytes=tar.size_bytes)
+    assert own.size == len(TAR)
+    with own.unpacked() as unpacked:
+        assert b"".join(unpacked.chunks()) == TAR
+    assert own.descriptor is None
+    described = own.described()
+    packed = b"".join(own.chunks())
+    assert (described.digest, described.size) == (digest_of(packed), len(packed))
+    assert gzip.decompress(packed) == TAR
+    own.is_in(
+        cast("Any", Home(PACKED)), Descriptor(media_type=OCI_LAYER_GZIP, digest=digest_of(PACKED), size=1)
+    )
+    assert b"".join(own.chunks()) == PACKED
+    own.is_in(cast("Any", Home(b"")), described)  # the first one counts
+    assert own.described().digest == digest_of(PACKED)
+    own.close()
+
+
+@pytest.mark.parametrize("size", [10, 9 << 20])
+def test_a_shared_blob_outlives_the_first(size: int) -> None:
+    with Blob.write(iter((b"x" * size,))) as first:
+        assert sum(map(len, first.chunks())) == size
+        second = first.shared()
+    with second, second.shared() as third:
+        both = zip(second.chunks(), third.chunks(), strict=True)
+        assert sum(len(one) for one, other in both if one == other) == size
