@@ -7,7 +7,6 @@ to the engine.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import defaultdict
 from contextlib import ExitStack
@@ -18,25 +17,21 @@ from incubator.core.assembly import push_image
 from incubator.core.engine import ImageInfo
 from incubator.core.engine_proxy import EngineProxy
 from incubator.core.known_layers import CacheBroken, KnownLayer
+from incubator.core.registry_image import config_of, manifest_for
 from incubator.errors import BuilderError, RegistryError
-from incubator.oci.digest import is_digest
-from incubator.oci.image_config import HistoryEntry, ImageConfig, digest_of, image_config_from_json
-from incubator.oci.manifest import Index
+from incubator.oci.image_config import HistoryEntry, ImageConfig, digest_of
 from incubator.oci.reference import parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from incubator.core.blob import Blob
     from incubator.core.engine import ContainerSpec, Engine
     from incubator.oci.descriptor import Descriptor
-    from incubator.oci.manifest import Manifest
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
     from incubator.registry.repository import Registries, Repository
     from incubator.request import Credential
-
-_LARGEST_CONFIG = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +123,11 @@ class LazyEngine(EngineProxy):
         if pull.reference.registry in self._silent:
             return None
         repository = self._registries.repository(pull.reference)
-        found = _manifest_for(repository, pull.reference.digest or str(pull.reference.tag), platform)
+        found = manifest_for(repository, pull.reference.digest or str(pull.reference.tag), platform)
         if found is None:
             return None
         manifest, digest = found
-        config = _config(repository, manifest)
+        config = config_of(repository, manifest)
         self._note_layers(config.diff_ids, manifest.layers, repository)
         info = ImageInfo(
             id=manifest.config.digest,
@@ -324,68 +319,11 @@ class LazyEngine(EngineProxy):
             return
         repository = self._registries.repository(reference)
         try:
-            found = _manifest_for(repository, digest or str(reference.tag), config.platform)
+            found = manifest_for(repository, digest or str(reference.tag), config.platform)
         except BuilderError:
             return
         if found and len(found[0].layers) == len(config.diff_ids):
             self._note_layers(config.diff_ids, found[0].layers, repository)
-
-
-def _manifest_for(
-    repository: Repository, tag_or_digest: str, platform: Platform
-) -> tuple[Manifest, str] | None:
-    """The manifest for a platform and its digest; None where there is none. Raises RegistryError."""
-    document, descriptor = repository.manifest(tag_or_digest)
-    if isinstance(document, Index):
-        fitting = next((entry for entry in document.manifests if entry.platform == platform), None)
-        if fitting is None:
-            return None
-        document, descriptor = repository.manifest(fitting.digest)
-    return None if isinstance(document, Index) else (document, descriptor.digest)
-
-
-def _config(repository: Repository, manifest: Manifest) -> ImageConfig:
-    """The config of an image, whose history counts the layers right. Raises RegistryError."""
-    data = repository.small_blob(manifest.config, _LARGEST_CONFIG)
-    try:
-        config = image_config_from_json(json.loads(data))
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise RegistryError(f"the image config {manifest.config.digest} cannot be read: {error}") from error
-    if not all(isinstance(text, str) for text in _texts(config)) or not all(map(is_digest, config.diff_ids)):
-        raise RegistryError(f"the image config {manifest.config.digest} holds something that is no text")
-    if len(config.diff_ids) != len(manifest.layers):
-        raise RegistryError(f"the image config {manifest.config.digest} does not fit its manifest")
-    return replace(config, history=_counted(config.history, len(config.diff_ids)))
-
-
-def _texts(config: ImageConfig) -> Iterator[object]:
-    """All of a config of somebody else's that should be text."""
-    runtime = config.config
-    yield from (
-        config.created,
-        config.author,
-        config.os_version,
-        runtime.user,
-        runtime.working_dir,
-        runtime.stop_signal,
-    )
-    for several in (runtime.env, runtime.exposed_ports, runtime.volumes, runtime.on_build):
-        yield from several
-    for words in (runtime.cmd, runtime.entrypoint, runtime.shell):
-        yield from words or ()
-    for pair in runtime.labels:
-        yield from pair
-    yield from runtime.healthcheck.test if runtime.healthcheck else ()
-    for entry in config.history:
-        yield from (entry.created, entry.created_by, entry.comment, entry.author)
-
-
-def _counted(history: Sequence[HistoryEntry], layers: int) -> tuple[HistoryEntry, ...]:
-    """A history with as many entries that are not empty as there are layers."""
-    missing = layers - sum(not entry.empty_layer for entry in history)
-    if missing < 0:
-        raise RegistryError("an image's history has more layers than the image")
-    return (*(HistoryEntry(created_by="", created="") for _ in range(missing)), *history)
 
 
 def _cut(config: ImageConfig, count: int) -> ImageConfig:
