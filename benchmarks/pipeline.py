@@ -71,7 +71,17 @@ def main() -> None:
             program = [sys.executable, "-m", "incubator"] if who == "incubator" else [docker()]
             options = ["--push", "--cache-from", cache.removesuffix(",mode=max"), "--cache-to", cache]
             load = ["--load=false"] if who == "incubator" else []
-            return [*program, "build", "--network", "host", *load, *options, "-t", f"{name}/{who}:1", str(folder)]
+            return [
+                *program,
+                "build",
+                "--network",
+                "host",
+                *load,
+                *options,
+                "-t",
+                f"{name}/{who}:1",
+                str(folder),
+            ]
 
         print(f"{'second pipeline':<18} {'incubator':>11} {'docker':>11} {'ratio':>8}")
         builders = ("incubator", "docker")

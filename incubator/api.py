@@ -14,6 +14,7 @@ from incubator.core.output import ERROR_SUBTITLE
 from incubator.errors import BuilderError
 from incubator.faults import Faults
 from incubator.options import make_request
+from incubator.output_options import read_outputs
 from incubator.secret_options import make_secret, parse_right, read_access
 from incubator.sources import Place
 
@@ -66,7 +67,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     timeout: float | str | None = None,
     keep_failed: bool = False,
     push: bool = False,
-    load: bool = True,
+    load: bool | None = None,
     no_cache: bool = False,
     credentials: Sequence[Credential] = (),
     source_date_epoch: int | None = None,
@@ -76,6 +77,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     build_contexts: Mapping[str, str | os.PathLike[str]] | None = None,
     cache_from: str | Sequence[str] = (),
     cache_to: str | Sequence[str] = (),
+    outputs: str | Sequence[str] = (),
     emit: Listener | None = None,
 ) -> ResultImage:
     """Build an image; what it is, how its layers came about and what each instruction printed.
@@ -113,7 +115,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         timeout: longest time that making all layers may take: seconds, or as `30m`.
         keep_failed: leave what a failed step made as an image; the error's `kept_image` names it.
         push: push all tags.
-        load: keep the image on the engine when it is pushed.
+        load: keep the image on the engine. None: unless `outputs` are files alone.
         no_cache: use no earlier results.
         credentials: logins for registries.
         source_date_epoch: time stamp, in seconds since 1970, for what the build writes.
@@ -124,6 +126,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
             `oci-layout://FOLDER[:TAG|@DIGEST]`, or URLs of git repositories and tars.
         cache_from: registries that may have results of earlier builds, `type=registry,ref=REFERENCE`.
         cache_to: registries that results are kept in, `type=registry,ref=REFERENCE[,mode=min|max]`.
+        outputs: files that get the result, `type=local|tar|docker,dest=PATH`, or a path alone for a folder.
         emit: listener that takes every event of the build.
 
     Raises:
@@ -159,19 +162,21 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         "ulimits": ulimits,
         "volumes": volumes,
     }
+    written = read_outputs(outputs, faults)
     try:
         request = make_request(
             place,
             config=config,
             values=values,
             push=push,
-            load=load,
+            load=not written.only_files if load is None else load,
             credentials=credentials,
             source_date_epoch=source_date_epoch,
             contexts={name: os.fspath(value) for name, value in (build_contexts or {}).items()},
             access=_access(secrets or {}, ssh or {}, allow, faults),
             cache_from=read_caches(cache_from, parse_cache_from, faults),
             cache_to=read_caches(cache_to, parse_cache_to, faults),
+            outputs=written,
             faults=faults,
         )
     except BuilderError as error:

@@ -13,6 +13,7 @@ from incubator.errors import InputError
 
 if TYPE_CHECKING:
     from incubator.core.result import ResultImage
+    from incubator.request import FileOutput
 
 
 def make_metadata(result: ResultImage) -> dict[str, Any]:
@@ -52,6 +53,14 @@ def check_writable(path: str, option: str) -> None:
         raise InputError(f"{option} {path!r}: there is no folder {str(folder)!r}")
     if not os.access(target if target.exists() else folder, os.W_OK):
         raise InputError(f"{option} {path!r} cannot be written")
+
+
+def check_dest(output: FileOutput) -> None:
+    """Raise InputError where an output cannot go to its `dest`."""
+    if output.kind != "local":
+        check_writable(output.dest, "output")
+    elif Path(output.dest).exists() and not Path(output.dest).is_dir():
+        raise InputError(f"output {output.dest!r} is no folder", hint="write type=tar to have a file")
 
 
 def write_atomically(path: str, text: str) -> None:

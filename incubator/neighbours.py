@@ -37,7 +37,6 @@ OPTIONS = {
     "--attest": _ATTESTATION,
     "--builder": _BUILDER,
     "--isolation": Refused(instead="leave it out: it is about containers of Windows", harmless=("default",)),
-    "--output": _OUTPUT,
     "--policy": Refused(instead="check Dockerfiles with incubator lint, before the build"),
     "--provenance": _ATTESTATION,
     "--resource": Refused(instead="limit build steps with --memory, --cpu-quota and --ulimit"),

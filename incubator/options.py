@@ -24,6 +24,7 @@ from incubator.fetched import KeptContext
 from incubator.named_contexts import open_contexts
 from incubator.oci.platform import parse_platform
 from incubator.oci.reference import parse_reference
+from incubator.output_options import Outputs
 from incubator.request import DEFAULT_PARALLELISM, BuildRequest, Limits, NamedContexts
 from incubator.secret_options import Access
 from incubator.sources import open_sources
@@ -138,6 +139,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     contexts: Mapping[str, str] | None = None,
     cache_from: Sequence[CacheSource] = (),
     cache_to: Sequence[CacheTarget] = (),
+    outputs: Outputs | None = None,
     faults: Faults | None = None,
 ) -> BuildRequest:
     """The request that options mean. `place` says where context and Dockerfile are.
@@ -148,7 +150,13 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     """
     faults = faults or Faults()
     access = access or Access()
-    merged = merge_options(config, values or {}, origin, faults=faults)
+    outputs = outputs or Outputs()
+    push = push or outputs.push
+    values = dict(values or {})
+    if outputs.names:
+        given = values.get("tags") or []
+        values["tags"] = [*([given] if isinstance(given, str) else given), *outputs.names]
+    merged = merge_options(config, values, origin, faults=faults)
     settings = read_settings(merged, faults=faults)
     if push and not merged.tags and not faults.errors:
         faults.add(
@@ -213,6 +221,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         contexts=named,
         cache_from=tuple(cache_from),
         cache_to=tuple(cache_to),
+        outputs=outputs.files,
         source_date_epoch=epoch,
     )
 

@@ -128,19 +128,31 @@ class CacheTarget:
     mode: Literal["min", "max"] = "min"
 
 
+OutputKind = Literal["docker", "tar", "local"]
+"""`docker`: the image as an archive; `tar`, `local`: its files, as a tar or in a folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOutput:
+    """A file or folder that gets the result; `dest` `-` is standard output."""
+
+    kind: OutputKind
+    dest: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
     """Everything one build needs, checked and typed.
 
     `build_args` maps to None where the value comes from nowhere (`--build-arg NAME` without one in the
     environment): such an argument counts as not given. `rm`: remove intermediate containers after success,
-    `force_rm`: after failure too. `load` only matters with `push`: False takes the local tags away again once
-    all are in the registry. `no_cache_filters` are stages for which no earlier results are used. `target` None:
-    the last stage. `platform` None: the engine's own. `max_parallelism`: how many layers may be
-    made at the same time. `timeout_s`: of everything up to the last layer. `keep_failed`: leave what a failed
-    step made as an image. `secrets` by their ids. `ssh`: sockets of agents by their ids, as the engine sees their
-    paths. `own_paths`: whether sources of volumes are this machine's paths, which the engine may not see; None: where
-    it is reached over a network.
+    `force_rm`: after failure too. `load` only matters with `push` or `outputs`: False takes the local tags away
+    again once all are in the registry and in files. `no_cache_filters` are stages for which no earlier results
+    are used. `target` None: the last stage. `platform` None: the engine's own. `max_parallelism`: how many
+    layers may be made at the same time. `timeout_s`: of everything up to the last layer. `keep_failed`: leave
+    what a failed step made as an image. `secrets` by their ids. `ssh`: sockets of agents by their ids, as the
+    engine sees their paths. `own_paths`: whether sources of volumes are this machine's paths, which the engine may
+    not see; None: where it is reached over a network.
     """
 
     dockerfile: Source
@@ -174,4 +186,5 @@ class BuildRequest:
     contexts: NamedContexts = field(default_factory=NamedContexts)
     cache_from: Sequence[CacheSource] = ()
     cache_to: Sequence[CacheTarget] = ()
+    outputs: Sequence[FileOutput] = ()
     source_date_epoch: int | None = None

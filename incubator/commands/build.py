@@ -20,9 +20,10 @@ from incubator.core.trust import Origin
 from incubator.errors import BuilderError, InputError
 from incubator.events import broadcast
 from incubator.faults import Faults, did_you_mean
-from incubator.metadata import check_writable, metadata_text, write_atomically
+from incubator.metadata import check_dest, check_writable, metadata_text, write_atomically
 from incubator.named_contexts import read_pairs
 from incubator.options import make_request, merge_options, read_settings
+from incubator.output_options import STDOUT, Outputs, read_outputs
 from incubator.secret_options import parse_right, parse_secret, parse_ssh, read_access
 from incubator.sources import Place, is_archive, peek
 
@@ -80,17 +81,19 @@ def read_request(
     arguments: argparse.Namespace, configs: list[ConfigSource], values: Mapping[str, Any], faults: Faults
 ) -> BuildRequest:
     """The request that a command line means. Raises InputErrors, with those that are in `faults`."""
+    outputs = _outputs(arguments, faults)
     return make_request(
         place_of(arguments, faults),
         config=configs,
         values=values,
         origin=_COMMAND_LINE,
         push=bool(arguments.push),
-        load=arguments.load is not False,
+        load=not outputs.only_files if arguments.load is None else arguments.load,
         source_date_epoch=os.environ.get("SOURCE_DATE_EPOCH") or None,
         contexts=read_pairs(arguments.build_context, faults),
         cache_from=read_caches(arguments.cache_from, parse_cache_from, faults),
         cache_to=read_caches(arguments.cache_to, parse_cache_to, faults),
+        outputs=outputs,
         access=read_access(
             secrets=[partial(parse_secret, text, os.environ, Path.cwd()) for text in arguments.secret],
             ssh=[partial(parse_ssh, text, os.environ) for text in arguments.ssh],
@@ -99,6 +102,23 @@ def read_request(
         ),
         faults=faults,
     )
+
+
+def _outputs(arguments: argparse.Namespace, faults: Faults) -> Outputs:
+    """What `--output` names, and whether it can be written there."""
+    outputs = read_outputs(arguments.output, faults, stdout=True)
+    for output in outputs.files:
+        with faults.gather():
+            if output.dest != STDOUT:
+                check_dest(output)
+            elif sys.stdout.isatty():
+                raise InputError("--output: a terminal takes no archive", hint="name a file, or pipe it on")
+            elif arguments.quiet or arguments.progress == "quiet":
+                raise InputError(
+                    "--output and --quiet both write to standard output",
+                    hint="use --iidfile for the image id",
+                )
+    return outputs
 
 
 def _build_reported(request: BuildRequest, arguments: argparse.Namespace, console: Console) -> ResultImage:

@@ -109,6 +109,13 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
     result = parser.add_argument_group("result")
     parser.add_switch(result, "--push", help="push all tags")
     parser.add_switch(result, "--load", help="keep the image on the engine (default)")
+    _add_list(
+        result,
+        "-o",
+        "--output",
+        metavar="PATH|type=TYPE,dest=PATH",
+        help="write the files of the result to a folder (local) or a tar, or the image to an archive (docker)",
+    )
     result.add_argument("--iidfile", metavar="FILE", help="write the image id to a file")
     result.add_argument("--metadata-file", metavar="FILE", help="write digests and names as JSON to a file")
     result.add_argument("--report", metavar="FILE", help="write a report of the build as HTML to a file")
@@ -155,7 +162,7 @@ def _add_configuration(parser: ArgumentParser) -> None:
 
 def _add_refused(parser: ArgumentParser) -> None:
     for name, refused in OPTIONS.items():
-        parser.add_refused(name, *(["-o"] if name == "--output" else []), refused=refused)
+        parser.add_refused(name, refused=refused)
     for name, refused in SWITCHES.items():
         parser.add_refused(name, refused=refused, takes_value=False)
 

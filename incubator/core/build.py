@@ -15,6 +15,7 @@ from incubator.core.carried import BuildVolumes, find_unseen, warn_of_copies
 from incubator.core.checks import BuildChecks
 from incubator.core.copying import Copier, SourceFiles
 from incubator.core.earlier import EarlierResults
+from incubator.core.export import write_files, write_image
 from incubator.core.facts import FactBook
 from incubator.core.filling import Filler
 from incubator.core.group_keys import GroupKeys
@@ -31,7 +32,7 @@ from incubator.core.plan.make import PlanOptions, check_options, find_filtered, 
 from incubator.core.plan.model import CopyStep, RunStep
 from incubator.core.plan.mounts import read_mounts
 from incubator.core.preview import Previewer
-from incubator.core.publish import images_before, log_in, publish
+from incubator.core.publish import images_before, log_in, push, tagged
 from incubator.core.records import Records
 from incubator.core.result import CommandLog, LayerResult, ReplacedImage, ResultImage
 from incubator.core.schedule import Schedule
@@ -226,7 +227,7 @@ class Builder:
             self._emit(self._started(plan))
             stack.enter_context(workshop)
             results = self._execute(plan, workshop, shared, facts, begin)
-            image = self._finish(plan, results, begin)
+            image = self._finish(plan, results, workshop, begin)
             if shared:
                 shared.export(stages=chain_of(plan, plan.target), facts=facts.learnt())
             self._settle()
@@ -377,8 +378,10 @@ class Builder:
         warn_of_copies(request.volumes, unseen, self._emit)
         return BuildVolumes(request.volumes, replace(filler, engine=engine), copied=unseen, empty=empty)
 
-    def _finish(self, plan: Plan, results: Mapping[int, StageResult], begin: float) -> ResultImage:
-        """Put the image together, tag and push it."""
+    def _finish(
+        self, plan: Plan, results: Mapping[int, StageResult], workshop: Workshop, begin: float
+    ) -> ResultImage:
+        """Put the image together, tag it, write it to files and push it."""
         request, engine = self._request, self._engine
         final = results[plan.target.index]
         config = assemble(
@@ -393,15 +396,23 @@ class Builder:
         sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
         before = images_before(engine, request)
         replaced = _replaced(engine, before)
-        digests = publish(engine, self._emit, image_id, request, self._credentials, before)
+        digests: dict[str, str] = {}
+        if request.outputs:
+            image_id = self._on_engine(image_id)
+            if not request.load:  # it goes with its last reference, and stays if somebody else has one
+                engine.tag(image_id, workshop.reference())
+        with tagged(engine, self._emit, image_id, request, before):
+            self._write_outputs(image_id, config, workshop)
+            if request.push:
+                digests = push(engine, self._emit, request, self._credentials)
         logs = tuple(
             CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
             for stage in plan.stages
             if stage.index in results
             for log in results[stage.index].logs
         )
-        if isinstance(engine, LazyEngine) and (request.load or not request.push):
-            image_id = engine.on_engine(image_id)
+        if request.load or not request.push:
+            image_id = self._on_engine(image_id)
         return ResultImage(
             id=image_id,
             config_digest=digest_of(config.to_json_bytes()),
@@ -414,6 +425,19 @@ class Builder:
             duration_s=time.monotonic() - begin,
             replaced=replaced,
         )
+
+    def _on_engine(self, image: str) -> str:
+        return self._engine.on_engine(image) if isinstance(self._engine, LazyEngine) else image
+
+    def _write_outputs(self, image: str, config: ImageConfig, workshop: Workshop) -> None:
+        outputs = self._request.outputs
+        for output in outputs:
+            if output.kind == "docker":
+                references = [str(tag) for tag in self._request.tags]
+                write_image(self._engine, image, references, output.dest)
+        files = [output for output in outputs if output.kind != "docker"]
+        if files:
+            write_files(self._engine, image, config, files, workshop, epoch=self._clock.epoch)
 
     def _started(self, plan: Plan) -> BuildStarted:
         info = self._engine.info()

@@ -342,6 +342,10 @@ class DockerClient:
         with engine_errors(f"tag the image as {reference}"):
             self._api.tag(image, parsed.name, parsed.tag, force=True)
 
+    def export(self, references: Sequence[str]) -> Iterator[bytes]:
+        """A tar that `docker load` takes, of one image under all of these references, or of one id."""
+        return self._stream("/images/get", {"names": list(references)}, "export the image")
+
     def remove_image(self, reference: str) -> None:
         """Take a reference (or an untagged image) away; one that is missing or in use is fine."""
         try:
@@ -516,14 +520,16 @@ class DockerClient:
         """The tar of a path: entries are named from the path's last part on."""
         if self.info().store != "podman":
             return self._archive(container, path)
-        export = self._stream(f"/containers/{container}/export", {}, path)
+        export = self._stream(f"/containers/{container}/export", {}, f"read {path} of a build container")
         return part_of_export(export, path, lambda file: self._archive(container, file))
 
     def _archive(self, container: str, path: str) -> Iterator[bytes]:
-        return self._stream(f"/containers/{container}/archive", {"path": path}, path)
+        return self._stream(
+            f"/containers/{container}/archive", {"path": path}, f"read {path} of a build container"
+        )
 
-    def _stream(self, url: str, params: dict[str, str], path: str) -> Iterator[bytes]:
-        with engine_errors(f"read {path} of a build container"):
+    def _stream(self, url: str, params: Mapping[str, str | list[str]], what: str) -> Iterator[bytes]:
+        with engine_errors(what):
             reply = self._call("GET", url, params=params, stream=True)
             with contextlib.closing(reply):
                 yield from reply.iter_content(1 << 18)

@@ -265,6 +265,9 @@ class Engine(Protocol):
     def tag(self, image: str, reference: str) -> None:
         """Give an image a reference, which leaves the image that had it."""
 
+    def export(self, references: Sequence[str]) -> Iterable[bytes]:
+        """A tar that `docker load` takes, of one image under all of these references, or of one id."""
+
     def remove_image(self, reference: str) -> None:
         """Take a reference (or an untagged image) away; one that is missing or in use is fine."""
 

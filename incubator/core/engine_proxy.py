@@ -116,6 +116,9 @@ class EngineProxy:
     def tag(self, image: str, reference: str) -> None:
         self._engine.tag(image, reference)
 
+    def export(self, references: Sequence[str]) -> Iterable[bytes]:
+        return self._engine.export(references)
+
     def remove_image(self, reference: str) -> None:
         self._engine.remove_image(reference)
 

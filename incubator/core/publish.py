@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from incubator.core.lookup import find_credential, report_transfer
@@ -13,7 +14,7 @@ from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from incubator.core.engine import Engine, ImageInfo
     from incubator.events import Listener
@@ -35,29 +36,24 @@ def images_before(engine: Engine, request: BuildRequest) -> dict[str, ImageInfo 
     return {str(tag): engine.image(str(tag)) for tag in request.tags}
 
 
-def publish(
+@contextmanager
+def tagged(
     engine: Engine,
     emit: Listener,
     image_id: str,
     request: BuildRequest,
-    credentials: Credentials,
     before: Mapping[str, ImageInfo | None],
-) -> dict[str, str]:
-    """Tag the image, push every tag if asked; each pushed reference and the digest its registry confirmed.
-
-    A push without `load` leaves the engine's tags as they were `before`. Raises PushFailed, which says which
-    references made it.
-    """
-    for reference in before:
-        engine.tag(image_id, reference)
-        if not request.push or request.load:
-            emit(ImageTagged(reference=reference))
-    if not request.push:
-        return {}
+) -> Iterator[None]:
+    """The image under its tags. Without `load` the engine's tags are as they were `before` afterwards."""
+    kept = request.load or not (request.push or request.outputs)
     try:
-        return _push_all(engine, emit, request, credentials)
+        for reference in before:
+            engine.tag(image_id, reference)
+            if kept:
+                emit(ImageTagged(reference=reference))
+        yield
     finally:
-        if not request.load:
+        if not kept:
             for reference, old in before.items():
                 if old is None:
                     engine.remove_image(reference)
@@ -65,9 +61,11 @@ def publish(
                     engine.tag(old.id, reference)
 
 
-def _push_all(
-    engine: Engine, emit: Listener, request: BuildRequest, credentials: Credentials
-) -> dict[str, str]:
+def push(engine: Engine, emit: Listener, request: BuildRequest, credentials: Credentials) -> dict[str, str]:
+    """Push every tag; each pushed reference and the digest its registry confirmed.
+
+    Raises PushFailed, which says which references made it.
+    """
     digests: dict[str, str] = {}
     for tag in request.tags:
         reference = str(tag)

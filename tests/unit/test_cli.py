@@ -179,9 +179,9 @@ def test_bad_input(run: Any, requests: list[BuildRequest], arguments: list[str],
         assert word in outcome.err
 
 
-@pytest.mark.parametrize("name", [*OPTIONS, "-o"])
+@pytest.mark.parametrize("name", OPTIONS)
 def test_options_of_docker_that_are_not_supported(run: Any, name: str) -> None:
-    instead = OPTIONS["--output" if name == "-o" else name].instead
+    instead = OPTIONS[name].instead
     for spelt in ([name, "value"], [f"{name}=value"] if name.startswith("--") else [f"{name}value"]):
         outcome = run("build", *spelt, ".")
         assert (outcome.code, outcome.err) == (2, f"error: {name} is not supported yet\nhint: {instead}\n")
@@ -258,7 +258,7 @@ def test_bad_input_of_cache(run: Any, arguments: list[str], words: list[str]) ->
 
 
 def test_all_faults_of_a_command_line_come_together(run: Any) -> None:
-    outcome = run("build", "--builder", "x", "--lable", "a", "--output=y", ".")
+    outcome = run("build", "--builder", "x", "--lable", "a", "--policy=y", ".")
     assert outcome.err.count("error: ") == 3
     outcome = run(
         "build", "-t", "A", "-m", "1", "--label", "=", "--layers", "x", "-v", "x", "-f", "nope", "."
@@ -276,7 +276,7 @@ def test_every_option_arrives(run: Any, requests: list[BuildRequest], folder: Pa
         "--push", "--load=false", "-m", "1g", "--memory-swap", "-1", "-c", "7", "--cpuset-cpus", "0,1", "-s", "3",
         "--split-layer=1", "-v", "./x:/y:ro", "-v", "cache:/z",
         "--cache-from", "a:c", "--cache-from=type=registry,ref=ghcr.io/b:d",
-        "--cache-to", "type=registry,ref=a:c,mode=max",
+        "--cache-to", "type=registry,ref=a:c,mode=max", "-o", "out", "--output=type=docker,dest=x.tar",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     [made] = requests
@@ -299,8 +299,34 @@ def test_every_option_arrives(run: Any, requests: list[BuildRequest], folder: Pa
     assert made.layers == (1, 3)
     assert list(map(str, made.volumes)) == [f"{folder}/x:/y:ro", "cache:/z:rw"]
     assert made.source_date_epoch == 11
+    assert [(output.kind, output.dest) for output in made.outputs] == [("local", "out"), ("docker", "x.tar")]
     assert [str(source.reference) for source in made.cache_from] == ["a:c", "ghcr.io/b:d"]
     assert [(str(target.reference), target.mode) for target in made.cache_to] == [("a:c", "max")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "load"),
+    [
+        (["-o", "out"], False),
+        (["-o", "out", "--load"], True),
+        (["-o", "out", "-o", "type=image,name=b:2"], True),
+        ([], True),
+    ],
+)
+def test_files_alone_leave_no_image(
+    run: Any, requests: list[BuildRequest], arguments: list[str], *, load: bool
+) -> None:
+    assert run("build", *arguments, ".").code == 0
+    assert requests[0].load is load
+
+
+def test_outputs_that_cannot_be_written(run: Any, folder: Path) -> None:
+    (folder / "file").write_text("")
+    for dest, words in (("file", "is no folder"), ("type=tar,dest=no/x.tar", "there is no folder")):
+        outcome = run("build", "-o", dest, ".")
+        assert outcome.code == 2
+        assert words in outcome.err
+    assert "--iidfile" in run("build", "-q", "-o", "-", ".").err
 
 
 @pytest.mark.parametrize(
