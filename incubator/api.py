@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from incubator.core.caching import ImageCache
     from incubator.core.config import ConfigLike
     from incubator.core.engine import Engine
+    from incubator.core.merge_images import MergedImage
     from incubator.core.result import ResultImage
     from incubator.core.volume import Volume
     from incubator.events import Listener
     from incubator.request import BuildRequest, Credential
     from incubator.secret_options import Access
 
-__all__ = ["build", "run_request"]
+__all__ = ["build", "merge", "run_request"]
 
 _logger = logging.getLogger(APP_NAME)
 
@@ -67,6 +68,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     timeout: float | str | None = None,
     keep_failed: bool = False,
     push: bool = False,
+    push_by_digest: bool = False,
     load: bool | None = None,
     no_cache: bool = False,
     credentials: Sequence[Credential] = (),
@@ -115,6 +117,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         timeout: longest time that making all layers may take: seconds, or as `30m`.
         keep_failed: leave what a failed step made as an image; the error's `kept_image` names it.
         push: push all tags.
+        push_by_digest: push to the repositories that `tag` names, without a tag; `digest` of the result then is the
+            image's only name, and the engine does not keep it.
         load: keep the image on the engine. None: unless `outputs` are files alone.
         no_cache: use no earlier results.
         credentials: logins for registries.
@@ -168,7 +172,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
             place,
             config=config,
             values=values,
-            push=push,
+            push=push or push_by_digest,
+            push_by_digest=push_by_digest,
             load=not written.only_files if load is None else load,
             credentials=credentials,
             source_date_epoch=source_date_epoch,
@@ -183,6 +188,41 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         _logger.warning(ERROR_SUBTITLE.format(f"Bad input:\n{error}"))
         raise
     return run_request(request, client=container_client, cache=cache, emit=emit)
+
+
+def merge(
+    tag: str | Sequence[str],
+    images: Sequence[str],
+    *,
+    annotations: Mapping[str, str] | None = None,
+    credentials: Sequence[Credential] = (),
+) -> MergedImage:
+    """Join images for different platforms, which registries have already, to one index under all tags.
+
+    Args:
+        tag: reference for the index, or several, also of different repositories and registries.
+        images: `name:tag`, `name@digest` or, in the repository of the first tag, a digest alone. Of an index each of
+            its images counts.
+        annotations: those of the index.
+        credentials: logins for registries, before those that `docker login` keeps.
+
+    Raises:
+        InputErrors: with everything that is wrong with the arguments.
+        BuilderError: InputError where two images are for one platform, RegistryError, and PushFailed where only some
+            of the tags could be set. Each is logged as a warning, too.
+    """
+    from incubator.core.merge_images import merge_images
+    from incubator.merge_names import read_names
+    from incubator.registry.credentials import Credentials
+    from incubator.registry.repository import Registries
+
+    try:
+        tags, sources = read_names([tag] if isinstance(tag, str) else tag, images, Faults())
+        with Registries(Credentials(credentials, environ=os.environ)) as registries:
+            return merge_images(registries, sources, tags, annotations)
+    except BuilderError as error:
+        _logger.warning(ERROR_SUBTITLE.format(f"Merge failed:\n{error}"))
+        raise
 
 
 def run_request(

@@ -19,23 +19,26 @@ if TYPE_CHECKING:
 def make_metadata(result: ResultImage) -> dict[str, Any]:
     """`containerimage.digest` is the manifest's digest in the registry or, where nothing was pushed, the image id.
 
-    `image.name` has every tag in full (`docker.io/library/app:1`), separated by commas; it is absent without tags.
+    `image.name` has every tag in full (`docker.io/library/app:1`), separated by commas; after a
+    push by digest the repositories, and without both it is absent.
     """
     metadata = {
         "containerimage.config.digest": result.config_digest,
         "containerimage.digest": result.digest or result.id,
     }
-    if result.tags:
-        metadata["image.name"] = ",".join(map(full_name, result.tags))
+    names = result.tags or tuple(result.digests)
+    if names:
+        metadata["image.name"] = ",".join(map(full_name, names))
     return metadata
 
 
 def full_name(tag: str) -> str:
-    """A tag with its registry, as in `docker.io/library/busybox:latest`."""
+    """A name with its registry, as in `docker.io/library/busybox:latest`, with the tag that it has."""
     from incubator.oci.reference import parse_reference
 
     reference = parse_reference(tag)
-    return f"{reference.registry}/{reference.repository}:{reference.tag}"
+    _, colon, given = tag.rpartition("/")[2].partition(":")
+    return f"{reference.registry}/{reference.repository}{colon}{given}"
 
 
 def metadata_text(result: ResultImage) -> str:

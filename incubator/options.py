@@ -23,7 +23,7 @@ from incubator.faults import Faults
 from incubator.fetched import KeptContext
 from incubator.named_contexts import open_contexts
 from incubator.oci.platform import parse_platform
-from incubator.oci.reference import parse_reference
+from incubator.oci.reference import parse_repository_name, parse_tag_reference
 from incubator.output_options import Outputs
 from incubator.request import DEFAULT_PARALLELISM, BuildRequest, Limits, NamedContexts
 from incubator.secret_options import Access
@@ -97,14 +97,15 @@ def merge_options(
     return merged
 
 
-def read_settings(config: ImageConfig, *, faults: Faults) -> Settings:
+def read_settings(config: ImageConfig, *, push_by_digest: bool = False, faults: Faults) -> Settings:
     """The settings that a configuration means; faults are noted in `faults`, at their places."""
+    parse_tag = parse_repository_name if push_by_digest else parse_tag_reference
     return Settings(
         target=config.target,
         platform=_one(config.scalar("platform"), _platform, faults),
         build_args=_build_args(config, faults),
         labels=config.labels,
-        tags=tuple(dict.fromkeys(_each(config.items("tags"), _tag, faults))),
+        tags=tuple(dict.fromkeys(_each(config.items("tags"), parse_tag, faults))),
         layers=parse_layer_splits(config.layers),
         volumes=_volumes(config, faults),
         limits=_limits(config, faults),
@@ -132,6 +133,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     values: Mapping[str, Any] | None = None,
     origin: Origin = ARGUMENTS,
     push: bool = False,
+    push_by_digest: bool = False,
     load: bool = True,
     credentials: Sequence[Credential] = (),
     source_date_epoch: str | int | None = None,
@@ -157,7 +159,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         given = values.get("tags") or []
         values["tags"] = [*([given] if isinstance(given, str) else given), *outputs.names]
     merged = merge_options(config, values, origin, faults=faults)
-    settings = read_settings(merged, faults=faults)
+    settings = read_settings(merged, push_by_digest=push_by_digest, faults=faults)
     if push and not merged.tags and not faults.errors:
         faults.add(
             "there is nothing to push: no tag is given", hint="name the image, as in registry.example/app:1.0"
@@ -208,7 +210,8 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         no_cache=settings.no_cache,
         no_cache_filters=settings.no_cache_filters,
         push=push,
-        load=load,
+        push_by_digest=push_by_digest,
+        load=load and not (push and push_by_digest),  # under what name would it be kept?
         rm=settings.rm,
         force_rm=settings.force_rm,
         keep_failed=settings.keep_failed,
@@ -257,16 +260,6 @@ def _build_args(config: ImageConfig, faults: Faults) -> dict[str, str | None]:
             fault = InputError(f"build argument {name!r}: a name has no blank and no =")
             faults.errors.append(entry.locate(fault))
     return config.buildargs
-
-
-def _tag(text: str) -> Reference:
-    reference = parse_reference(text)
-    if reference.digest:
-        raise InputError(
-            f"invalid tag {text!r}: a tag cannot name a digest",
-            hint="the digest of an image is known only after it is built",
-        )
-    return reference
 
 
 def _limits(config: ImageConfig, faults: Faults) -> Limits:

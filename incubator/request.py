@@ -144,15 +144,15 @@ class FileOutput:
 class BuildRequest:
     """Everything one build needs, checked and typed.
 
-    `build_args` maps to None where the value comes from nowhere (`--build-arg NAME` without one in the
-    environment): such an argument counts as not given. `rm`: remove intermediate containers after success,
-    `force_rm`: after failure too. `load` only matters with `push` or `outputs`: False takes the local tags away
-    again once all are in the registry and in files. `no_cache_filters` are stages for which no earlier results
-    are used. `target` None: the last stage. `platform` None: the engine's own. `max_parallelism`: how many
-    layers may be made at the same time. `timeout_s`: of everything up to the last layer. `keep_failed`: leave
-    what a failed step made as an image. `secrets` by their ids. `ssh`: sockets of agents by their ids, as the
-    engine sees their paths. `own_paths`: whether sources of volumes are this machine's paths, which the engine may
-    not see; None: where it is reached over a network.
+    `build_args` maps to None where the value comes from nowhere (`--build-arg NAME` without one in the environment):
+    such an argument counts as not given. `rm`: remove intermediate containers after success, `force_rm`: after
+    failure too. `load` only matters with `push` or `outputs`: False takes the local tags away again once all are in
+    the registry and in files. `push_by_digest`: `tags` name repositories, and the image gets no tag.
+    `no_cache_filters` are stages for which no earlier results are used. `target` None: the last stage. `platform`
+    None: the engine's own. `max_parallelism`: how many layers may be made at the same time. `timeout_s`: of
+    everything up to the last layer. `keep_failed`: leave what a failed step made as an image. `secrets` by their ids.
+    `ssh`: sockets of agents by their ids, as the engine sees their paths. `own_paths`: whether sources of volumes are
+    this machine's paths, which the engine may not see; None: where it is reached over a network.
     """
 
     dockerfile: Source
@@ -173,6 +173,7 @@ class BuildRequest:
     no_cache: bool = False
     no_cache_filters: Sequence[str] = ()
     push: bool = False
+    push_by_digest: bool = False
     load: bool = True
     rm: bool = True
     force_rm: bool = True

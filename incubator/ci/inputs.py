@@ -24,7 +24,7 @@ from incubator.core.limits import make_limits, parse_layer_splits, parse_paralle
 from incubator.core.trust import Origin, make_volume
 from incubator.errors import BuilderError, InputError, InputErrors
 from incubator.named_contexts import split_pair
-from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_reference
+from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_tag_reference
 from incubator.request import Credential, ExtraHost, Ulimit
 from incubator.secret_options import (
     Access,
@@ -233,7 +233,7 @@ def _references(reader: _Reader) -> tuple[Reference, ...]:
         return ()
     lines = [text for text in reader.entries("tags") if not looks_like_rule(text)]
     names = tuple(name for line in lines for name in parse_list(line, "csv"))
-    return tuple(dict.fromkeys(reader.each("tags", _tag, names)))
+    return tuple(dict.fromkeys(reader.each("tags", parse_tag_reference, names)))
 
 
 def _language(
@@ -384,16 +384,6 @@ def _pair(text: str) -> tuple[str, str | None]:
     if not key.strip():
         raise InputError(f"{text!r} has no name before the =", hint="write NAME=VALUE")
     return key, value if equals else None
-
-
-def _tag(text: str) -> Reference:
-    reference = parse_reference(text)
-    if reference.digest:
-        raise InputError(
-            f"invalid tag {text!r}: a tag cannot name a digest",
-            hint="the digest of an image is known only after it is built",
-        )
-    return reference
 
 
 def _registry(text: str) -> str:

@@ -82,12 +82,17 @@ def read_request(
 ) -> BuildRequest:
     """The request that a command line means. Raises InputErrors, with those that are in `faults`."""
     outputs = _outputs(arguments, faults)
+    by_digest = bool(arguments.push_by_digest)
+    push = by_digest if arguments.push is None else arguments.push
+    if by_digest and push and arguments.load:
+        faults.add("--load and --push-by-digest exclude each other", hint="without a tag nothing is kept")
     return make_request(
         place_of(arguments, faults),
         config=configs,
         values=values,
         origin=_COMMAND_LINE,
-        push=bool(arguments.push),
+        push=push,
+        push_by_digest=by_digest,
         load=not outputs.only_files if arguments.load is None else arguments.load,
         source_date_epoch=os.environ.get("SOURCE_DATE_EPOCH") or None,
         contexts=read_pairs(arguments.build_context, faults),

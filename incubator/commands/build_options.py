@@ -108,6 +108,11 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
 
     result = parser.add_argument_group("result")
     parser.add_switch(result, "--push", help="push all tags")
+    parser.add_switch(
+        result,
+        "--push-by-digest",
+        help="push without a tag: -t names a repository alone (see incubator merge)",
+    )
     parser.add_switch(result, "--load", help="keep the image on the engine (default)")
     _add_list(
         result,
@@ -240,7 +245,7 @@ def read_values(arguments: argparse.Namespace, environ: Mapping[str, str], fault
         "cgroup_parent": arguments.cgroup_parent,
         "container_limits": {key: value for key, value in limits.items() if value is not None},
         "forcerm": arguments.force_rm,
-        "labels": {name: value or "" for name, value in _pairs("--label", arguments.label, faults)},
+        "labels": {name: value or "" for name, value in read_pairs_of("--label", arguments.label, faults)},
         "layers": _layers(arguments, faults),
         "network": arguments.network,
         "no_cache": arguments.no_cache,
@@ -270,7 +275,7 @@ def read_build_args(
     """Build arguments out of `--build-arg`; None where the environment should have the value and has not."""
     return {
         name: environ.get(name) if value is None else value
-        for name, value in _pairs("--build-arg", texts, faults)
+        for name, value in read_pairs_of("--build-arg", texts, faults)
     }
 
 
@@ -282,7 +287,8 @@ def check_progress(arguments: argparse.Namespace, faults: Faults) -> None:
         faults.add(f"unknown --progress {mode!r}", hint=hint)
 
 
-def _pairs(option: str, texts: Sequence[str], faults: Faults) -> list[tuple[str, str | None]]:
+def read_pairs_of(option: str, texts: Sequence[str], faults: Faults) -> list[tuple[str, str | None]]:
+    """`NAME=VALUE` of an option; None where there is no `=`, and a fault where there is no name."""
     pairs = []
     for text in texts:
         name, equals, value = text.partition("=")

@@ -30,10 +30,10 @@ def push_image(
     config: ImageConfig,
     layers: Sequence[KnownLayer],
     *,
-    tag: str,
+    tag: str | None,
     progress: Callable[[int, int | None], None],
 ) -> str:
-    """Make `tag` an image of `layers`, base first; the digest of its manifest.
+    """Make `tag` an image of `layers`, base first; the digest of its manifest, its only name without a tag.
 
     Only what the repository lacks is moved: mounted from another repository of the registry, copied from another
     registry, or uploaded. Raises RegistryError, and CacheBroken where a cache promised what is not there.

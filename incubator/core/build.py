@@ -404,7 +404,7 @@ class Builder:
         with tagged(engine, self._emit, image_id, request, before):
             self._write_outputs(image_id, config, workshop)
             if request.push:
-                digests = push(engine, self._emit, request, self._credentials)
+                digests = push(engine, self._emit, image_id, request, self._credentials)
         logs = tuple(
             CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
             for stage in plan.stages
@@ -416,7 +416,7 @@ class Builder:
         return ResultImage(
             id=image_id,
             config_digest=digest_of(config.to_json_bytes()),
-            tags=tuple(str(tag) for tag in request.tags),
+            tags=() if request.push_by_digest else tuple(str(tag) for tag in request.tags),
             digests=digests,
             layers=_layer_results(config, final, sizes),
             logs=logs,
@@ -433,7 +433,7 @@ class Builder:
         outputs = self._request.outputs
         for output in outputs:
             if output.kind == "docker":
-                references = [str(tag) for tag in self._request.tags]
+                references = [] if self._request.push_by_digest else [str(tag) for tag in self._request.tags]
                 write_image(self._engine, image, references, output.dest)
         files = [output for output in outputs if output.kind != "docker"]
         if files:

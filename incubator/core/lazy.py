@@ -297,11 +297,28 @@ class LazyEngine(EngineProxy):
             self.learn(parsed, digest, pushed.config)
         return digest
 
+    def push_by_digest(
+        self, image: str, name: Reference, progress: Callable[[int, int | None], None]
+    ) -> str | None:
+        """Put an image of known layers into a repository without a tag; its digest, None where that is not possible.
+
+        Raises CacheBroken.
+        """
+        if image not in self._images:
+            return None
+        try:
+            return self._assemble(image, name, progress)
+        except CacheBroken:
+            raise
+        except RegistryError as error:
+            self._note_silence(name, error)
+            return None
+
     def _assemble(self, image: str, reference: Reference, progress: Callable[[int, int | None], None]) -> str:
         config = self._images[image].info.config
         layers = [self.layers[diff_id] for diff_id in config.diff_ids]
         repository = self._registries.repository(reference)
-        return push_image(repository, config, layers, tag=str(reference.tag), progress=progress)
+        return push_image(repository, config, layers, tag=reference.tag, progress=progress)
 
     def upload(self, image: ImageInfo, reference: Reference, credential: Credential | None) -> None:
         """Let the engine push an image for the sake of its layers. Raises EngineError, RegistryError."""

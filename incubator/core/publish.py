@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from incubator.core.lazy import LazyEngine
 from incubator.core.lookup import find_credential, report_transfer
 from incubator.errors import PushFailed, RegistryError
-from incubator.events import ImagePushed, ImageTagged
+from incubator.events import ImagePushed, ImageTagged, WarningRaised
 from incubator.oci.reference import is_loopback
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from incubator.core.engine import Engine, ImageInfo
     from incubator.events import Listener
@@ -32,7 +35,9 @@ def log_in(engine: Engine, credential: Credential) -> None:
 
 
 def images_before(engine: Engine, request: BuildRequest) -> dict[str, ImageInfo | None]:
-    """What each of the tags names before it is given anew."""
+    """What each of the tags names before it is given anew; a push by digest gives none."""
+    if request.push_by_digest:
+        return {}
     return {str(tag): engine.image(str(tag)) for tag in request.tags}
 
 
@@ -61,21 +66,27 @@ def tagged(
                     engine.tag(old.id, reference)
 
 
-def push(engine: Engine, emit: Listener, request: BuildRequest, credentials: Credentials) -> dict[str, str]:
-    """Push every tag; each pushed reference and the digest its registry confirmed.
+def push(
+    engine: Engine, emit: Listener, image_id: str, request: BuildRequest, credentials: Credentials
+) -> dict[str, str]:
+    """Push every tag, or to every repository by digest; each pushed reference and the digest its registry confirmed.
 
     Raises PushFailed, which says which references made it.
     """
+    if request.push_by_digest:
+        return _push_all(
+            request, lambda name: _push_by_digest(engine, emit, image_id, name, request, credentials), emit
+        )
+    return _push_all(request, lambda tag: _push(engine, emit, tag, request, credentials), emit)
+
+
+def _push_all(request: BuildRequest, push: Callable[[Reference], str], emit: Listener) -> dict[str, str]:
     digests: dict[str, str] = {}
     for tag in request.tags:
         reference = str(tag)
         begin = time.monotonic()
         try:
-            digest = engine.push(
-                reference,
-                credential=find_credential(tag, request.credentials),
-                progress=report_transfer(emit, reference, "push"),
-            ) or _confirmed(tag, credentials)
+            digest = push(tag)
         except RegistryError as error:
             failed = [str(other) for other in request.tags if str(other) not in digests]
             made = f"; pushed: {', '.join(digests)}" if digests else ""
@@ -88,6 +99,51 @@ def push(engine: Engine, emit: Listener, request: BuildRequest, credentials: Cre
         digests[reference] = digest
         emit(ImagePushed(reference=reference, digest=digest, duration_s=time.monotonic() - begin))
     return digests
+
+
+def _push(
+    engine: Engine, emit: Listener, tag: Reference, request: BuildRequest, credentials: Credentials
+) -> str:
+    return engine.push(
+        str(tag),
+        credential=find_credential(tag, request.credentials),
+        progress=report_transfer(emit, str(tag), "push"),
+    ) or _confirmed(tag, credentials)
+
+
+def _push_by_digest(
+    engine: Engine,
+    emit: Listener,
+    image_id: str,
+    name: Reference,
+    request: BuildRequest,
+    credentials: Credentials,
+) -> str:
+    """Push without a tag. An engine cannot: where it has to push, a tag is there for the time being."""
+    if isinstance(engine, LazyEngine):
+        digest = engine.push_by_digest(image_id, name, report_transfer(emit, str(name), "push"))
+        if digest:
+            return digest
+    temporary = replace(name, tag=f"incubator-{secrets.token_hex(8)}")
+    engine.tag(image_id, str(temporary))
+    try:
+        digest = _push(engine, emit, temporary, request, credentials)
+    finally:
+        engine.remove_image(str(temporary))
+    try:
+        _take_tag_away(temporary, digest, credentials)
+    except RegistryError as error:
+        emit(WarningRaised(message=f"the tag {temporary} stays in the registry: {error.message}"))
+    return digest
+
+
+def _take_tag_away(tag: Reference, digest: str, credentials: Credentials) -> None:
+    """Remove a tag, but not what it stands for. Raises RegistryError: many registries do not allow it."""
+    with Registries(credentials) as registries:
+        repository = registries.repository(tag)
+        manifest, _ = repository.manifest(digest)
+        repository.delete_manifest(str(tag.tag))
+        repository.put_manifest(manifest, tag_or_digest=digest)  # some take the manifest with its last tag
 
 
 def _confirmed(tag: Reference, credentials: Credentials) -> str:

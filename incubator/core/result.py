@@ -58,7 +58,8 @@ class ResultImage:
 
     `id` is the engine's (opaque: a config or a manifest digest), `config_digest` the digest of the config.
     `digests` maps each pushed reference to the manifest digest that its registry confirmed; `digest` is the
-    one of the first, None where nothing was pushed. `layers` base first.
+    one of the first, None where nothing was pushed. A push by digest has names of repositories there, and no `tags`.
+    `layers` base first.
     `replaced`: what the tags named before, for those that named anything.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from incubator.errors import InputError
 from incubator.oci.digest import is_digest
@@ -23,7 +23,7 @@ _LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
 class Reference:
     """A normalised reference: `docker.io/library/busybox:latest` for `busybox`.
 
-    `tag` is None only where a digest is given without one.
+    `tag` is None where a digest is given without one, and where a repository alone is meant.
     """
 
     registry: str
@@ -83,6 +83,28 @@ def parse_reference(text: str) -> Reference:
         tag=tag if colon else (None if digest else "latest"),
         digest=digest or None,
     )
+
+
+def parse_tag_reference(text: str) -> Reference:
+    """A reference that an image is to get. Raises InputError, for one with a digest too."""
+    reference = parse_reference(text)
+    if reference.digest:
+        raise InputError(
+            f"invalid tag {text!r}: a tag cannot name a digest",
+            hint="the digest of an image is known only after it is built",
+        )
+    return reference
+
+
+def parse_repository_name(text: str) -> Reference:
+    """A reference that names a repository alone. Raises InputError, for one with a tag or a digest too."""
+    reference = parse_reference(text)
+    if "@" in text or ":" in text.rpartition("/")[2]:
+        raise InputError(
+            f"{text!r} has a tag or a digest, and a push by digest sets none",
+            hint=f"name the repository alone: {reference.name}",
+        )
+    return replace(reference, tag=None)
 
 
 def is_tag(text: str) -> bool:

@@ -170,12 +170,15 @@ class Repository:
             raise self._session.error(doing, f"{self.registry} stored something else: {ascii(told)[:100]}")
         return Descriptor(media_type=document.media_type, digest=digest, size=len(data))
 
-    def delete_manifest(self, digest: str) -> bool:
-        """Delete a manifest with all its tags; False where there is none. Many registries do not allow it."""
+    def delete_manifest(self, tag_or_digest: str) -> bool:
+        """Delete a manifest with all its tags, or a tag; False where there is none. Many registries do not allow it.
+
+        Of some the manifest goes with its last tag.
+        """
         with self._session.request(
             "DELETE",
-            self._url("manifests", digest),
-            doing=f"delete {self._shown(digest)}",
+            self._url("manifests", tag_or_digest),
+            doing=f"delete {self._shown(tag_or_digest)}",
             scopes=self._scopes("delete,pull"),
             expect=(200, 202, 204, 404),
         ) as reply:

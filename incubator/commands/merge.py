@@ -1,0 +1,96 @@
+"""`incubator merge`: images for several platforms, from as many builds, under one name."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from incubator.api import merge
+from incubator.arguments import ArgumentParser
+from incubator.commands.build_options import read_pairs_of
+from incubator.errors import InputError
+from incubator.faults import Faults
+from incubator.metadata import check_writable, full_name, write_atomically
+
+if TYPE_CHECKING:
+    import argparse
+
+_LONGEST_FILE = 1 << 20
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of `incubator merge`."""
+    parser = ArgumentParser(
+        prog="incubator merge",
+        usage="incubator merge -t TAG [OPTIONS] IMAGE...",
+        description="Join images for different platforms, which registries have already, to one index, and give it "
+        "all tags. An image is REFERENCE:TAG, REFERENCE@DIGEST or, in the repository of the first tag, DIGEST. No "
+        "engine is needed.",
+    )
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="image or index to take up")
+    parser.add_argument(
+        "-t", "--tag", action="append", default=[], metavar="NAME", help="reference for the index; repeatable"
+    )
+    parser.add_argument(
+        "--annotation",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="annotation of the index; repeatable",
+    )
+    parser.add_argument(
+        "--digests-file", metavar="FILE", help="more images, one a line; - for standard input"
+    )
+    parser.add_argument(
+        "--metadata-file", metavar="FILE", help="write the digest and names as JSON to a file"
+    )
+    result = parser.add_argument_group("result")
+    parser.add_switch(result, "-q", "--quiet", help="print the digest and nothing else")
+    parser.add_switch(result, "-D", "--debug", help="show tracebacks and diagnostics")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Merge; 0 where all went well. Raises BuilderError."""
+    faults = Faults()
+    images = list(arguments.images)
+    if arguments.digests_file is not None:
+        with faults.gather():
+            images += _lines(arguments.digests_file)
+    pairs = read_pairs_of("--annotation", arguments.annotation, faults)
+    if arguments.metadata_file is not None:
+        with faults.gather():
+            check_writable(arguments.metadata_file, "--metadata-file")
+    faults.check()
+    merged = merge(arguments.tag, images, annotations={name: value or "" for name, value in pairs})
+    if arguments.metadata_file is not None:
+        metadata = {
+            "containerimage.digest": merged.digest,
+            "image.name": ",".join(map(full_name, merged.tags)),
+        }
+        write_atomically(arguments.metadata_file, json.dumps(metadata, indent=2, sort_keys=True))
+    if not arguments.quiet:
+        rows = [
+            *(f"tag       {tag}" for tag in merged.tags),
+            *(f"platform  {name}" for name in merged.platforms),
+        ]
+        sys.stderr.write("".join(f"{row}\n" for row in rows))
+    sys.stdout.write(f"{merged.digest}\n")
+    return 0
+
+
+def _lines(path: str) -> list[str]:
+    """What stands on the lines of a file. Raises InputError."""
+    try:
+        if path == "-":
+            text = sys.stdin.read(_LONGEST_FILE + 1)
+        else:
+            with Path(path).open(encoding="utf-8") as file:
+                text = file.read(_LONGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--digests-file {path!r} cannot be read: {error}") from error
+    if len(text) > _LONGEST_FILE:
+        raise InputError(f"--digests-file {path!r} has more than {_LONGEST_FILE} characters")
+    return text.split()

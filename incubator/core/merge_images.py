@@ -1,0 +1,136 @@
+"""Images for several platforms, which registries have already, under one name: no engine is needed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from incubator.core.assembly import ensure_layers
+from incubator.core.known_layers import KnownLayer
+from incubator.errors import InputError, PushFailed, RegistryError
+from incubator.oci.descriptor import Descriptor, read_object, read_text
+from incubator.oci.joined import Member, join
+from incubator.oci.manifest import Index
+from incubator.oci.platform import make_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from incubator.oci.manifest import Manifest
+    from incubator.oci.reference import Reference
+    from incubator.registry.repository import Registries, Repository
+
+_LARGEST_CONFIG = 8 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedImage:
+    """An index that a registry has under all `tags`. `platforms` as `linux/arm64`; `digest` is that of the index."""
+
+    digest: str
+    tags: tuple[str, ...]
+    platforms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A manifest of a source, where it is, and what the index says of it."""
+
+    member: Member
+    manifest: Manifest
+    home: Repository
+
+
+def merge_images(
+    registries: Registries,
+    sources: Iterable[Reference],
+    tags: Sequence[Reference],
+    annotations: Mapping[str, str] | None = None,
+) -> MergedImage:
+    """Join the images of all `sources` to one index and give it all `tags`.
+
+    What a source's index has counts one by one, attestations too. What a tag's repository lacks is mounted from
+    another repository of its registry, or copied. No tag is set before all is there. Raises InputError where two
+    images are for one platform, RegistryError, and PushFailed, which says which tags are set.
+    """
+    found = [each for source in sources for each in _read(registries.repository(source), source)]
+    index = join([each.member for each in found], annotations)
+    repositories = {(tag.registry, tag.repository): registries.repository(tag) for tag in tags}
+    for repository in repositories.values():
+        for each in found:
+            _copy(each, repository)
+    _set_tags(index, tags, repositories)
+    # Those of attestations say nothing to anybody.
+    platforms = dict.fromkeys(str(entry.platform) for entry in index.manifests)
+    platforms.pop("unknown/unknown", None)
+    return MergedImage(digest=index.digest, tags=tuple(map(str, tags)), platforms=tuple(platforms))
+
+
+def _set_tags(
+    index: Index, tags: Sequence[Reference], repositories: Mapping[tuple[str, str], Repository]
+) -> None:
+    made: list[str] = []
+    for tag in tags:
+        try:
+            repositories[tag.registry, tag.repository].put_manifest(index, tag_or_digest=tag.tag)
+        except RegistryError as error:
+            failed = [str(other) for other in tags if str(other) not in made]
+            done = f"; pushed: {', '.join(made)}" if made else ""
+            raise PushFailed(
+                f"{error.message}; not pushed: {', '.join(failed)}{done}",
+                pushed=made,
+                failed=failed,
+                hint=error.hint,
+            ) from error
+        made.append(str(tag))
+
+
+def _read(repository: Repository, source: Reference) -> list[_Found]:
+    """The manifests that a source is, or has. Raises RegistryError, and InputError for what is no image."""
+    document, descriptor = repository.manifest(source.digest or source.tag or "latest")
+    if not isinstance(document, Index):
+        return [_found(repository, source, document, descriptor)]
+    found = []
+    for entry in document.manifests:
+        inner, _ = repository.manifest(entry.digest)
+        if isinstance(inner, Index):
+            raise InputError(f"{source} has another index in it, {entry.digest}, and no way to join that")
+        found.append(_found(repository, source, inner, entry))
+    return found
+
+
+def _found(repository: Repository, source: Reference, manifest: Manifest, entry: Descriptor) -> _Found:
+    # By its very digest and type; the platform as an index had it, else as the config has it.
+    described = replace(manifest.descriptor, digest=entry.digest, annotations=entry.annotations)
+    described = replace(described, artifact_type=entry.artifact_type)
+    if entry.platform is None:
+        described = _with_platform(repository, source, manifest, described)
+    else:
+        described = replace(described, platform=entry.platform, os_version=entry.os_version)
+    return _Found(member=Member(source=str(source), descriptor=described), manifest=manifest, home=repository)
+
+
+def _with_platform(
+    repository: Repository, source: Reference, manifest: Manifest, descriptor: Descriptor
+) -> Descriptor:
+    data = repository.small_blob(manifest.config, _LARGEST_CONFIG)
+    try:
+        fields = read_object(json.loads(data), "the image config")
+    except (ValueError, RecursionError) as error:
+        raise RegistryError(f"the config of {source} is not JSON") from error
+    system, architecture = read_text(fields, "os"), read_text(fields, "architecture")
+    if not system or not architecture:
+        raise InputError(f"{source} is no image: its config names no platform")
+    platform = make_platform(system, architecture, read_text(fields, "variant"))
+    return replace(descriptor, platform=platform, os_version=read_text(fields, "os.version"))
+
+
+def _copy(found: _Found, repository: Repository) -> None:
+    """See to it that a repository has a manifest and all that it names."""
+    if (found.home.registry, found.home.path) == (repository.registry, repository.path):
+        return
+    blobs = [blob for blob in (found.manifest.config, *found.manifest.layers) if not blob.urls]
+    layers = [KnownLayer(diff_id="", descriptor=blob, home=found.home) for blob in blobs]
+    ensure_layers(repository, layers, lambda *_: None)
+    repository.put_manifest(found.manifest, tag_or_digest=found.member.descriptor.digest)
