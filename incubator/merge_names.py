@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from incubator.faults import Faults
     from incubator.oci.reference import Reference
 
+_ALGORITHMS = ("sha256:", "sha512:")
+"""What is cut off a digest is no tag of a repository `sha256`."""
+
 
 def read_names(
     tags: Sequence[str], images: Sequence[str], faults: Faults
@@ -31,7 +34,9 @@ def read_names(
     first = next(iter(places), None)
     sources: dict[Reference, None] = {}
     for text in images:
-        if not is_digest(text):
+        if text.startswith(_ALGORITHMS) and not is_digest(text):
+            faults.add(f"{text!r} is not a digest", hint="a digest looks like sha256:<64 hex digits>")
+        elif not is_digest(text):
             with faults.gather():
                 sources[parse_reference(text)] = None
         elif first is not None:

@@ -77,6 +77,6 @@ DIFFERENT = {
     "cache-from": "of type `registry`",
     "cache-to": "of type `registry`",
     "context": "the checkout where it is left out, and not the repository's URL",
-    "platforms": "one only",
+    "platforms": "one only; `push-by-digest` and `merge` make one image of several",
 }
 """Inputs of docker/build-push-action that are taken and mean something else here."""

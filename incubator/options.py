@@ -249,7 +249,7 @@ def _platform(text: str) -> Platform:
     if len(several) > 1:
         raise InputError(
             f"{len(several)} platforms are given, and a build is for one: {text}",
-            hint="build each in a job of its own, as a matrix of the pipeline does",
+            hint="build each in a job of its own, as a matrix of the pipeline does, and merge the images",
         )
     return parse_platform(text.strip())
 

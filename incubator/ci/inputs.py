@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -24,7 +25,7 @@ from incubator.core.limits import make_limits, parse_layer_splits, parse_paralle
 from incubator.core.trust import Origin, make_volume
 from incubator.errors import BuilderError, InputError, InputErrors
 from incubator.named_contexts import split_pair
-from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_tag_reference
+from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_repository_name, parse_tag_reference
 from incubator.request import Credential, ExtraHost, Ulimit
 from incubator.secret_options import (
     Access,
@@ -55,6 +56,7 @@ _LIMIT_KEYS = {
     "cpuset-cpus": "cpusetcpus",
     "cpuset-mems": "cpusetmems",
 }
+_OF_MERGE = {"flavor", "images", "merge", "password", "push", "registry", "tags", "username"}
 _DOCKER_HUB = {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 
 
@@ -82,6 +84,8 @@ class PipelineInputs:
     tags: tuple[Reference, ...] = ()
     language: TagLanguage | None = None
     push: bool | None = None
+    push_by_digest: bool | None = None
+    merge: tuple[str, ...] = ()
     load: bool | None = None
     pull: bool | None = None
     no_cache: bool | None = None
@@ -169,6 +173,8 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         tags=_references(reader),
         language=_language(reader, around, faults, warn),
         push=reader.boolean("push"),
+        push_by_digest=reader.boolean("push-by-digest"),
+        merge=reader.entries("merge"),
         load=reader.boolean("load"),
         pull=reader.boolean("pull"),
         no_cache=reader.boolean("no-cache"),
@@ -233,7 +239,8 @@ def _references(reader: _Reader) -> tuple[Reference, ...]:
         return ()
     lines = [text for text in reader.entries("tags") if not looks_like_rule(text)]
     names = tuple(name for line in lines for name in parse_list(line, "csv"))
-    return tuple(dict.fromkeys(reader.each("tags", parse_tag_reference, names)))
+    parse = parse_repository_name if reader.boolean("push-by-digest") else parse_tag_reference
+    return tuple(dict.fromkeys(reader.each("tags", parse, names)))
 
 
 def _language(
@@ -277,6 +284,10 @@ def _check_together(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults:
             "inputs squash and layers exclude each other",
             hint="squash makes one layer a stage; layers says where each one ends",
         )
+    if inputs.push and inputs.push_by_digest and inputs.load:
+        faults.add("inputs load and push-by-digest exclude each other", hint="without a tag nothing is kept")
+    if inputs.merge:
+        _check_merge(inputs, raw, faults)
     names = [secret.id for secret in inputs.all_secrets]
     for name in sorted({name for name in names if names.count(name) > 1}):
         faults.add(f"secret {name!r} is given twice")
@@ -286,6 +297,19 @@ def _check_together(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults:
         faults.add("input username: it is missing, but password is given")
     if "registry" in raw and not raw.keys() & {"username", "password"}:
         faults.add("inputs username and password: they are missing, but registry is given")
+
+
+def _check_merge(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults: Faults) -> None:
+    """Note all inputs that have a say in builds alone. Those of `action.yml` that have a default are always given."""
+    for spec in input_specs():
+        default = spec.default if isinstance(spec.default, str) else json.dumps(spec.default)
+        if spec.name not in _OF_MERGE and raw.get(spec.name, default) != default:
+            faults.add(f"input {spec.name}: it is about a build, and merge builds nothing")
+    if inputs.push is False:
+        faults.add(
+            "input push: it is false, but merge is nothing but a push",
+            hint="leave the step out where nothing is to be pushed",
+        )
 
 
 class _Reader:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +18,7 @@ from incubator.ci.github import GitHubLog
 from incubator.ci.gitlab import GitLabLog
 from incubator.ci.inputs import read_inputs
 from incubator.ci.outputs import (
+    make_merge_outputs,
     make_outputs,
     remove_gitlab_outputs,
     write_github_outputs,
@@ -29,18 +31,22 @@ from incubator.ci.request import make_pipeline_request
 from incubator.ci.surroundings import detect
 from incubator.ci.tags import compute
 from incubator.ci.workspace import find_own_container, process_view, translate_volumes
-from incubator.console.summary import summary_lines
+from incubator.console.summary import merge_lines, summary_lines
 from incubator.core.build import Builder
 from incubator.core.client import DockerClient
 from incubator.core.masking import hidden_texts
+from incubator.core.merge_images import merge_images
 from incubator.core.volume import Volume
 from incubator.errors import BuilderError
 from incubator.events import WarningRaised, broadcast
 from incubator.faults import Faults
+from incubator.merge_names import read_names
+from incubator.registry.credentials import Credentials
+from incubator.registry.repository import Registries
 from incubator.signals import cancel_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TextIO
 
     from incubator.ci.inputs import PipelineInputs
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
     from incubator.ci.surroundings import Surroundings
     from incubator.ci.tags import Metadata
     from incubator.core.engine import Engine
+    from incubator.core.merge_images import MergedImage
     from incubator.core.result import ResultImage
     from incubator.events import Event
     from incubator.request import BuildRequest
@@ -84,7 +91,7 @@ def main(
     folder: Path | None = None,
     connect: Callable[[Mapping[str, str]], Engine] = DockerClient.from_env,
 ) -> int:
-    """Build what the environment's inputs ask for; the exit code.
+    """Build or merge what the environment's inputs ask for; the exit code.
 
     `folder` is the workspace where the environment names none. Everything is written to `out`, the log.
     """
@@ -98,9 +105,9 @@ def main(
     reports = Reports(around, broadcast(event_lines(log.debug), log) if debugging else log)
     try:
         with cancel_on_signals():
-            result, outputs = _build(around, log, reports, connect)
-            _hand_on(around, log, result, outputs)
-            reports.write(result)
+            done = _work(around, log, reports, connect)
+            _hand_on(around, log, done)
+            reports.write(done.outcome)
     except BuilderError as error:
         log.failed(error)
         if debugging:
@@ -127,12 +134,21 @@ def make_log(around: Surroundings, out: TextIO) -> PipelineLog:
             return PlainLog(out)
 
 
-def _build(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """What came of a step: itself, for later steps, and in the log."""
+
+    outcome: ResultImage | MergedImage
+    outputs: Outputs
+    lines: Sequence[str]
+
+
+def _work(
     around: Surroundings,
     log: PipelineLog,
     reports: Reports,
     connect: Callable[[Mapping[str, str]], Engine],
-) -> tuple[ResultImage, Outputs]:
+) -> _Done:
     if around.ci == "gitlab":
         remove_gitlab_outputs(around.workspace)
     faults = Faults()
@@ -145,12 +161,27 @@ def _build(
     metadata = _metadata(inputs, around, log, faults)
     for warning in metadata.warnings if metadata else ():
         reports.emit(WarningRaised(message=warning))
+    if inputs.merge:
+        return _merge(inputs, around, faults, metadata)
     request = make_pipeline_request(inputs, around, faults, metadata)
     with closing(request.context):
         engine = connect(around.environ)
         request = _as_engine_sees(request, engine)
         result = Builder(request, client=engine, emit=reports.emit, environ=around.environ).build()
-    return result, make_outputs(result, metadata=metadata)
+    outputs = make_outputs(result, metadata=metadata)
+    return _Done(outcome=result, outputs=outputs, lines=summary_lines(result))
+
+
+def _merge(inputs: PipelineInputs, around: Surroundings, faults: Faults, metadata: Metadata | None) -> _Done:
+    begin = time.monotonic()
+    tags, sources = read_names(
+        [*map(str, inputs.tags), *(metadata.tags if metadata else ())], inputs.merge, faults
+    )
+    given = [inputs.credential] if inputs.credential else []
+    with Registries(Credentials(given, environ=around.environ)) as registries:
+        merged = merge_images(registries, sources, tags)
+    outputs = make_merge_outputs(merged, duration_s=time.monotonic() - begin, metadata=metadata)
+    return _Done(outcome=merged, outputs=outputs, lines=merge_lines(merged))
 
 
 def _metadata(
@@ -183,15 +214,15 @@ def _as_engine_sees(request: BuildRequest, engine: Engine) -> BuildRequest:
     )
 
 
-def _hand_on(around: Surroundings, log: PipelineLog, result: ResultImage, outputs: Outputs) -> None:
+def _hand_on(around: Surroundings, log: PipelineLog, done: _Done) -> None:
     """Write outputs and the log's last words."""
-    log.foreign_text(summary_lines(result))
+    log.foreign_text(done.lines)
     if around.ci == "gitlab":
-        write_gitlab_outputs(outputs, around.workspace)
+        write_gitlab_outputs(done.outputs, around.workspace)
     if around.ci == "github":
         path = around.environ.get("GITHUB_OUTPUT")
         if path:
             try:
-                write_github_outputs(outputs, Path(path))
+                write_github_outputs(done.outputs, Path(path))
             except OSError as error:
                 raise BuilderError(f"cannot write the outputs to {path}: {error.strerror}") from error

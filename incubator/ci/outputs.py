@@ -14,12 +14,13 @@ from actions_toolkit.file_command import prepare_key_value_message
 
 from incubator.ci.lists import write_list
 from incubator.errors import BuilderError
-from incubator.metadata import make_metadata
+from incubator.metadata import full_name, make_metadata
 from incubator.oci.reference import parse_reference
 from incubator.schema import load_schema
 
 if TYPE_CHECKING:
     from incubator.ci.tags import Metadata
+    from incubator.core.merge_images import MergedImage
     from incubator.core.result import ResultImage
 
 DOTENV_FILE = "incubator.env"
@@ -56,6 +57,29 @@ def make_outputs(result: ResultImage, *, metadata: Metadata | None = None) -> Ou
         "layers": len(result.layers),
         "cached-layers": sum(layer.cached and not layer.base for layer in result.layers),
         "duration-seconds": round(result.duration_s, 3),
+    }
+
+
+def make_merge_outputs(
+    merged: MergedImage, *, duration_s: float, metadata: Metadata | None = None
+) -> Outputs:
+    """Outputs of a finished merge, under the same names; what only a build has is empty."""
+    names = ",".join(map(full_name, merged.tags))
+    return {
+        "imageid": merged.digest,
+        "digest": merged.digest,
+        "metadata": {"containerimage.digest": merged.digest, "image.name": names},
+        "image": f"{parse_reference(merged.tags[0]).name}@{merged.digest}",
+        "tags": list(merged.tags),
+        "labels": {},
+        "version": metadata.version if metadata else "",
+        "tag-names": list(metadata.tag_names) if metadata else [],
+        "annotations": list(metadata.annotations) if metadata else [],
+        "platform": ",".join(merged.platforms),
+        "image-size-bytes": None,
+        "layers": 0,
+        "cached-layers": 0,
+        "duration-seconds": round(duration_s, 3),
     }
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incubator.ci.outputs import remove_from, write_into
+from incubator.core.merge_images import MergedImage
 from incubator.errors import BuilderError
 from incubator.events import WarningRaised, broadcast
 from incubator.report.html import to_html
-from incubator.report.markdown import to_markdown
+from incubator.report.markdown import merge_markdown, to_markdown
 from incubator.report.model import Recorder
 
 if TYPE_CHECKING:
@@ -40,18 +41,24 @@ class Reports:
             remove_from(self._around.workspace, name)
         self._html = name
 
-    def write(self, outcome: ResultImage | BuilderError) -> None:
-        """Write all reports of a step that ended with `outcome`."""
+    def write(self, outcome: ResultImage | MergedImage | BuilderError) -> None:
+        """Write all reports of a step that ended with `outcome`; a merge has the job summary alone."""
+        if isinstance(outcome, MergedImage):
+            self._write_summary(merge_markdown(outcome))
+            return
         report = self._recorder.report(outcome)
         if self._html is not None:
             try:
                 write_into(self._around.workspace, self._html, to_html(report))
             except BuilderError as error:
                 self._log(WarningRaised(message=error.message))
+        self._write_summary(to_markdown(report))
+
+    def _write_summary(self, text: str) -> None:
         path = self._around.environ.get("GITHUB_STEP_SUMMARY")
         if self._around.ci == "github" and path:
             try:
                 with Path(path).open("a", encoding="utf-8") as file:
-                    file.write(to_markdown(report))
+                    file.write(text)
             except OSError as error:
                 self._log(WarningRaised(message=f"cannot write the job summary to {path}: {error.strerror}"))

@@ -9,6 +9,7 @@ from incubator.ci.explain import metadata_variables
 from incubator.ci.inputs import origin_of
 from incubator.core.config import ConfigSource
 from incubator.core.config_files import load_config_files
+from incubator.oci.reference import parse_reference
 from incubator.options import make_request
 from incubator.remote.urls import parse_remote
 from incubator.sources import Place
@@ -54,6 +55,7 @@ def make_pipeline_request(
         values=_values(inputs, metadata),
         origin=origin_of(around),
         push=bool(inputs.push),
+        push_by_digest=bool(inputs.push_by_digest),
         load=bool(inputs.load),
         credentials=[inputs.credential] if inputs.credential else [],
         source_date_epoch=around.environ.get("SOURCE_DATE_EPOCH") or None,
@@ -90,11 +92,14 @@ def _values(inputs: PipelineInputs, metadata: Metadata | None) -> Mapping[str, A
         "cpusetmems": inputs.cpuset_mems,
     }
     splits = inputs.layer_splits
+    computed = metadata.tags if metadata else ()
+    if inputs.push_by_digest:
+        computed = tuple(dict.fromkeys(parse_reference(tag).name for tag in computed))
     return {
         "target": inputs.target,
         "buildargs": _build_args(inputs, metadata) or None,
         "labels": (metadata.own_labels if metadata else inputs.labels) or None,
-        "tags": [*map(str, inputs.tags), *(metadata.tags if metadata else ())] or None,
+        "tags": [*map(str, inputs.tags), *computed] or None,
         "layers": list(splits) if isinstance(splits, tuple) else splits,
         "volumes": list(inputs.volumes) or None,
         "container_limits": {key: value for key, value in limits.items() if value is not None} or None,

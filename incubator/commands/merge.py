@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from incubator.api import merge
 from incubator.arguments import ArgumentParser
 from incubator.commands.build_options import read_pairs_of
+from incubator.console.summary import merge_lines
 from incubator.errors import InputError
 from incubator.faults import Faults
 from incubator.metadata import check_writable, full_name, write_atomically
@@ -72,11 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         }
         write_atomically(arguments.metadata_file, json.dumps(metadata, indent=2, sort_keys=True))
     if not arguments.quiet:
-        rows = [
-            *(f"tag       {tag}" for tag in merged.tags),
-            *(f"platform  {name}" for name in merged.platforms),
-        ]
-        sys.stderr.write("".join(f"{row}\n" for row in rows))
+        sys.stderr.write("".join(f"{line}\n" for line in merge_lines(merged)))
     sys.stdout.write(f"{merged.digest}\n")
     return 0
 

@@ -8,6 +8,7 @@ from incubator.console.text import clean_text, fit
 from incubator.console.words import short_digest, show_count, show_duration, show_size
 
 if TYPE_CHECKING:
+    from incubator.core.merge_images import MergedImage
     from incubator.core.result import LayerResult, ResultImage
 
 _NAME_COLUMNS = 9
@@ -28,6 +29,14 @@ def summary_lines(result: ResultImage, *, columns: int | None = None) -> list[st
     lines.append(_row("layers", f"{show_count(len(own), 'layer')} ({show_size(size)}){of_base}"))
     lines += [fit(_layer_row(layer), columns) if columns else _layer_row(layer) for layer in own]
     lines.append(_row("built in", show_duration(result.duration_s)))
+    return [clean_text(line) for line in lines]
+
+
+def merge_lines(merged: MergedImage) -> list[str]:
+    """Tags, digest and platforms of a merge."""
+    lines = [_row("digest", merged.digest)]
+    lines += [_row("tag", tag) for tag in merged.tags]
+    lines += [_row("platform", platform) for platform in merged.platforms]
     return [clean_text(line) for line in lines]
 
 

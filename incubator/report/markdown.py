@@ -18,6 +18,7 @@ from incubator.report.words import change_words, cut
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from incubator.core.merge_images import MergedImage
     from incubator.report.model import BuildReport, Failure, ImageReport, LayerReport, StepReport
 
 MOST_BYTES: Final = 900_000
@@ -165,6 +166,15 @@ def _findings(report: BuildReport) -> Iterator[str]:
         yield f"| {rule} | {where} | {escape(cut(finding.message, _LONGEST_LINE))} |"
     if len(report.findings) > MOST_ROWS:
         yield f"| | | and {len(report.findings) - MOST_ROWS} more |"
+
+
+def merge_markdown(merged: MergedImage) -> str:
+    """Markdown about a finished merge: tags, digest, platforms."""
+    parts = [f"### Merged {_code(merged.tags[0])}", "", "| | |", "| --- | --- |"]
+    parts += [f"| Digest | {_code(merged.digest)} |"]
+    parts += [f"| Platform | {_code(platform)} |" for platform in merged.platforms]
+    parts += ["", "**Tags**", "", *(f"- {_code(tag)}" for tag in merged.tags), ""]
+    return _limited("\n".join(parts), MOST_BYTES)
 
 
 def _code(text: str) -> str:

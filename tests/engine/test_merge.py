@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 import lab
 from incubator.api import merge
+from incubator.ci.main import main
 from incubator.core.client import DockerClient
 from incubator.errors import InputError, RegistryError
 from incubator.oci.descriptor import Descriptor
@@ -25,9 +27,10 @@ from incubator.request import Credential
 from tests.conftest import need
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from incubator.core.engine import Engine
     from incubator.registry.repository import Repository
     from lab import EngineHandle, RegistryHandle
     from tests.engine.conftest import Bench
@@ -192,3 +195,31 @@ def test_the_command_prints_the_digest(built: Built, registries: Registries, tmp
     assert dict(index.annotations) == {"key": "value"}
     metadata = json.loads((tmp_path / "metadata.json").read_text())
     assert metadata == {"containerimage.digest": index.digest, "image.name": f"{built.name}:all"}
+
+
+def test_a_pipeline_step_merges(built: Built, registries: Registries, tmp_path: Path) -> None:
+    environ = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_WORKSPACE": str(tmp_path),
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+        "GITHUB_REF": "refs/tags/v1.2.3",
+        "GITHUB_SHA": "a" * 40,
+        "INPUT_CONTEXT": ".",  # as action.yml has it by default
+        "INPUT_IMAGES": built.name,
+        "INPUT_TAGS": "type=semver,pattern={{version}}",
+        "INPUT_MERGE": ",".join(built.digests.values()),
+    }
+    out = io.StringIO()
+    assert main(environ, out=out, connect=no_engine) == 0, out.getvalue()
+    index = index_of(registries.repository(built.name), "1.2.3")
+    assert index_of(registries.repository(built.name), "latest").digest == index.digest
+    outputs = (tmp_path / "output").read_text()
+    assert f"{built.name}@{index.digest}" in outputs
+    assert "linux/amd64,linux/arm64" in outputs
+    assert "Merged" in (tmp_path / "summary").read_text()
+    assert index.digest in out.getvalue()
+
+
+def no_engine(_environ: Mapping[str, str]) -> Engine:
+    pytest.fail("a merge needs no engine")

@@ -22,7 +22,7 @@ def test_a_digest_alone_is_in_the_repository_of_the_first_tag() -> None:
 def test_all_faults_come_at_once() -> None:
     with pytest.raises(InputErrors) as raised:
         read_names([f"acme/web@{DIGEST}", "Acme/Web"], ["sha256:12", DIGEST, "a b"], Faults())
-    assert [len(error.message) > 0 for error in raised.value.errors] == [True] * 3
+    assert [len(error.message) > 0 for error in raised.value.errors] == [True] * 4
     with pytest.raises(InputErrors, match="no tag") as nothing:
         read_names([], [], Faults())
     assert "no image" in str(nothing.value)

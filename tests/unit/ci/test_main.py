@@ -224,3 +224,23 @@ def test_debug_logs_of_gitlab(workspace: Path) -> None:
     assert main(environ, out=out, connect=unreachable) == 3
     assert "\ndebug: inputs that were given: none\n" in out.getvalue()
     assert "Traceback (most recent call last)" in out.getvalue()
+
+
+def test_a_merge_takes_no_inputs_of_a_build(workspace: Path) -> None:
+    out = io.StringIO()
+    inputs = github(
+        workspace, context=".", merge="sha256:12", tags="acme/web:1", load="true", file="Dockerfile"
+    )
+    assert main(inputs, out=out, connect=never) == 2
+    commands, _ = runner.github_reads(out.getvalue())
+    messages = "\n".join(command.message for command in commands)
+    assert len(commands) == 3
+    for text in ("input load: it is about a build", "input file: it is about a build", "sha256:12"):
+        assert text in messages
+
+
+def test_a_merge_is_a_push(workspace: Path) -> None:
+    out = io.StringIO()
+    inputs = github(workspace, merge=f"sha256:{'a' * 64}", tags="acme/web:1", push="false")
+    assert main(inputs, out=out, connect=never) == 2
+    assert "merge is nothing but a push" in out.getvalue()

@@ -17,6 +17,7 @@ from incubator.ci.lists import parse_list
 from incubator.ci.outputs import (
     as_texts,
     dotenv_text,
+    make_merge_outputs,
     make_outputs,
     remove_from,
     remove_gitlab_outputs,
@@ -24,6 +25,7 @@ from incubator.ci.outputs import (
     write_gitlab_outputs,
     write_into,
 )
+from incubator.core.merge_images import MergedImage
 from incubator.errors import BuilderError
 from incubator.schema import load_schema
 
@@ -212,3 +214,22 @@ def test_a_folder_that_is_a_link_leads_nowhere(tmp_path: Path) -> None:
             remove_from(workspace, name)
     assert [path.name for path in outside.iterdir()] == ["image.html"]
     assert (outside / "image.html").read_text() == "safe"
+
+
+def test_outputs_of_a_merge_have_the_same_names(outputs: Outputs) -> None:
+    merged = MergedImage(
+        digest=DIGEST, tags=("acme/web:1", "ghcr.io/acme/web:1"), platforms=("linux/amd64", "linux/arm64")
+    )
+    found = make_merge_outputs(merged, duration_s=1.5)
+    assert found.keys() == outputs.keys()
+    Draft202012Validator(load_schema("outputs")).validate(found)
+    assert found["image"] == f"acme/web@{DIGEST}"
+    assert found["metadata"]["image.name"] == "docker.io/acme/web:1,ghcr.io/acme/web:1"
+    assert as_texts(found)["platform"] == "linux/amd64,linux/arm64"
+    assert f"IMAGE=acme/web@{DIGEST}\n" in dotenv_text(found)
+
+
+def test_a_push_by_digest_has_a_name_to_deploy(result: ResultImage) -> None:
+    found = make_outputs(replace(result, tags=(), digests={"localhost:5000/acme/web": DIGEST}))
+    assert (found["image"], found["tags"]) == (f"localhost:5000/acme/web@{DIGEST}", [])
+    assert found["metadata"]["image.name"] == "localhost:5000/acme/web"

@@ -260,3 +260,34 @@ def test_labels_and_arguments_of_rules_stand_below_what_is_given(workspace: Path
     assert request.labels["org.opencontainers.image.version"] == "1.2.3"
     assert request.build_args["DOCKER_METADATA_OUTPUT_VERSION"] == "1.2.3"
     assert "index:org.opencontainers.image.version=1.2.3" in metadata.annotations
+
+
+def test_a_push_by_digest_names_repositories(workspace: Path) -> None:
+    given = {"push_by_digest": "true", "push": "true"}
+    request = request_of(workspace, **given, tags="ghcr.io/acme/web,acme/web")
+    assert (request.push, request.push_by_digest, request.load) == (True, True, False)
+    assert [str(tag) for tag in request.tags] == ["ghcr.io/acme/web", "acme/web"]
+    assert "name the repository alone: acme/web" in faults_of(workspace, **given, tags="acme/web:1")
+    exclusive = faults_of(workspace, **given, tags="acme/web", load="true")
+    assert "load and push-by-digest exclude each other" in exclusive
+
+
+def test_a_push_by_digest_takes_repositories_from_rules(workspace: Path) -> None:
+    environ = {
+        "INPUT_PUSH": "true",
+        "INPUT_PUSH-BY-DIGEST": "true",
+        "INPUT_IMAGES": "ghcr.io/acme/web\nacme/web",
+        "INPUT_TAGS": "type=raw,value=1.2\ntype=raw,value=1",
+    }
+    around = Surroundings(ci="github", workspace=workspace, environ=environ)
+    faults = Faults()
+    inputs = read_inputs(around, faults=faults, warn=lambda _: None)
+    assert inputs.language
+    metadata = compute(inputs.language, read_facts(around, now=datetime.now(UTC)))
+    request = make_pipeline_request(inputs, around, faults, metadata)
+    assert [str(tag) for tag in request.tags] == ["ghcr.io/acme/web", "acme/web"]
+
+
+def test_what_is_built_for_a_push_by_digest_and_not_pushed_has_no_tag_either(workspace: Path) -> None:
+    request = request_of(workspace, push_by_digest="true", tags="acme/web")
+    assert (request.push, request.push_by_digest) == (False, True)
