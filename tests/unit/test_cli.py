@@ -6,7 +6,7 @@ import logging
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,6 +159,16 @@ def test_help(run: Any) -> None:
         (["build", ".", "--label", "=x"], ["--label '=x' has no name"]),
         (["build", ".", "--context-file-limit", "x"], ["invalid size 'x'"]),
         (["build", ".", "--push"], ["nothing to push"]),
+        (["build", ".", "--push-by-digest"], ["nothing to push"]),
+        (
+            ["build", ".", "--push-by-digest", "-t", "a:1"],
+            ["'a:1' has a tag", "name the repository alone: a"],
+        ),
+        (["build", ".", "--push-by-digest", "--load", "-t", "a"], ["--load and --push-by-digest exclude"]),
+        (["merge"], ["there is no tag for the index", "there is no image to merge"]),
+        (["merge", "-t", "a", "sha256:12", "--annotation", "=x"], ["--annotation '=x' has no name"]),
+        (["merge", "-t", "a", "sha256:12"], ["'sha256:12' is not a digest"]),
+        (["merge", "-t", "a", "--digests-file", "nope"], ["--digests-file 'nope' cannot be read"]),
         (["build", ".", "-g", "nope.yml"], ["configuration nope.yml does not exist"]),
         (["build", ".", "--iidfile", "no/file"], ["--iidfile 'no/file': there is no folder 'no'"]),
         (["build", ".", "--metadata-file", "/"], ["--metadata-file '/' is a folder"]),
@@ -264,6 +274,20 @@ def test_all_faults_of_a_command_line_come_together(run: Any) -> None:
         "build", "-t", "A", "-m", "1", "--label", "=", "--layers", "x", "-v", "x", "-f", "nope", "."
     )
     assert outcome.err.count("error: ") == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [((), (True, True, False)), (("--push",), (True, True, False)), (("--push=false",), (False, True, True))],
+)
+def test_a_push_by_digest(
+    run: Any, requests: list[BuildRequest], options: Sequence[str], expected: tuple[bool, bool, bool]
+) -> None:
+    outcome = run("build", ".", "-t", "localhost:5000/a", "--push-by-digest", *options)
+    assert outcome.code == 0, outcome.err
+    [made] = requests
+    assert (made.push, made.push_by_digest, made.load) == expected
+    assert [str(tag) for tag in made.tags] == ["localhost:5000/a"]
 
 
 def test_every_option_arrives(run: Any, requests: list[BuildRequest], folder: Path, monkeypatch: Any) -> None:
