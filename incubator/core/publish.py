@@ -131,13 +131,13 @@ def _push_by_digest(
     finally:
         engine.remove_image(str(temporary))
     try:
-        _take_tag_away(temporary, digest, credentials)
+        take_tag_away(temporary, digest, credentials)
     except RegistryError as error:
         emit(WarningRaised(message=f"the tag {temporary} stays in the registry: {error.message}"))
     return digest
 
 
-def _take_tag_away(tag: Reference, digest: str, credentials: Credentials) -> None:
+def take_tag_away(tag: Reference, digest: str, credentials: Credentials) -> None:
     """Remove a tag, but not what it stands for. Raises RegistryError: many registries do not allow it."""
     with Registries(credentials) as registries:
         repository = registries.repository(tag)
