@@ -131,6 +131,7 @@ def _copy(found: _Found, repository: Repository) -> None:
     if (found.home.registry, found.home.path) == (repository.registry, repository.path):
         return
     blobs = [blob for blob in (found.manifest.config, *found.manifest.layers) if not blob.urls]
-    layers = [KnownLayer(diff_id="", descriptor=blob, home=found.home) for blob in blobs]
+    # What their tars are is of no interest here: each is known by its blob.
+    layers = [KnownLayer(diff_id=blob.digest, descriptor=blob, home=found.home) for blob in blobs]
     ensure_layers(repository, layers, lambda *_: None)
     repository.put_manifest(found.manifest, tag_or_digest=found.member.descriptor.digest)
