@@ -251,7 +251,7 @@ class Regexp:
     def __init__(self, tokens: tuple[Token, ...], *, impossible: bool) -> None:
         self.tokens = tokens
         self.impossible = impossible
-        self.least = sum(token.kind == "one" for token in tokens)
+        self.least = [token.kind for token in tokens].count("one")
         self._tries: int | None = None
         self._automaton: Automaton | None = None
         self._quick: dict[bool, re.Pattern[str]] = {}
@@ -305,8 +305,13 @@ def _quick_text(token: Token) -> str:
     return token.chars.text + ("*" if token.kind == "many" else "")
 
 
-_PLAIN = re.compile(r"[^\\\[(.*?^]+(?!\*)")
-_PLAIN_CLASS = re.compile(r"\[\^?+(?:[^]\[\\-]|\[(?!:))+\]")
+# Nearly all that occurs, read without a step of Python for each character. `_Parser` reads the rest.
+_PUNCTUATION = r"\\[!-/:-@\[-`{-~]"
+_MEMBER = rf"(?:[^]\[\\-]|{_PUNCTUATION})"
+_ITEM = re.compile(
+    rf"\(\.\*/\)\?|(?:[^\\\[(*?^]|{_PUNCTUATION}|\\[dDsSwW]|\[\^?+(?:{_MEMBER}(?:-{_MEMBER})?|\[(?!:))+\])\*?"
+)
+_ITEMS = re.compile(f"(?:{_ITEM.pattern})++")
 
 
 @lru_cache(maxsize=1024)
@@ -316,10 +321,8 @@ def literal(char: str) -> Token:
 
 
 @lru_cache(maxsize=1024)
-def _plain_class(text: str) -> CharSet:
-    negated = text[1] == "^"
-    codes = map(ord, text[1 + negated : -1])
-    return CharSet(merged([(code, code) for code in codes]), negated)
+def _token(item: str) -> Token:
+    return _Parser(item).token()
 
 
 class _Parser:
@@ -335,13 +338,9 @@ class _Parser:
         impossible = False
         ended = False
         while self.at < len(self.text):
-            if not ended and (plain := _PLAIN.match(self.text, self.at)):
-                tokens.extend(map(literal, plain.group()))
-                self.at = plain.end()
-                continue
-            if self.text.startswith("(.*/)?", self.at):
-                self.at += 6
-                token = Token(NOT_NEWLINE, "deep")
+            if items := _ITEMS.match(self.text, self.at):
+                self.at = items.end()
+                found = list(map(_token, _ITEM.findall(items.group())))
             elif self.text[self.at] == "^" or self.text.startswith("\\A", self.at):
                 self.at += 1 if self.text[self.at] == "^" else 2
                 impossible |= any(token.kind == "one" for token in tokens)
@@ -352,14 +351,23 @@ class _Parser:
                 ended = True
                 continue
             else:
-                token = self._repeated(self._one())
+                found = [self.token()]
             if ended:
-                impossible |= token.kind == "one"
-            elif token.kind == "one" or not tokens or tokens[-1] != token:
-                tokens.append(token)  # a repetition next to its like adds nothing
-        return tuple(tokens), impossible
+                impossible |= any(token.kind == "one" for token in found)
+            else:
+                tokens += found
+        # A repetition next to its like adds nothing.
+        pairs = zip([Token(SLASH), *tokens], tokens, strict=False)
+        return tuple(
+            [it for before, it in pairs if it.kind == "one" or it.kind != before.kind or it != before]
+        ), impossible
 
-    def _repeated(self, chars: CharSet) -> Token:
+    def token(self) -> Token:
+        """The one at the current place."""
+        if self.text.startswith("(.*/)?", self.at):
+            self.at += 6
+            return Token(NOT_NEWLINE, "deep")
+        chars = self._one()
         if self.text.startswith("*", self.at):
             self.at += 1
             return Token(chars, "many")
@@ -378,9 +386,6 @@ class _Parser:
 
     def _class(self) -> CharSet:
         start = self.at
-        if plain := _PLAIN_CLASS.match(self.text, start):
-            self.at = plain.end()
-            return _plain_class(plain.group())
         self.at += 1
         negated = self.text.startswith("^", self.at)
         self.at += negated

@@ -3,9 +3,10 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,10 @@ from incubator.context.patterns import (
     parse_ignore_file,
 )
 from tests.speed import nominal_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 DATA = Path(__file__).parents[2] / "data" / "ignore"
 
@@ -285,7 +290,7 @@ def test_every_small_pattern_matches_as_its_expression_does(size: int) -> None:
     texts = {clean_path("".join(tokens)) for tokens in itertools.product(_TOKENS, repeat=size)} - {"/", "."}
     regexps = sorted(text for text in texts if patterns._compile(text).kind in ("regexp", "parts"))
     asked = [Pattern(text) for text in regexps]
-    together = patterns._Together(asked)
+    [together] = set(patterns._parts(asked))
     for path in _PATHS:
         above = [path, *(path[:at] for at, char in enumerate(path) if char == "/")]
         found = together.matching(path, also_above=False)
@@ -351,6 +356,53 @@ def test_work_grows_with_the_pattern_and_with_the_path(pattern: str, times: int)
     assert len(automaton._events) <= 4 * len(text) + 2  # what makes the masks of these bits
     path = "a/b" * times
     assert sum(1 for _ in automaton.walk(path)) <= len(path) + 1  # the steps
+
+
+def _compiled(matcher: PatternMatcher) -> int:
+    return sum(pattern._compiled is not None for pattern in matcher.patterns)
+
+
+def test_a_long_list_is_made_ready_as_far_as_it_is_asked() -> None:
+    lines = [f"**/*[a]{number}" for number in range(20_000)]
+    most = patterns._TOGETHER // len("**/*[a]") + 1
+    early = PatternMatcher(["*[a]", *lines])
+    assert early.matches_or_parent_matches("a")
+    assert 0 < _compiled(early) <= most
+    middle = PatternMatcher([*lines[:10_000], "*[b]", *lines[10_000:]])
+    assert middle.matches_or_parent_matches("b")
+    assert 10_000 < _compiled(middle) <= 10_001 + most
+    taken_back = PatternMatcher(["*[a]", *lines, "!*[a]"])
+    assert not taken_back.matches_or_parent_matches("a")
+    assert _compiled(taken_back) <= 2 * most
+    never = PatternMatcher(lines)
+    assert not never.matches_or_parent_matches("b")
+    assert _compiled(never) == len(lines)
+
+
+def _calls(action: Callable[[], object]) -> int:
+    """How many functions of Python `action` calls."""
+    count = 0
+
+    def profile(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        action()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "pattern", ["?", "a?", "*[a]", "[^a]*b", "[a-z0-9]", "[[a]", "\\-", "[\\]a]", "\\d", "a.b+", "**/*"]
+)
+def test_usual_patterns_are_read_without_a_step_for_each_character(pattern: str) -> None:
+    short, long = (patterns._to_regexp(pattern * times) for times in (10, 10_000))
+    assert compile_regexp(long).tokens
+    assert _calls(lambda: compile_regexp(long)) <= _calls(lambda: compile_regexp(short)) + 10
 
 
 def test_too_much_work_is_refused() -> None:
