@@ -239,11 +239,14 @@ class _Together:
 
     def matching(self, path: str, *, also_above: bool) -> set[int]:
         """Which of `indexes` match. Raises `RegexpError`."""
-        if self._automaton is None:
-            self._automaton = self._made()
+        if self._automaton is None:  # of two threads both may come here, and make the same
+            self._order, made = self._made()
+            self.indexes = frozenset(self._order)
+            self._automaton = made
         return {self._order[place] for place in self._automaton.matching(path, also_above=also_above)}
 
-    def _made(self) -> Automaton:
+    def _made(self) -> tuple[list[int], Automaton]:
+        order: list[int] = []
         tokens: list[tuple[Token, ...]] = []
         for index, pattern in self.patterns:
             try:
@@ -251,10 +254,9 @@ class _Together:
             except PatternError:
                 continue  # whoever comes to ask this one is told
             if regexp and not regexp.impossible and len(regexp.tokens) <= _TOGETHER:
-                self._order.append(index)
+                order.append(index)
                 tokens.append(regexp.tokens)
-        self.indexes = frozenset(self._order)
-        return Automaton(tokens)
+        return order, Automaton(tokens)
 
 
 def _parts(patterns: list[Pattern]) -> list[_Together]:
