@@ -20,8 +20,8 @@ IN_MEMORY_BYTES = 8 << 20
 """A blob up to this size is not written to disk."""
 
 _CHUNK = 1 << 20
-_GZIP = 31
-"""The window size by which zlib is told to write a gzip header, which then holds no time and no name."""
+GZIP_WINDOW = 31
+"""The window size by which zlib is told to read or write a gzip header; one it writes holds no time and no name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def gzip(blob: Blob, *, level: int = 6) -> Blob:
     """The blob compressed; equal bytes give equal ones."""
 
     def compressed() -> Iterator[bytes]:
-        packer = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
+        packer = zlib.compressobj(level, zlib.DEFLATED, GZIP_WINDOW)
         for chunk in blob.chunks():
             yield packer.compress(chunk)
         yield packer.flush()

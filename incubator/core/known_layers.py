@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from incubator.core.blob import Blob, gzip
+from incubator.core.blob import GZIP_WINDOW, Blob, gzip
 from incubator.errors import RegistryError
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.media_types import COMPRESSIONS, OCI_LAYER_GZIP
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from incubator.registry.repository import Repository
 
-_GZIP = 31
 _CHUNK = 1 << 20
 
 
@@ -109,12 +108,12 @@ class KnownLayer:
 
 def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """A gzip stream unpacked in pieces of bounded size; it may have several members."""
-    unpacker = zlib.decompressobj(_GZIP)
+    unpacker = zlib.decompressobj(GZIP_WINDOW)
     for chunk in chunks:
         data = chunk
         while data:
             if unpacker.eof:
-                unpacker = zlib.decompressobj(_GZIP)
+                unpacker = zlib.decompressobj(GZIP_WINDOW)
             yield unpacker.decompress(data, _CHUNK)
             data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
     yield unpacker.flush()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from incubator.core.assembly import push_image
+from incubator.core.constants import APP_NAME
 from incubator.core.engine import ImageInfo
 from incubator.core.engine_proxy import EngineProxy
 from incubator.core.known_layers import CacheBroken, KnownLayer
@@ -283,14 +284,10 @@ class LazyEngine(EngineProxy):
         image = self._references.get(reference)
         parsed = parse_reference(reference)
         if image is not None:
-            try:
-                return self._assemble(image, parsed, progress)
-            except CacheBroken:
-                raise
-            except (
-                RegistryError
-            ):  # the engine may trust a registry that we do not, or reach one that we cannot
-                self._engine.tag(self.on_engine(image), reference)
+            digest = self._assemble(image, parsed, progress)
+            if digest:
+                return digest
+            self._engine.tag(self.on_engine(image), reference)
         digest = self._engine.push(reference, credential=credential, progress=progress)
         pushed = self._engine.image(reference)
         if pushed:
@@ -304,21 +301,27 @@ class LazyEngine(EngineProxy):
 
         Raises CacheBroken.
         """
-        if image not in self._images:
+        return self._assemble(image, name, progress) if image in self._images else None
+
+    def _assemble(
+        self, image: str, reference: Reference, progress: Callable[[int, int | None], None]
+    ) -> str | None:
+        """Put an image together in its registry; its digest. Raises CacheBroken.
+
+        None where that fails: the engine may trust a registry that we do not, or reach one that we cannot.
+        """
+        if reference.registry in self._silent:
             return None
+        config = self._images[image].info.config
+        layers = [self.layers[diff_id] for diff_id in config.diff_ids]
         try:
-            return self._assemble(image, name, progress)
+            repository = self._registries.repository(reference)
+            return push_image(repository, config, layers, tag=reference.tag, progress=progress)
         except CacheBroken:
             raise
         except RegistryError as error:
-            self._note_silence(name, error)
+            self._note_silence(reference, error)
             return None
-
-    def _assemble(self, image: str, reference: Reference, progress: Callable[[int, int | None], None]) -> str:
-        config = self._images[image].info.config
-        layers = [self.layers[diff_id] for diff_id in config.diff_ids]
-        repository = self._registries.repository(reference)
-        return push_image(repository, config, layers, tag=reference.tag, progress=progress)
 
     def upload(self, image: ImageInfo, reference: Reference, credential: Credential | None) -> None:
         """Let the engine push an image for the sake of its layers. Raises EngineError, RegistryError."""
@@ -358,4 +361,4 @@ def _cut(config: ImageConfig, count: int) -> ImageConfig:
 
 
 def _is_ours(reference: str) -> bool:
-    return reference.startswith("incubator-")
+    return reference.startswith(f"{APP_NAME}-")

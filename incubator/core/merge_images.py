@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from incubator.core.assembly import ensure_layers
 from incubator.core.known_layers import KnownLayer
+from incubator.core.registry_image import config_fields
 from incubator.errors import InputError, PushFailed, RegistryError
-from incubator.oci.descriptor import Descriptor, read_object, read_text
+from incubator.oci.descriptor import Descriptor, read_text
 from incubator.oci.joined import Member, join
 from incubator.oci.manifest import Index
 from incubator.oci.platform import make_platform
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from incubator.oci.manifest import Manifest
     from incubator.oci.reference import Reference
     from incubator.registry.repository import Registries, Repository
-
-_LARGEST_CONFIG = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +112,7 @@ def _found(repository: Repository, source: Reference, manifest: Manifest, entry:
 def _with_platform(
     repository: Repository, source: Reference, manifest: Manifest, descriptor: Descriptor
 ) -> Descriptor:
-    data = repository.small_blob(manifest.config, _LARGEST_CONFIG)
-    try:
-        fields = read_object(json.loads(data), "the image config")
-    except (ValueError, RecursionError) as error:
-        raise RegistryError(f"the config of {source} is not JSON") from error
+    fields = config_fields(repository, manifest)
     system, architecture = read_text(fields, "os"), read_text(fields, "architecture")
     if not system or not architecture:
         raise InputError(f"{source} is no image: its config names no platform")

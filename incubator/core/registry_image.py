@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from incubator.errors import RegistryError
+from incubator.oci.descriptor import read_object
 from incubator.oci.digest import is_digest
 from incubator.oci.image_config import HistoryEntry, ImageConfig, image_config_from_json
 from incubator.oci.manifest import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from incubator.oci.manifest import Manifest
     from incubator.oci.platform import Platform
@@ -34,12 +35,22 @@ def manifest_for(
     return None if isinstance(document, Index) else (document, descriptor.digest)
 
 
-def config_of(repository: Repository, manifest: Manifest) -> ImageConfig:
-    """The config of an image, whose history counts the layers right. Raises RegistryError."""
+def config_fields(repository: Repository, manifest: Manifest) -> Mapping[str, Any]:
+    """The config of an image as JSON values. Raises RegistryError."""
     data = repository.small_blob(manifest.config, _LARGEST_CONFIG)
     try:
-        config = image_config_from_json(json.loads(data))
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        parsed = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RegistryError(f"the image config {manifest.config.digest} is not JSON") from error
+    return read_object(parsed, "the image config")
+
+
+def config_of(repository: Repository, manifest: Manifest) -> ImageConfig:
+    """The config of an image, whose history counts the layers right. Raises RegistryError."""
+    fields = config_fields(repository, manifest)
+    try:
+        config = image_config_from_json(fields)
+    except (ValueError, TypeError, AttributeError) as error:
         raise RegistryError(f"the image config {manifest.config.digest} cannot be read: {error}") from error
     if not all(isinstance(text, str) for text in _texts(config)) or not all(map(is_digest, config.diff_ids)):
         raise RegistryError(f"the image config {manifest.config.digest} holds something that is no text")

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from incubator.core.assembly import ensure_layers, oci_descriptor, put_small_blob
+from incubator.core.blob import GZIP_WINDOW
 from incubator.core.facts import Facts, facts_from_json, files_id
 from incubator.core.known_layers import KnownLayer
 from incubator.core.lookup import find_credential
@@ -308,7 +309,7 @@ def _pack(data: bytes) -> bytes:
 
 def _unpack(data: bytes) -> bytes:
     """The file of a packed tar. Raises ValueError, tarfile.TarError and zlib.error where there is none."""
-    unpacker = zlib.decompressobj(31)
+    unpacker = zlib.decompressobj(GZIP_WINDOW)
     text = unpacker.decompress(data, _LARGEST_FACTS)
     if not unpacker.eof:
         raise ValueError("an entry that is too large, or cut off")

@@ -16,6 +16,7 @@ from incubator.oci.image_config import ImageConfig, RuntimeConfig, digest_of
 from incubator.oci.manifest import Index, Manifest
 from incubator.oci.media_types import OCI_CONFIG, OCI_LAYER
 from incubator.oci.platform import Platform
+from incubator.oci.reference import parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,10 @@ class FakeRegistry:
     def read_blob(self, _: Descriptor) -> Iterator[bytes]:
         yield TAR
 
+    def has_blob(self, digest: str) -> bool:
+        self.asked.append(f"blob {digest}")
+        raise RegistryError("no answer")
+
 
 class FakeEngine:
     """An engine without images, that notes what it is given."""
@@ -94,6 +99,10 @@ class FakeEngine:
         name = f"image-{len(self.images)}"
         self.images[name] = ImageInfo(id=name, config=config, size_bytes=1)
         return name
+
+    def push(self, reference: str, **_: Any) -> str:
+        self.calls.append(f"push {reference}")
+        return ""
 
     def tag(self, image: str, reference: str) -> None:
         self.calls.append(f"tag {image} {reference}")
@@ -221,3 +230,20 @@ def test_what_is_to_be_kept_is_brought_for_its_name() -> None:
         base = pull(engine)
         engine.tag(base.id, "app:1")
         assert inner.calls == ["pull registry.example/base:1", "tag pulled app:1"]
+
+
+def test_a_registry_that_gives_no_answer_is_not_waited_for_again() -> None:
+    inner, registry = FakeEngine(), FakeRegistry(CONFIG)
+    with lazy(inner, registry) as engine:
+        base = pull(engine)
+        for tag in ("registry.example/app:1", "registry.example/app:2"):
+            engine.tag(base.id, tag)
+            engine.push(tag, credential=None, progress=lambda *_: None)
+        assert (
+            engine.push_by_digest(base.id, parse_reference("registry.example/app"), lambda *_: None) is None
+        )
+    assert [name for name in registry.asked if name.startswith("blob")] == [f"blob {digest_of(TAR)}"]
+    assert [call for call in inner.calls if call.startswith("push")] == [
+        "push registry.example/app:1",
+        "push registry.example/app:2",
+    ]
