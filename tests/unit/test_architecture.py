@@ -50,7 +50,14 @@ IMPURE = {
     "tempfile", "threading", "time", "urllib", "urllib3",
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
-DOCKER = ("incubator.core.client", "incubator.core.docker_types", "incubator.core.streams")
+DOCKER = (
+    "incubator.core.client",
+    "incubator.core.docker_calls",
+    "incubator.core.docker_containers",
+    "incubator.core.docker_images",
+    "incubator.core.docker_types",
+    "incubator.core.streams",
+)
 DOORS: dict[str, tuple[str, ...]] = {
     "docker": DOCKER,
     "requests": (*DOCKER, "incubator.registry", "incubator.remote.download"),

@@ -1,0 +1,306 @@
+"""Images of an engine, over docker-py."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tarfile
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from docker.utils.json_stream import json_stream
+
+from incubator.core.archive import docker_archive, oci_archive, stored_docker_archive, stored_oci_archive
+from incubator.core.blob import gzip
+from incubator.core.docker_calls import ATTEMPTS, EngineCalls
+from incubator.core.docker_types import (
+    auth_config,
+    auth_header,
+    engine_errors,
+    find_config,
+    find_manifest,
+    followed,
+    image_info,
+    registry_errors,
+    seconds,
+    told_error,
+)
+from incubator.core.history import mark_layers
+from incubator.errors import EngineError, RegistryError
+from incubator.oci.reference import parse_reference
+from incubator.registry.credentials import login_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from docker import APIClient
+
+    from incubator.core.blob import Blob
+    from incubator.core.engine import ImageInfo
+    from incubator.core.stored import StoredImage
+    from incubator.oci.image_config import HistoryEntry, ImageConfig
+    from incubator.oci.platform import Platform
+    from incubator.oci.reference import Reference
+    from incubator.registry.credentials import Credentials, Login
+    from incubator.request import Credential
+
+_API_OF_PLATFORMS = (1, 49)
+"""From which on an engine tells the platforms of one name apart."""
+
+_Answer = TypeVar("_Answer")
+
+
+def _again(doing: str, ask: Callable[[], _Answer]) -> _Answer:
+    """The answer to a question about images; Podman fails (500) where any image goes while it looks through all."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            with engine_errors(doing):
+                return ask()
+        except EngineError as error:
+            if error.status != 500:
+                raise
+            time.sleep(0.05 * 2**attempt)
+    with engine_errors(doing):
+        return ask()
+
+
+class ImageCalls(EngineCalls):
+    """The part of `Engine` that is about images."""
+
+    def __init__(self, api: APIClient, credentials: Credentials) -> None:
+        super().__init__(api, credentials)
+        self._descriptors: dict[str, list[dict[str, Any]]] = {}
+        self._configs: dict[str, dict[str, Any]] = {}
+
+    def image(self, reference: str, platform: Platform | None = None) -> ImageInfo | None:
+        """An image by reference or id; None where the engine has none of that name.
+
+        A name may stand for images of several platforms with the containerd store: `platform` is the one meant.
+        """
+        data = self._inspect(reference)
+        if data is not None and platform is not None and self._is_index(data):
+            data = self._part(data["Id"], platform)
+        if data is None or not data.get("Os"):  # containerd has the name, but not the content
+            return None
+        if self.info().store == "podman":
+            self._complete(data)
+        return image_info(data)
+
+    def _inspect(self, reference: str) -> dict[str, Any] | None:
+        try:
+            path, params = self._place(reference)
+            doing = f"inspect the image {reference}"
+            data: dict[str, Any] = _again(doing, partial(self._json, f"/images/{path}/json", params))
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        return data
+
+    def _is_index(self, data: Mapping[str, Any]) -> bool:
+        media_type = str((data.get("Descriptor") or {}).get("mediaType"))
+        return self._speaks(_API_OF_PLATFORMS) and ("index" in media_type or "manifest.list" in media_type)
+
+    def _part(self, index: str, platform: Platform) -> dict[str, Any] | None:
+        """The image for one platform in an index. Its id is a name to this client only, not to the engine."""
+        parts = {"os": platform.os, "architecture": platform.architecture, "variant": platform.variant}
+        wanted = json.dumps({key: value for key, value in parts.items() if value})
+        self._parts[wanted + index] = (index, wanted)
+        data = self._inspect(wanted + index)
+        if data is not None:
+            self._parts[data["Id"]] = (index, wanted)
+        return data
+
+    def _complete(self, data: dict[str, Any]) -> None:
+        """Add what Podman leaves out of a config (OnBuild, Healthcheck, Shell), from the image's export."""
+        image_id = data["Id"].removeprefix("sha256:")
+        if image_id not in self._configs:
+            with engine_errors("read the config of an image"):
+                reply = self._call("GET", f"/images/{image_id}/get", stream=True)
+                with contextlib.closing(reply), tarfile.open(fileobj=reply.raw, mode="r|") as tar:
+                    self._configs[image_id] = find_config(tar, image_id)
+        data["Config"] = self._configs[image_id].get("config") or {}
+
+    def pull(
+        self,
+        reference: str,
+        *,
+        platform: Platform | None,
+        credential: Credential | None,
+        progress: Callable[[int, int | None], None],
+    ) -> ImageInfo:
+        """Fetch an image from its registry. Raises RegistryError where the registry refuses."""
+        parsed = parse_reference(reference)
+        params = {"fromImage": parsed.name, "tag": parsed.digest or str(parsed.tag)}
+        if platform:
+            params["platform"] = str(platform)
+        with registry_errors(f"pull {reference}"):
+            for _ in self._followed(
+                "/images/create", params, self._auth_header(parsed, credential), progress
+            ):
+                pass
+        image = self.image(reference, platform or self.info().platform)
+        if image is None:
+            raise RegistryError(f"pulled {reference}, but the engine does not have it now")
+        return image
+
+    def commit(self, container: str, reference: str) -> ImageInfo:
+        """Make an image of a container's file system under `reference`; its config does not matter."""
+        repository, _, tag = reference.rpartition(":")
+        with engine_errors("commit a layer"):
+            # The steps are done and the shell idles, so the freezer would only cost time.
+            params = {"container": container, "repo": repository, "tag": tag, "pause": "0"}
+            image_id = self._call("POST", "/commit", params=params, json={}).json()["Id"]
+            return image_info(self._json(f"/images/{image_id}/json"))
+
+    def compose(self, layers_of: str, config: ImageConfig, *, top: Blob | None = None) -> str:
+        """A new image with the layers of the image `layers_of` (empty: none) and exactly `config`; its id.
+
+        `top` is one more layer, an uncompressed tar; `config` already counts it.
+        """
+        if self.info().store != "oci":
+            data, image_id = docker_archive(config, top=top, placeholders=self.info().store == "podman")
+            return self._load(data, image_id)
+        layers = self._layer_descriptors(layers_of) if layers_of else []
+        with gzip(top) if top else contextlib.nullcontext() as packed:
+            data, image_id, descriptors = oci_archive(config, layers=layers, top=packed)
+            self._descriptors[image_id] = descriptors
+            return self._load(data, image_id)
+
+    def load(self, image: StoredImage) -> str:
+        """Give the engine an image that it may not have; its id. Raises what reading the layers raises."""
+        store = self.info().store
+        archive = stored_oci_archive(image) if store == "oci" else stored_docker_archive(image)
+        return self._load(archive, image.id_in(store))
+
+    def _load(self, archive: Iterable[bytes], image_id: str) -> str:
+        """Give the engine an archive that makes the image `image_id`, which is returned."""
+        with engine_errors("load an image"):
+            reply = self._call(
+                "POST",
+                "/images/load",
+                params={"quiet": "1"},
+                data=iter(archive),
+                headers={"Content-Type": "application/x-tar"},
+            )
+        if self.image(image_id) is None:
+            told = told_error(reply.text)
+            full = "no space left" in told
+            raise EngineError(
+                f"the engine did not keep a layer or config that it was given: {told}",
+                hint="the engine's disk is full: docker system df tells what uses it" if full else None,
+            )
+        return image_id
+
+    def _layer_descriptors(self, image: str) -> list[dict[str, Any]]:
+        """Descriptors of an image's layers, from the manifest in its export; read until that is found."""
+        if image not in self._descriptors:
+            with engine_errors("read the manifest of an image"):
+                path, params = self._place(image)
+                reply = self._call("GET", f"/images/{path}/get", params=params, stream=True)
+                with contextlib.closing(reply), tarfile.open(fileobj=reply.raw, mode="r|") as tar:
+                    self._descriptors[image] = find_manifest(tar)["layers"]
+        return self._descriptors[image]
+
+    def history(self, image: str) -> tuple[HistoryEntry, ...]:
+        """History of an image, oldest first; as many entries that are not empty as it has layers."""
+        entries = self._history(image)
+        path, params = self._place(image)
+        with engine_errors("read the history of an image"):
+            layers = self._json(f"/images/{path}/json", params)["RootFS"].get("Layers") or []
+        return mark_layers(entries, len(layers))
+
+    def layer_sizes(self, image: str) -> list[int]:
+        """Bytes of each entry of the image's history, oldest first."""
+        return [int(entry["Size"]) for entry in self._history(image)]
+
+    def _history(self, image: str) -> list[Any]:
+        """Entries, oldest first. The containerd store has null instead of none."""
+        path, params = self._place(image)
+        with engine_errors("read the history of an image"):
+            return list(reversed(self._json(f"/images/{path}/history", params) or []))
+
+    def tagged_at_s(self, reference: str) -> float:
+        """Seconds since 1970 when an image got its last reference; where the engine does not say, when it was made."""
+        with engine_errors("inspect an image"):
+            data = self._json(f"/images/{reference}/json")
+        tagged = str((data.get("Metadata") or {}).get("LastTagTime") or "0001")
+        return seconds(str(data["Created"]) if tagged.startswith("0001") else tagged)
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image a reference, which leaves the image that had it."""
+        parsed = parse_reference(reference)
+        with engine_errors(f"tag the image as {reference}"):
+            self._api.tag(image, parsed.name, parsed.tag, force=True)
+
+    def export(self, references: Sequence[str]) -> Iterator[bytes]:
+        """A tar that `docker load` takes, of one image under all of these references, or of one id."""
+        return self._stream("/images/get", {"names": list(references)}, "export the image")
+
+    def remove_image(self, reference: str) -> None:
+        """Take a reference (or an untagged image) away; one that is missing or in use is fine."""
+        try:
+            with engine_errors(f"remove the image {reference}"):
+                self._api.remove_image(reference, noprune=True)
+        except EngineError as error:
+            if error.status not in (404, 409):
+                raise
+
+    def references(self, repository: str) -> list[str]:
+        """All `repository:tag` of a repository."""
+        images = _again("list images", partial(self._api.images, filters={"reference": repository}))
+        tags = [tag for image in images for tag in image.get("RepoTags") or ()]
+        # Podman writes names in full: with `docker.io/library/`, or `localhost/` if it made them itself.
+        names = [str(parse_reference(tag.removeprefix("localhost/"))) for tag in tags if "<none>" not in tag]
+        return [name for name in names if name.startswith(f"{repository}:")]
+
+    def push(
+        self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]
+    ) -> str:
+        """Upload a tagged image; the manifest digest that the registry confirmed. Raises RegistryError.
+
+        Empty with Podman, which neither tells it nor can ask.
+        """
+        parsed = parse_reference(reference)
+        digest = ""
+        with registry_errors(f"push {reference}"):
+            path, headers = f"/images/{parsed.name}/push", self._auth_header(parsed, credential)
+            for line in self._followed(path, {"tag": str(parsed.tag)}, headers, progress):
+                digest = (line.get("aux") or {}).get("Digest") or digest
+        if self.info().store == "podman":
+            return ""
+        with registry_errors(f"ask the registry for {reference}"):
+            confirmed = str(self._distribution(parsed, credential)["Descriptor"]["digest"])
+        if digest and digest != confirmed:
+            raise RegistryError(f"pushed {reference} as {digest}, but the registry serves {confirmed}")
+        return confirmed
+
+    def _followed(
+        self,
+        path: str,
+        params: dict[str, str],
+        headers: dict[str, str],
+        progress: Callable[[int, int | None], None],
+    ) -> Iterator[dict[str, Any]]:
+        """Lines of a pull or push. docker-py would leave its connection open where one tells of an error."""
+        reply = self._call("POST", path, params=params, headers=headers, stream=True, timeout=None)
+        with contextlib.closing(reply):
+            yield from followed(
+                cast("Iterator[dict[str, Any]]", json_stream(reply.iter_content(1 << 14))), progress
+            )
+
+    def _distribution(self, reference: Reference, credential: Credential | None) -> Any:
+        ask = cast("Any", self._api).inspect_distribution
+        return ask(
+            str(reference), auth_config=auth_config(reference.registry, self._login(reference, credential))
+        )
+
+    def _auth_header(self, reference: Reference, credential: Credential | None) -> dict[str, str]:
+        return auth_header(reference.registry, self._login(reference, credential))
+
+    def _login(self, reference: Reference, credential: Credential | None) -> Login | None:
+        """The login that is given, else the one that docker or Podman keeps for the user."""
+        if credential is not None:
+            return login_of(credential)
+        return self._credentials.find(reference.registry, reference.repository)
