@@ -4,45 +4,42 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from incubator.core.assemble import Clock, assemble
+from incubator.core.assemble import Clock
 from incubator.core.caching import EngineCache
 from incubator.core.carried import BuildVolumes, find_unseen, warn_of_copies
-from incubator.core.checks import BuildChecks
+from incubator.core.context_check import check_sources
 from incubator.core.copying import Copier, SourceFiles
 from incubator.core.earlier import EarlierResults
-from incubator.core.export import write_files, write_image
 from incubator.core.facts import FactBook
 from incubator.core.filling import Filler
+from incubator.core.finish import Finisher
 from incubator.core.group_keys import GroupKeys
 from incubator.core.halt import Halt
 from incubator.core.known_layers import CacheBroken
 from incubator.core.layer import Surroundings
 from incubator.core.lazy import LazyEngine
 from incubator.core.leftovers import Workshop, sweep
-from incubator.core.lookup import ImageLookup
 from incubator.core.masking import hidden_texts
 from incubator.core.mounts import Mounts
 from incubator.core.plan.graph import chain_of, dependencies
-from incubator.core.plan.make import PlanOptions, check_options, find_filtered, make_plan, split_stages
-from incubator.core.plan.model import CopyStep, RunStep
-from incubator.core.plan.mounts import read_mounts
+from incubator.core.plan.make import check_options, find_filtered, split_stages
+from incubator.core.planning import plan_build
 from incubator.core.preview import Previewer
-from incubator.core.publish import images_before, log_in, push, tagged
+from incubator.core.publish import log_in
 from incubator.core.records import Records
-from incubator.core.result import CommandLog, LayerResult, ReplacedImage, ResultImage
 from incubator.core.schedule import Schedule
 from incubator.core.shared_cache import SharedCache
 from incubator.core.stages import StageExecutor
 from incubator.core.step_log import Logs
 from incubator.dockerfile import parse
-from incubator.errors import BuilderError, EngineError, InputError, InputErrors
-from incubator.events import BuildFailed, BuildStarted, ImageBuilt, StageSkipped, WarningRaised, one_at_a_time
-from incubator.oci.image_config import ImageConfig, RuntimeConfig, digest_of
+from incubator.errors import BuilderError, EngineError, InputError
+from incubator.events import BuildFailed, BuildStarted, StageSkipped, WarningRaised, one_at_a_time
+from incubator.oci.image_config import ImageConfig, RuntimeConfig
 from incubator.registry.credentials import Credentials
 from incubator.registry.patience import Patience
 from incubator.registry.repository import Registries
@@ -52,10 +49,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from incubator.core.caching import ImageCache
-    from incubator.core.context import BuildContext
-    from incubator.core.engine import Engine, ImageInfo
-    from incubator.core.plan.model import Plan, Step
+    from incubator.core.engine import Engine
+    from incubator.core.plan.model import Plan
     from incubator.core.preview import StagePreview
+    from incubator.core.result import ResultImage
     from incubator.core.stages import StageResult
     from incubator.dockerfile.instructions import Document
     from incubator.events import Event, Listener
@@ -173,35 +170,7 @@ class Builder:
 
     def plan(self, *, fetch: bool = True) -> Plan:
         """What `build` would do. Base images the engine lacks are fetched if wanted, nothing else is changed."""
-        request = self._request
-        document = self._document
-        engine_platform = self._engine.info().platform
-        checks = BuildChecks(document, request, platform=request.platform or engine_platform, emit=self._emit)
-        checks.before()
-        lookup = ImageLookup(
-            engine=self._engine,
-            emit=self._emit,
-            credentials=request.credentials,
-            pull=request.pull,
-            fetch=fetch,
-            stores=request.contexts.layouts,
-        )
-        options = PlanOptions(
-            build_platform=engine_platform,
-            target=request.target,
-            platform=request.platform,
-            build_args={name: value for name, value in request.build_args.items() if value is not None},
-            labels=request.labels,
-            layers=request.layers,
-            network=request.network,
-            allow=request.allow,
-            contexts=request.contexts.names,
-        )
-        plan = make_plan(document, options, lookup)
-        checks.after(plan)
-        for message, span in plan.warnings:
-            self._emit(WarningRaised(message=message, span=span))
-        return plan
+        return plan_build(self._request, self._document, self._engine, self._emit, fetch=fetch)
 
     def _check_options(self) -> None:
         request = self._request
@@ -227,7 +196,7 @@ class Builder:
             self._emit(self._started(plan))
             stack.enter_context(workshop)
             results = self._execute(plan, workshop, shared, facts, begin)
-            image = self._finish(plan, results, workshop, begin)
+            image = self._finisher(plan, workshop, begin).finish(results)
             if shared:
                 shared.export(stages=chain_of(plan, plan.target), facts=facts.learnt())
             self._settle()
@@ -378,66 +347,17 @@ class Builder:
         warn_of_copies(request.volumes, unseen, self._emit)
         return BuildVolumes(request.volumes, replace(filler, engine=engine), copied=unseen, empty=empty)
 
-    def _finish(
-        self, plan: Plan, results: Mapping[int, StageResult], workshop: Workshop, begin: float
-    ) -> ResultImage:
-        """Put the image together, tag it, write it to files and push it."""
-        request, engine = self._request, self._engine
-        final = results[plan.target.index]
-        config = assemble(
-            plan.target,
-            diff_ids=final.image.config.diff_ids,
-            history=final.history,
-            platform=final.platform,
-            created=final.created or self._clock.now(),
+    def _finisher(self, plan: Plan, workshop: Workshop, begin: float) -> Finisher:
+        return Finisher(
+            plan,
+            engine=self._engine,
+            request=self._request,
+            credentials=self._credentials,
+            workshop=workshop,
+            clock=self._clock,
+            emit=self._emit,
+            begin=begin,
         )
-        image_id = engine.compose(final.image.id, config)
-        self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - begin))
-        sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
-        before = images_before(engine, request)
-        replaced = _replaced(engine, before)
-        digests: dict[str, str] = {}
-        if request.outputs:
-            image_id = self._on_engine(image_id)
-            if not request.load:  # it goes with its last reference, and stays if somebody else has one
-                engine.tag(image_id, workshop.reference())
-        with tagged(engine, self._emit, image_id, request, before):
-            self._write_outputs(image_id, config, workshop)
-            if request.push:
-                digests = push(engine, self._emit, image_id, request, self._credentials)
-        logs = tuple(
-            CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
-            for stage in plan.stages
-            if stage.index in results
-            for log in results[stage.index].logs
-        )
-        if request.load or not request.push:
-            image_id = self._on_engine(image_id)
-        return ResultImage(
-            id=image_id,
-            config_digest=digest_of(config.to_json_bytes()),
-            tags=() if request.push_by_digest else tuple(str(tag) for tag in request.tags),
-            digests=digests,
-            layers=_layer_results(config, final, sizes),
-            logs=logs,
-            config=config.config,
-            platform=config.platform,
-            duration_s=time.monotonic() - begin,
-            replaced=replaced,
-        )
-
-    def _on_engine(self, image: str) -> str:
-        return self._engine.on_engine(image) if isinstance(self._engine, LazyEngine) else image
-
-    def _write_outputs(self, image: str, config: ImageConfig, workshop: Workshop) -> None:
-        outputs = self._request.outputs
-        for output in outputs:
-            if output.kind == "docker":
-                references = [] if self._request.push_by_digest else [str(tag) for tag in self._request.tags]
-                write_image(self._engine, image, references, output.dest)
-        files = [output for output in outputs if output.kind != "docker"]
-        if files:
-            write_files(self._engine, image, config, files, workshop, epoch=self._clock.epoch)
 
     def _started(self, plan: Plan) -> BuildStarted:
         info = self._engine.info()
@@ -452,71 +372,8 @@ class Builder:
         )
 
 
-def _replaced(engine: Engine, before: Mapping[str, ImageInfo | None]) -> tuple[ReplacedImage, ...]:
-    """Images that lose a tag, with the sizes of their layers; without those that go away meanwhile."""
-    found = []
-    for reference, image in before.items():
-        if image is not None:
-            with suppress(EngineError):
-                found.append(
-                    ReplacedImage(
-                        reference=reference,
-                        id=image.id,
-                        size_bytes=sum(engine.layer_sizes(image.id)),
-                        diff_ids=image.config.diff_ids,
-                        config=image.config.config,
-                    )
-                )
-    return tuple(found)
-
-
 def _broken_cache(error: BaseException | None) -> CacheBroken | None:
     """What a failure comes from, if that is a cache."""
     while error is not None and not isinstance(error, CacheBroken):
         error = error.__cause__
     return error
-
-
-def check_sources(plan: Plan, context: BuildContext) -> None:
-    """Raise InputErrors for all files that the plan wants of the context and that are not there."""
-    faults = []
-    for step in plan.steps:
-        for source in _of_context(step):
-            try:
-                context.resolve(source)
-            except InputError as error:
-                error.span = error.span or step.span
-                faults.append(error)
-    if faults:
-        raise InputErrors(faults)
-
-
-def _of_context(step: Step) -> Sequence[str]:
-    """What a step reads of the context, as far as it can be told beforehand."""
-    match step:
-        case CopyStep(origin=None, parents=False):
-            return step.paths
-        case RunStep():
-            return [mount.source for mount in read_mounts(step) if mount.origin is None]
-        case _:
-            return ()
-
-
-def _layer_results(config: ImageConfig, final: StageResult, sizes: Sequence[int]) -> tuple[LayerResult, ...]:
-    """All layers of the image, base first; sizes are those of the history entries that made them."""
-    of_layers = [size for entry, size in zip(config.history, sizes, strict=True) if not entry.empty_layer]
-    base_count = len(config.diff_ids) - len(final.layers)
-    results = []
-    for index, (diff_id, size) in enumerate(zip(config.diff_ids, of_layers, strict=True)):
-        layer = final.layers[index - base_count] if index >= base_count else None
-        results.append(
-            LayerResult(
-                diff_id=diff_id,
-                size_bytes=size,
-                commands=tuple(step.ref.text for step in layer.steps if step.changes_files) if layer else (),
-                duration_s=layer.duration_s if layer else 0.0,
-                cached=layer.cached if layer else False,
-                base=layer is None,
-            )
-        )
-    return tuple(results)

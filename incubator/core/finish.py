@@ -1,0 +1,154 @@
+"""From the layers of a plan to the image, its tags, files and pushes, and the result that says so."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from incubator.core.assemble import assemble
+from incubator.core.export import write_files, write_image
+from incubator.core.lazy import LazyEngine
+from incubator.core.publish import images_before, push, tagged
+from incubator.core.result import CommandLog, LayerResult, ReplacedImage, ResultImage
+from incubator.errors import EngineError
+from incubator.events import ImageBuilt
+from incubator.oci.image_config import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from incubator.core.assemble import Clock
+    from incubator.core.engine import Engine, ImageInfo
+    from incubator.core.leftovers import Workshop
+    from incubator.core.plan.model import Plan
+    from incubator.core.stages import StageResult
+    from incubator.events import Listener
+    from incubator.oci.image_config import ImageConfig
+    from incubator.registry.credentials import Credentials
+    from incubator.request import BuildRequest
+
+
+class Finisher:
+    """Makes the image of a plan's target once all layers are there. `begin`: of the build, on the monotonic clock."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        engine: Engine,
+        request: BuildRequest,
+        credentials: Credentials,
+        workshop: Workshop,
+        clock: Clock,
+        emit: Listener,
+        begin: float,
+    ) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._request = request
+        self._credentials = credentials
+        self._workshop = workshop
+        self._clock = clock
+        self._emit = emit
+        self._begin = begin
+
+    def finish(self, results: Mapping[int, StageResult]) -> ResultImage:
+        """Put the image together, tag it, write it to files and push it; `results` are those of the stages.
+
+        Raises EngineError, RegistryError, PushFailed, and BuilderError where a file cannot be written.
+        """
+        plan, request, engine = self._plan, self._request, self._engine
+        final = results[plan.target.index]
+        config = assemble(
+            plan.target,
+            diff_ids=final.image.config.diff_ids,
+            history=final.history,
+            platform=final.platform,
+            created=final.created or self._clock.now(),
+        )
+        image_id = engine.compose(final.image.id, config)
+        self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - self._begin))
+        sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
+        before = images_before(engine, request)
+        replaced = _replaced(engine, before)
+        digests: dict[str, str] = {}
+        if request.outputs:
+            image_id = self._on_engine(image_id)
+            if not request.load:  # it goes with its last reference, and stays if somebody else has one
+                engine.tag(image_id, self._workshop.reference())
+        with tagged(engine, self._emit, image_id, request, before):
+            self._write_outputs(image_id, config)
+            if request.push:
+                digests = push(engine, self._emit, image_id, request, self._credentials)
+        logs = tuple(
+            CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
+            for stage in plan.stages
+            if stage.index in results
+            for log in results[stage.index].logs
+        )
+        if request.load or not request.push:
+            image_id = self._on_engine(image_id)
+        return ResultImage(
+            id=image_id,
+            config_digest=digest_of(config.to_json_bytes()),
+            tags=() if request.push_by_digest else tuple(str(tag) for tag in request.tags),
+            digests=digests,
+            layers=_layer_results(config, final, sizes),
+            logs=logs,
+            config=config.config,
+            platform=config.platform,
+            duration_s=time.monotonic() - self._begin,
+            replaced=replaced,
+        )
+
+    def _on_engine(self, image: str) -> str:
+        return self._engine.on_engine(image) if isinstance(self._engine, LazyEngine) else image
+
+    def _write_outputs(self, image: str, config: ImageConfig) -> None:
+        outputs = self._request.outputs
+        for output in outputs:
+            if output.kind == "docker":
+                references = [] if self._request.push_by_digest else [str(tag) for tag in self._request.tags]
+                write_image(self._engine, image, references, output.dest)
+        files = [output for output in outputs if output.kind != "docker"]
+        if files:
+            write_files(self._engine, image, config, files, self._workshop, epoch=self._clock.epoch)
+
+
+def _replaced(engine: Engine, before: Mapping[str, ImageInfo | None]) -> tuple[ReplacedImage, ...]:
+    """Images that lose a tag, with the sizes of their layers; without those that go away meanwhile."""
+    found = []
+    for reference, image in before.items():
+        if image is not None:
+            with suppress(EngineError):
+                found.append(
+                    ReplacedImage(
+                        reference=reference,
+                        id=image.id,
+                        size_bytes=sum(engine.layer_sizes(image.id)),
+                        diff_ids=image.config.diff_ids,
+                        config=image.config.config,
+                    )
+                )
+    return tuple(found)
+
+
+def _layer_results(config: ImageConfig, final: StageResult, sizes: Sequence[int]) -> tuple[LayerResult, ...]:
+    """All layers of the image, base first; sizes are those of the history entries that made them."""
+    of_layers = [size for entry, size in zip(config.history, sizes, strict=True) if not entry.empty_layer]
+    base_count = len(config.diff_ids) - len(final.layers)
+    results = []
+    for index, (diff_id, size) in enumerate(zip(config.diff_ids, of_layers, strict=True)):
+        layer = final.layers[index - base_count] if index >= base_count else None
+        results.append(
+            LayerResult(
+                diff_id=diff_id,
+                size_bytes=size,
+                commands=tuple(step.ref.text for step in layer.steps if step.changes_files) if layer else (),
+                duration_s=layer.duration_s if layer else 0.0,
+                cached=layer.cached if layer else False,
+                base=layer is None,
+            )
+        )
+    return tuple(results)
