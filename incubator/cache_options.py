@@ -40,7 +40,8 @@ _TYPES: Final = {
 """Types of caches that BuildKit has besides `registry`, with what to use instead."""
 
 _INSECURE: Final = Refused(
-    instead="leave it out: plain HTTP is spoken with registries on this very machine, as localhost:5000",
+    instead="leave it out: plain HTTP is spoken with registries on this very machine, as localhost:5000, and with "
+    "those in `insecure-registries` of the engine's configuration",
     harmless=FALSE,
 )
 _OF_SOURCES: Final = {

@@ -226,7 +226,13 @@ class Builder:
         keep = request.load or not request.push
         if keep and not cached:
             return None
-        registries = stack.enter_context(Registries(self._credentials, patience=_PATIENCE))
+        registries = stack.enter_context(
+            Registries(
+                self._credentials,
+                insecure=self._client.info().insecure_registries,
+                patience=_PATIENCE,
+            )
+        )
         engine = stack.enter_context(
             LazyEngine(self._client, registries, keep=keep, shelf=workshop.reference)
         )

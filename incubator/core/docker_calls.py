@@ -5,7 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from incubator.core.docker_types import auth_config, engine_errors, raise_for, registry_errors
+from incubator.core.docker_types import (
+    auth_config,
+    engine_errors,
+    insecure_registries,
+    raise_for,
+    registry_errors,
+)
 from incubator.core.engine import EngineInfo
 from incubator.oci.platform import make_platform
 from incubator.registry.credentials import login_of
@@ -54,6 +60,7 @@ class EngineCalls:
                 store="podman" if podman else "oci" if containerd else "docker",
                 platform=make_platform(version["Os"], version["Arch"]),
                 over_network=self._api.base_url not in _SOCKETS,
+                insecure_registries=insecure_registries(info),
             )
         return self._info
 

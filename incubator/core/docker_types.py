@@ -124,6 +124,16 @@ def auth_config(registry: str, login: Login | None) -> dict[str, str]:
     return {"username": login.username, "password": login.password, "serveraddress": server}
 
 
+def insecure_registries(info: Mapping[str, Any]) -> frozenset[str]:
+    """Registries and networks that the engine's configuration declares insecure, of what `GET /info` answers."""
+    config = info.get("RegistryConfig") or {}
+    registries = (config.get("IndexConfigs") or {}).items()
+    return frozenset(
+        [name for name, registry in registries if registry.get("Secure") is False]
+        + list(config.get("InsecureRegistryCIDRs") or ())
+    )
+
+
 def image_info(data: Mapping[str, Any]) -> ImageInfo:
     """Read `GET /images/{id}/json`."""
     config = ImageConfig(

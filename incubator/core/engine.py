@@ -30,7 +30,8 @@ class EngineInfo:
 
     `store` decides how images are put together without moving layers: `docker` names layers by diff ID,
     `oci` (containerd) by descriptor, `podman` wants placeholders. `over_network`: not reached by a socket of this
-    machine, so it may not see this machine's files.
+    machine, so it may not see this machine's files. `insecure_registries`: registries, as `HOST[:PORT]`, and networks
+    of them, as `10.0.0.0/8`, that whoever runs the engine lets it speak plain HTTP to.
     """
 
     name: str
@@ -39,6 +40,7 @@ class EngineInfo:
     store: Store
     platform: Platform
     over_network: bool = False
+    insecure_registries: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ def _push(
         str(tag),
         credential=find_credential(tag, request.credentials),
         progress=report_transfer(emit, str(tag), "push"),
-    ) or _confirmed(tag, credentials)
+    ) or _confirmed(engine, tag, credentials)
 
 
 def _push_by_digest(
@@ -146,9 +146,9 @@ def take_tag_away(tag: Reference, digest: str, credentials: Credentials) -> None
         repository.put_manifest(manifest, tag_or_digest=digest)  # some take the manifest with its last tag
 
 
-def _confirmed(tag: Reference, credentials: Credentials) -> str:
+def _confirmed(engine: Engine, tag: Reference, credentials: Credentials) -> str:
     """The digest that the registry tells of a tag. Raises RegistryError."""
-    with Registries(credentials) as registries:
+    with Registries(credentials, insecure=engine.info().insecure_registries) as registries:
         found = registries.repository(tag).resolve(tag.tag or "latest")
     if found is None:
         raise RegistryError(f"the registry does not have {tag}, which was pushed")

@@ -14,8 +14,9 @@ from incubator.oci.digest import fits, hasher_for, is_digest
 from incubator.oci.image_config import digest_of
 from incubator.oci.manifest import LARGEST_DOCUMENT, parse_document
 from incubator.oci.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from incubator.oci.reference import is_loopback, is_tag, parse_reference
+from incubator.oci.reference import is_tag, parse_reference
 from incubator.registry.patience import Patience, TryAgain
+from incubator.registry.plain import is_plain
 from incubator.registry.session import Body, Session
 from incubator.registry.tags import next_page, parse_tags
 from incubator.registry.tls import CERTIFICATES
@@ -43,7 +44,7 @@ _PROGRESS: Final = 1 << 20
 class Registries:
     """Registries, each with its connections and logins; leaving the context closes them. Safe in several threads.
 
-    `insecure` are those besides loopback addresses that are spoken to over plain HTTP.
+    `insecure` names those that are spoken to over plain HTTP, besides the ones of this very machine: see `is_plain`.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Registries:
                 self._sessions[key] = Session(
                     registry,
                     login,
-                    plain=is_loopback(registry) or registry in self._insecure,
+                    plain=is_plain(registry, self._insecure),
                     ended=self._ended,
                     patience=self._patience,
                     certificates=self._certificates,

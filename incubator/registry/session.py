@@ -329,7 +329,8 @@ class Session:
             return self.error(
                 doing,
                 f"{self.registry} does not speak TLS",
-                hint="it may speak plain HTTP: name it as an insecure registry if you trust the network to it",
+                hint="it may speak plain HTTP: a build does so too with what `insecure-registries` of the engine's "
+                "configuration names",
             )
         if isinstance(
             error,
@@ -357,8 +358,8 @@ class Session:
         reason = ": ".join(filter(None, (f"{name} answers {_phrase(status)}", words_of(body))))
         if status in AGAIN:
             return TryAgain(reason, status=status, after_s=retry_after_s(reply.headers.get("Retry-After")))
-        hint = "the registry speaks TLS: it is not an insecure one" if b"to an HTTPS server" in body else None
-        return self.error(doing, reason, status=status, hint=hint)
+        hint = "it speaks TLS: take it out of `insecure-registries` of the engine's configuration"
+        return self.error(doing, reason, status=status, hint=hint if b"to an HTTPS server" in body else None)
 
     def _called_off(self, doing: str) -> RegistryError:
         return RegistryError(f"cannot {doing}: it was called off")

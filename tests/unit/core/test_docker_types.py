@@ -19,6 +19,7 @@ from incubator.core.docker_types import (
     engine_errors,
     followed,
     image_info,
+    insecure_registries,
     path_stat,
     raise_for,
     registry_errors,
@@ -257,3 +258,24 @@ def test_an_error_in_a_stream() -> None:
     assert told_error(f'{{"stream":"Loading"}}\n{line}\n') == "write /x: no space left on device"
     assert told_error(" something else\n") == "something else"
     assert told_error('[1]\n"text"') == '[1]\n"text"'
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (None, set()),
+        ({}, set()),
+        ({"IndexConfigs": None, "InsecureRegistryCIDRs": None}, set()),
+        (
+            {
+                "IndexConfigs": {"docker.io": {"Secure": True}, "registry.test:5000": {"Secure": False}},
+                "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+            },
+            {"registry.test:5000", "127.0.0.0/8"},
+        ),
+        ({"IndexConfigs": {"a.test": {}}}, set()),
+    ],
+)
+def test_an_engine_s_configuration_names_insecure_registries(config: Any, expected: set[str]) -> None:
+    assert insecure_registries({"RegistryConfig": config}) == expected
+    assert insecure_registries({}) == set()
