@@ -47,6 +47,9 @@ _FOREIGN = (
     urllib3.exceptions.HTTPError,
     tarfile.TarError,
 )
+_REFUSALS = {401: ("unauthorized", "basic auth credentials", "401"), 403: ("denied", "forbidden", "403")}
+"""The status of a registry by words of its refusal: engines hand on the words alone."""
+
 _CREDENTIAL_HINT = "check the user name and the password or token, and that it may do this"
 
 
@@ -72,11 +75,12 @@ def registry_errors(doing: str) -> Iterator[None]:
     except EngineUnreachable:
         raise
     except EngineError as error:
-        refused = any(
-            word in error.message.lower()
-            for word in ("unauthorized", "denied", "forbidden", "basic auth credentials", "401", "403")
+        said = error.message.lower()
+        status = next(
+            (status for status, words in _REFUSALS.items() if any(word in said for word in words)), None
         )
-        raise RegistryError(error.message, hint=_CREDENTIAL_HINT if refused else None) from error
+        hint = _CREDENTIAL_HINT if status else None
+        raise RegistryError(error.message, status=status, hint=hint) from error
 
 
 def innermost(error: BaseException) -> str:

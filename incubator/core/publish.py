@@ -6,6 +6,7 @@ import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from incubator.core.lazy import LazyEngine
@@ -104,11 +105,21 @@ def _push_all(request: BuildRequest, push: Callable[[Reference], str], emit: Lis
 def _push(
     engine: Engine, emit: Listener, tag: Reference, request: BuildRequest, credentials: Credentials
 ) -> str:
-    return engine.push(
-        str(tag),
-        credential=find_credential(tag, request.credentials),
-        progress=report_transfer(emit, str(tag), "push"),
-    ) or _confirmed(engine, tag, credentials)
+    def attempt() -> str:
+        return engine.push(
+            str(tag),
+            credential=find_credential(tag, request.credentials),
+            progress=report_transfer(emit, str(tag), "push"),
+        )
+
+    try:
+        digest = attempt()
+    except RegistryError as error:
+        if error.status != HTTPStatus.UNAUTHORIZED:
+            raise
+        # Engines get a token once a push, and some tokens end before a large layer is there. What is there stays.
+        digest = attempt()
+    return digest or _confirmed(engine, tag, credentials)
 
 
 def _push_by_digest(
