@@ -27,9 +27,17 @@ class ImageRoot(RootFs, Protocol):
         ...
 
 
+class AskedRoot(ImageRoot, Protocol):
+    """An image's files as `RememberingRoot` asks for them."""
+
+    def listing(self, path: str, *, most_bytes: int) -> dict[str, Stat] | None:
+        """All that is below a folder, by paths; None where that takes more than `most_bytes` of tar to tell."""
+        ...
+
+
 @dataclass(slots=True)
 class ContainerRoot:
-    """`ImageRoot` of a container, each path asked once."""
+    """`AskedRoot` of a container, each path asked once."""
 
     engine: Engine
     container: str

@@ -19,7 +19,8 @@ from incubator.context.tarstream import write_tar
 from incubator.core.container_files import ContainerSource
 from incubator.core.container_root import ContainerRoot
 from incubator.core.engine import ContainerSpec
-from incubator.core.facts import FactBook, RememberingRoot
+from incubator.core.facts import FactBook, RememberingRoot, files_id
+from incubator.core.layered_root import EmptyImage, LayeredRoot
 from incubator.core.owners import find_owner
 from incubator.core.plan.model import ContextSource, CopyStep, ImageSource, StageSource, WorkdirStep
 from incubator.core.plan.mounts import read_mounts
@@ -31,10 +32,10 @@ from incubator.remote.urls import Download, GitRepository
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from incubator.context.rootfs import RootFs
+    from incubator.context.rootfs import RootFs, Stat
     from incubator.context.source import Source
     from incubator.core.assemble import Clock
-    from incubator.core.container_root import ImageRoot
+    from incubator.core.container_root import AskedRoot, ImageRoot
     from incubator.core.context import BuildContext
     from incubator.core.engine import Engine, ImageInfo
     from incubator.core.halt import Halt
@@ -81,6 +82,8 @@ class SourceFiles:
         self._facts = facts or FactBook()
         self._lock = threading.Lock()  # stages run in parallel
         self._containers: dict[tuple[str, bool], ContainerSource] = {}
+        self._layered: dict[str, LayeredRoot] = {}
+        self._from_nothing = {files_id(())}
         self.stages: dict[int, str] = {}
 
     def __enter__(self) -> Self:
@@ -175,13 +178,35 @@ class SourceFiles:
                 self._containers[key] = self._make_container(image, platform)
             return self._containers[key]
 
-    def root(self, image: ImageInfo, platform: Platform | None = None) -> ImageRoot:
+    def root(self, image: ImageInfo, platform: Platform | None = None) -> AskedRoot:
         """What COPY, ADD and WORKDIR may ask about an image. A container is made for what is not known yet."""
+        if not image.config.diff_ids:
+            return EmptyImage()  # engines put folders of their own into a container, of which it has none
+        layered = self._layered.get(files_id(image.config.diff_ids))
         return RememberingRoot(
             self._facts.of(image.config.diff_ids),
-            lambda: ContainerRoot(self._engine, self.container(image.id, platform, twin=True).container),
+            lambda: layered or self._container_root(image, platform),
             ahead=self._facts.ahead,
         )
+
+    def _container_root(self, image: ImageInfo, platform: Platform | None) -> ContainerRoot:
+        return ContainerRoot(self._engine, self.container(image.id, platform, twin=True).container)
+
+    def learn(
+        self, image: ImageInfo, below: ImageInfo, placed: Mapping[str, Stat], platform: Platform | None
+    ) -> None:
+        """`image` is that of `below` with a layer that has all of `placed`: no container of it need be asked."""
+        name = files_id(image.config.diff_ids)
+        with self._lock:
+            self._layered[name] = LayeredRoot(
+                self.root(below, platform), placed, lambda: self._container_root(image, platform)
+            )
+            if files_id(below.config.diff_ids) in self._from_nothing:
+                self._from_nothing.add(name)
+
+    def is_from_nothing(self, image: ImageInfo) -> bool:
+        """Whether all layers of an image are known by what was put into them."""
+        return files_id(image.config.diff_ids) in self._from_nothing
 
     def _make_container(self, image: str, platform: Platform | None) -> ContainerSource:
         container = self._engine.create(

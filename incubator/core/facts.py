@@ -13,7 +13,7 @@ from incubator.context.rootfs import Stat
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from incubator.core.container_root import ContainerRoot
+    from incubator.core.container_root import AskedRoot
 
 MOST_PATHS = 20_000
 """More are not kept."""
@@ -60,13 +60,13 @@ def facts_from_json(data: Mapping[str, Any]) -> Facts:
 
 
 class RememberingRoot:
-    """An `ImageRoot` that answers from `facts`, and asks a container for what is not among them.
+    """An `AskedRoot` that answers from `facts`, and asks a container for what is not among them.
 
-    `ask` makes the container, once. With `ahead` neighbours of what is asked for are noted too: the next build's
-    files may have other names.
+    `ask` gives who knows, which may cost a container once. With `ahead` neighbours of what is asked for are noted too:
+    the next build's files may have other names.
     """
 
-    def __init__(self, facts: Facts, ask: Callable[[], ContainerRoot], *, ahead: bool) -> None:
+    def __init__(self, facts: Facts, ask: Callable[[], AskedRoot], *, ahead: bool) -> None:
         self._facts = facts
         self._ask = ask
         self._ahead = ahead
@@ -80,18 +80,27 @@ class RememberingRoot:
         if not self._facts.knows(path):
             root = self._ask()
             if folder and self._ahead:
-                self._list(root, folder)
+                self._list(root, folder, _LISTED_BYTES)
             if not self._facts.knows(path):
                 self._facts.stats[path] = root.stat(path)
                 self._facts.learnt = True
         return self._facts.stats.get(path)
 
-    def _list(self, root: ContainerRoot, folder: str) -> None:
-        found = root.listing(folder, most_bytes=_LISTED_BYTES)
+    def _list(self, root: AskedRoot, folder: str, most_bytes: int) -> None:
+        found = root.listing(folder, most_bytes=most_bytes)
         if found is not None and len(found) + len(self._facts.stats) < MOST_PATHS:
             self._facts.stats |= found
             self._facts.listed |= {folder, *(path for path, stat in found.items() if stat.kind == "dir")}
             self._facts.learnt = True
+
+    def listing(self, path: str, *, most_bytes: int) -> dict[str, Stat] | None:
+        """All that is below a folder, by paths; None where that is too much."""
+        if path not in self._facts.listed:
+            self._list(self._ask(), path, most_bytes)
+        if path not in self._facts.listed:
+            return None
+        known = self._facts.stats.items()
+        return {name: stat for name, stat in known if stat and name.startswith(f"{path}/")}
 
     def folder(self, path: str) -> Stat:
         """A folder with its owner."""

@@ -276,15 +276,13 @@ class StageExecutor:
         refs = tuple(step.ref for step in group.steps if step.changes_files)
         footprint = Footprint(steps=refs, below=before.image.id)
         logs: tuple[Log, ...] = ()
-        if fits_a_tar(around, group):
-            with (
-                contextlib.suppress(NotOneTar),
-                make_layer(around, before.image, group, started, footprint.sizes) as layer,
-            ):
-                entries = group_history(group, made_layer=True, created=self._clock.now())
-                footprint.changes.set_result(Changes(touched=frozenset(footprint.sizes)))
-                footprint.want(before.footprints, layer.size_bytes)
-                return self._stack(before, layer, entries), logs, footprint
+        if fits_a_tar(around, before.image, group):
+            with contextlib.suppress(NotOneTar):
+                return (
+                    self._make_without_container(around, group, before, started, footprint),
+                    logs,
+                    footprint,
+                )
             footprint.sizes.clear()
         parts = segments(group)
         if len(parts) == 1:
@@ -293,6 +291,24 @@ class StageExecutor:
             image, logs = self._make_parts(around, parts, before, started, footprint)
             footprint.want(before.footprints, image.size_bytes - before.image.size_bytes)
         return image, logs, footprint
+
+    def _make_without_container(
+        self,
+        around: Surroundings,
+        group: Group,
+        before: StageResult,
+        started: set[StepRef],
+        footprint: Footprint,
+    ) -> ImageInfo:
+        layer, placed = make_layer(around, before.image, group, started, footprint.sizes)
+        with layer:
+            entries = group_history(group, made_layer=True, created=self._clock.now())
+            footprint.changes.set_result(Changes(touched=frozenset(footprint.sizes)))
+            footprint.want(before.footprints, layer.size_bytes)
+            image = self._stack(before, layer, entries)
+        if placed:
+            self._sources.learn(image, before.image, placed, around.platform)
+        return image
 
     def _make_part(
         self,

@@ -48,7 +48,9 @@ def test_one_digest_on_every_engine(
             bench.write(FILES)
             for file in bench.folder.rglob("*.txt"):  # a checkout of another day
                 os.utime(file, (EPOCH + number, EPOCH + 1000 * number))
-            bench.build(DOCKERFILE, tag=f"{repository}:{name}", push=True, load=False, source_date_epoch=EPOCH)
+            bench.build(
+                DOCKERFILE, tag=f"{repository}:{name}", push=True, load=False, source_date_epoch=EPOCH
+            )
             with Registries(Credentials()) as registries:
                 found = registries.repository(repository).resolve(name)
             assert found
