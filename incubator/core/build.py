@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from incubator.core.plan.model import Plan
     from incubator.core.preview import StagePreview
     from incubator.core.result import ResultImage
-    from incubator.core.stages import StageResult
+    from incubator.core.stage_result import StageResult
     from incubator.dockerfile.instructions import Document
     from incubator.events import Event, Listener
     from incubator.request import BuildRequest, CacheSource

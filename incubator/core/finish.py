@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from incubator.core.engine import Engine, ImageInfo
     from incubator.core.leftovers import Workshop
     from incubator.core.plan.model import Plan
-    from incubator.core.stages import StageResult
+    from incubator.core.stage_result import StageResult
     from incubator.events import Listener
     from incubator.oci.image_config import ImageConfig
     from incubator.registry.credentials import Credentials

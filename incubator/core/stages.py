@@ -11,29 +11,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import group_history
-from incubator.core.engine import Changes
 from incubator.core.known_layers import CacheBroken
-from incubator.core.layer import LayerContainer
-from incubator.core.layer_tar import NotOneTar
-from incubator.core.made_layer import fits_a_tar, make_layer
-from incubator.core.merge import merged_layer
-from incubator.core.mountpoints import MountPoints, view_of, volume_paths
+from incubator.core.layer_maker import LayerMaker, tidying_entry
+from incubator.core.mountpoints import MountPoints, volume_paths
 from incubator.core.plan.graph import stage_sources
 from incubator.core.plan.keys import base_key
-from incubator.core.plan.layers import segments
 from incubator.core.plan.model import BaseImage, Group, RunStep, WorkdirStep
-from incubator.core.plan.mounts import targets_of
-from incubator.core.refusals import naming_options
-from incubator.core.waste import Footprint, waste_warnings
+from incubator.core.stage_result import BuiltLayer, StageResult
+from incubator.core.waste import waste_warnings
 from incubator.errors import BuilderError, EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted, WarningRaised
-from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig
+from incubator.oci.image_config import ImageConfig, RuntimeConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from incubator.core.assemble import Clock
-    from incubator.core.blob import Blob
     from incubator.core.copying import SourceFiles
     from incubator.core.earlier import EarlierResults
     from incubator.core.engine import ImageInfo
@@ -41,48 +32,11 @@ if TYPE_CHECKING:
     from incubator.core.leftovers import Workshop
     from incubator.core.plan.graph import Unit
     from incubator.core.plan.keys import KeyParts
-    from incubator.core.plan.model import Plan, StagePlan, Step
-    from incubator.core.step_log import Log
-    from incubator.events import StepRef
-    from incubator.oci.platform import Platform
+    from incubator.core.plan.model import Plan, StagePlan
 
 
 EMPTY_LAYER = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
 """Diff ID of a tar without entries: 1024 zero bytes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltLayer:
-    """A layer that a stage made; empty `steps` for one that only tidies up."""
-
-    diff_id: str
-    steps: tuple[Step, ...]
-    duration_s: float
-    cached: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageResult:
-    """A stage's files as an image on the engine, whose config does not matter.
-
-    `history` covers all layers of `image`; `layers` are those made since the base image, this stage's and
-    those of stages below it. `logs`: output of each RUN. `key`: cache key of the files, None where unknown.
-    `fresh`: made anew on demand, so that earlier results which read it are out of date, whatever their key.
-    `made`: this build has made a layer of it. `created`: when the last layer was made, by whatever build; empty where
-    there is none. So an image of which nothing changed is the same again. `footprints`: what those layers do to files,
-    lowest first.
-    """
-
-    image: ImageInfo
-    key: str | None
-    platform: Platform
-    history: tuple[HistoryEntry, ...]
-    layers: tuple[BuiltLayer, ...]
-    logs: tuple[Log, ...]
-    created: str = ""
-    fresh: bool = False
-    made: bool = False
-    footprints: tuple[Footprint, ...] = ()
 
 
 @dataclass(slots=True)
@@ -113,6 +67,7 @@ class StageExecutor:
         self._workshop = workshop
         self._sources = sources
         self._clock = clock
+        self._maker = LayerMaker(self._engine, workshop=workshop, sources=sources, clock=clock)
         self._cache = earlier.cache
         self._shared = earlier.shared
         self._keys = earlier.keys
@@ -217,7 +172,7 @@ class StageExecutor:
             else:
                 if not self._skipped.keys().isdisjoint(stage_sources(group)):
                     raise CacheBroken("an earlier result was there, and is gone now")
-                image, made_logs, footprint = self._make(around, group, before)
+                image, made_logs, footprint = self._maker.make(around, group, before)
                 if footprint.wanted:
                     before = replace(before, footprints=(*before.footprints, footprint))
                 logs = before.logs + made_logs
@@ -257,7 +212,7 @@ class StageExecutor:
             key=key,
             history=before.history
             + group_history(group, made_layer=bool(made), created=created)
-            + tuple(self._tidied(created) for _ in made[1:]),
+            + tuple(tidying_entry(created) for _ in made[1:]),
             layers=before.layers + layers,
             created=created,
             logs=logs,
@@ -267,134 +222,6 @@ class StageExecutor:
     def _moment(self, created: str) -> str:
         """A time, unless all are to be the same."""
         return created if self._clock.epoch is None else self._clock.now()
-
-    def _make(
-        self, around: Surroundings, group: Group, before: StageResult
-    ) -> tuple[ImageInfo, tuple[Log, ...], Footprint]:
-        """Execute a group; its image, the output of its RUNs, and what is worth remembering of its files."""
-        started: set[StepRef] = set()
-        refs = tuple(step.ref for step in group.steps if step.changes_files)
-        footprint = Footprint(steps=refs, below=before.image.id)
-        logs: tuple[Log, ...] = ()
-        if fits_a_tar(around, before.image, group):
-            with contextlib.suppress(NotOneTar):
-                return (
-                    self._make_without_container(around, group, before, started, footprint),
-                    logs,
-                    footprint,
-                )
-            footprint.sizes.clear()
-        parts = segments(group)
-        if len(parts) == 1:
-            image, logs = self._make_part(around, group, before, started, footprint)
-        else:
-            image, logs = self._make_parts(around, parts, before, started, footprint)
-            footprint.want(before.footprints, image.size_bytes - before.image.size_bytes)
-        return image, logs, footprint
-
-    def _make_without_container(
-        self,
-        around: Surroundings,
-        group: Group,
-        before: StageResult,
-        started: set[StepRef],
-        footprint: Footprint,
-    ) -> ImageInfo:
-        layer, placed = make_layer(around, before.image, group, started, footprint.sizes)
-        with layer:
-            entries = group_history(group, made_layer=True, created=self._clock.now())
-            footprint.changes.set_result(Changes(touched=frozenset(footprint.sizes)))
-            footprint.want(before.footprints, layer.size_bytes)
-            image = self._stack(before, layer, entries)
-        if placed:
-            self._sources.learn(image, before.image, placed, around.platform)
-        return image
-
-    def _make_part(
-        self,
-        around: Surroundings,
-        part: Group,
-        before: StageResult,
-        started: set[StepRef],
-        footprint: Footprint | None = None,
-        changes: list[Changes] | None = None,
-    ) -> tuple[ImageInfo, tuple[Log, ...]]:
-        """Execute what shares a container; `changes` gets what it changed, and sooner or later `footprint` too."""
-        targets = [target for step in part.steps if isinstance(step, RunStep) for target in targets_of(step)]
-        points = MountPoints(around, targets)
-        points.note(before.image.id)
-        with (
-            naming_options(around.limits, around.add_hosts, around.security_opts),
-            LayerContainer(around, before.image.id, part, started) as container,
-        ):
-            container.execute()
-            changed = container.changes() if targets or changes is not None else None
-            if changes is not None and changed is not None:
-                changes.append(changed)
-            if changed is not None and points.are_all_of(changed, container.id, before.image.id):
-                image = before.image
-            else:
-                image = container.commit(self._workshop.reference())
-            grown = image.size_bytes - before.image.size_bytes
-            if footprint and footprint.want(before.footprints, grown):
-                self._look_last(container, footprint)
-            logs = tuple(container.logs[step.ref] for step in part.steps if step.ref in container.logs)
-        if image is not before.image and (tidy := points.removal_layer(image.id)) is not None:
-            image = self._stack(self._after(before, part, image), tidy, (self._tidied(),))
-        return image, logs
-
-    def _look_last(self, container: LayerContainer, footprint: Footprint) -> None:
-        """Ask what a container has changed when nobody waits for it any more."""
-        look = partial(footprint.look, self._engine)
-        if self._around.keep_containers:
-            look(container.id)
-        else:
-            container.discard = partial(self._workshop.discard, look=look)
-
-    def _make_parts(
-        self,
-        around: Surroundings,
-        parts: Sequence[Group],
-        before: StageResult,
-        started: set[StepRef],
-        footprint: Footprint,
-    ) -> tuple[ImageInfo, tuple[Log, ...]]:
-        """Execute a group in several containers, and put what they change together as one layer."""
-        if self._engine.info().store == "podman":
-            raise EngineError(
-                "RUNs with different mounts or networks cannot share a layer with Podman",
-                span=parts[1].steps[0].span,
-                hint="let the layer end before this instruction with a layer split",
-            )
-        result, logs, changes = before, before.logs[:0], list[Changes]()
-        for part in parts:
-            image, made = self._make_part(around, part, result, started, changes=changes)
-            result, logs = self._after(result, part, image), logs + made
-        image_id = result.image.id
-        below = view_of(around, before.image.id)
-        changed = Changes(
-            touched=frozenset().union(*(change.touched for change in changes)),
-            removed=frozenset().union(*(change.removed for change in changes)),
-        )
-        footprint.changes.set_result(changed)
-        layer = merged_layer(
-            changed,
-            after=self._sources.container(image_id, around.platform),
-            twin=self._sources.container(image_id, around.platform, twin=True),
-            was_there=lambda path: below.stat(path.strip("/")) is not None,
-        )
-        whole = Group(steps=tuple(step for part in parts for step in part.steps))
-        with layer:
-            return self._stack(
-                before, layer, group_history(whole, made_layer=True, created=self._clock.now())
-            ), logs
-
-    def _after(self, before: StageResult, group: Group, image: ImageInfo) -> StageResult:
-        """What is there after a group that came to `image`, as far as layers and their history go."""
-        made = len(image.config.diff_ids) - len(before.image.config.diff_ids)
-        entries = group_history(group, made_layer=made > 0, created=self._clock.now())
-        entries += tuple(self._tidied() for _ in range(1, made))
-        return replace(before, image=image, history=before.history + entries)
 
     def _find(self, key: str | None, group: Group, before: StageResult) -> ImageInfo | None:
         """An earlier result for a key, if it really continues what is below."""
@@ -416,7 +243,7 @@ class StageExecutor:
             return None
         layers = found.layers
         entries = group_history(group, made_layer=True, created=found.created)
-        entries += tuple(self._tidied(found.created) for _ in layers[1:])
+        entries += tuple(tidying_entry(found.created or self._clock.now()) for _ in layers[1:])
         config = replace(
             below,
             diff_ids=(*below.diff_ids, *(layer.diff_id for layer in layers)),
@@ -443,32 +270,11 @@ class StageExecutor:
         tidy = mount_points.removal_layer(result.image.id)
         if tidy is None:
             return result
-        entry = self._tidied(self._moment(result.created))
-        image = self._stack(result, tidy, (entry,))
+        entry = tidying_entry(self._moment(result.created) or self._clock.now())
+        image = self._maker.stack(result, tidy, (entry,))
         layer = BuiltLayer(diff_id=tidy.digest, steps=(), duration_s=0.0)
         history = (*result.history, entry)
         return replace(result, image=image, history=history, layers=(*result.layers, layer))
-
-    def _tidied(self, created: str = "") -> HistoryEntry:
-        """The history entry of a layer that only tidies up."""
-        return HistoryEntry(created_by="remove empty mount points", created=created or self._clock.now())
-
-    def _stack(self, below: StageResult, layer: Blob, history: tuple[HistoryEntry, ...]) -> ImageInfo:
-        """The image of what is below and one more layer."""
-        if not layer.size_bytes:
-            return below.image
-        config = replace(
-            below.image.config,
-            diff_ids=(*below.image.config.diff_ids, layer.digest),
-            history=(*below.history, *history),
-            created=self._clock.now(),
-        )
-        image_id = self._engine.compose(below.image.id, config, top=layer)
-        self._engine.tag(image_id, self._workshop.reference())
-        image = self._engine.image(image_id)
-        if image is None:
-            raise EngineError(f"the image {image_id} is gone")
-        return image
 
 
 def _folders(stage: StagePlan) -> list[str]:
