@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from incubator.annotation_options import parse_merge_annotation, read_annotations
+from incubator.attest_options import Wanted, read_attestations
 from incubator.cache_options import parse_cache_from, parse_cache_to, read_caches
 from incubator.core.constants import APP_NAME
 from incubator.core.output import ERROR_SUBTITLE
 from incubator.errors import BuilderError
 from incubator.faults import Faults
+from incubator.oci.annotations import Annotation
 from incubator.options import make_request
 from incubator.output_options import read_outputs
 from incubator.secret_options import make_secret, parse_right, read_access
 from incubator.sources import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from incubator.core.caching import ImageCache
     from incubator.core.config import ConfigLike
@@ -80,6 +84,10 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     cache_from: str | Sequence[str] = (),
     cache_to: str | Sequence[str] = (),
     outputs: str | Sequence[str] = (),
+    annotations: str | Sequence[str] = (),
+    provenance: bool | str | None = None,
+    sbom: str | os.PathLike[str] | None = None,
+    attests: str | Sequence[str] = (),
     emit: Listener | None = None,
 ) -> ResultImage:
     """Build an image; what it is, how its layers came about and what each instruction printed.
@@ -130,6 +138,10 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
             `oci-layout://FOLDER[:TAG|@DIGEST]`, or URLs of git repositories and tars.
         cache_from: registries that may have results of earlier builds, `type=registry,ref=REFERENCE`.
         cache_to: registries that results are kept in, `type=registry,ref=REFERENCE[,mode=min|max]`.
+        annotations: annotations of a pushed image, `[LEVEL[PLATFORM][,LEVEL]:]KEY=VALUE`.
+        provenance: attest how a pushed image came about: True, or attributes as `mode=max,builder-id=URI`.
+        sbom: file with the packages in a pushed image, SPDX or CycloneDX in JSON, to attest them.
+        attests: attestations in full, `type=provenance,mode=max` or `type=sbom,src=FILE`.
         outputs: files that get the result, `type=local|tar|docker,dest=PATH`, or a path alone for a folder.
         emit: listener that takes every event of the build.
 
@@ -182,6 +194,15 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
             cache_from=read_caches(cache_from, parse_cache_from, faults),
             cache_to=read_caches(cache_to, parse_cache_to, faults),
             outputs=written,
+            annotations=read_annotations(annotations, faults),
+            attestations=read_attestations(
+                Wanted(
+                    attests=(attests,) if isinstance(attests, str) else attests,
+                    provenance=provenance,
+                    sbom=None if sbom is None else os.fspath(sbom),
+                ),
+                faults,
+            ),
             faults=faults,
         )
     except BuilderError as error:
@@ -194,7 +215,7 @@ def merge(
     tag: str | Sequence[str],
     images: Sequence[str],
     *,
-    annotations: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | Sequence[str] = (),
     credentials: Sequence[Credential] = (),
 ) -> MergedImage:
     """Join images for different platforms, which registries have already, to one index under all tags.
@@ -203,7 +224,7 @@ def merge(
         tag: reference for the index, or several, also of different repositories and registries.
         images: `name:tag`, `name@digest` or, in the repository of the first tag, a digest alone. Of an index each of
             its images counts.
-        annotations: those of the index.
+        annotations: those of the index by their keys, or texts, as `manifest-descriptor[linux/arm64]:key=value`.
         credentials: logins for registries, before those that `docker login` keeps.
 
     Raises:
@@ -217,9 +238,14 @@ def merge(
     from incubator.registry.repository import Registries
 
     try:
-        tags, sources = read_names([tag] if isinstance(tag, str) else tag, images, Faults())
+        faults = Faults()
+        if isinstance(annotations, Mapping):
+            said = [Annotation(key=key, value=value, level="index") for key, value in annotations.items()]
+        else:
+            said = [*read_annotations(annotations, faults, parse_merge_annotation)]
+        tags, sources = read_names([tag] if isinstance(tag, str) else tag, images, faults)
         with Registries(Credentials(credentials, environ=os.environ)) as registries:
-            return merge_images(registries, sources, tags, annotations)
+            return merge_images(registries, sources, tags, said)
     except BuilderError as error:
         _logger.warning(ERROR_SUBTITLE.format(f"Merge failed:\n{error}"))
         raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from incubator.context.directory import DirectoryContext
 from incubator.context.source import source_path
+from incubator.core.materials import remote_material
 from incubator.errors import InputError
 from incubator.remote.store import RemoteStore
 from incubator.remote.urls import Download, parse_remote, redacted
@@ -22,18 +23,22 @@ if TYPE_CHECKING:
     from incubator.context.patterns import PatternMatcher
     from incubator.context.source import Match
     from incubator.core.context import BuildContext
+    from incubator.request import Material
     from incubator.sources import Place
 
 _ARCHIVE_OR_FILE = "a URL serves a tar of the context, or a Dockerfile"
 
 
 class KeptContext:
-    """A context with what has to go when it is closed. Messages call it `name`."""
+    """A context with what has to go when it is closed. Messages call it `name`; `material`: what was fetched for it."""
 
-    def __init__(self, context: BuildContext, name: str, stack: ExitStack) -> None:
+    def __init__(
+        self, context: BuildContext, name: str, stack: ExitStack, material: Material | None = None
+    ) -> None:
         self._context = context
         self._name = name
         self._stack = stack
+        self.material = material
 
     def __str__(self) -> str:
         return self._name
@@ -68,8 +73,8 @@ def fetch(
     *,
     secrets: Mapping[str, bytes],
     is_archive: Callable[[IO[bytes]], tuple[bool, IO[bytes]]],
-) -> Place:
-    """A place on this machine with what `place` names; `stack` takes away what was fetched.
+) -> tuple[Place, Material]:
+    """A place on this machine with what `place` names, and what that is; `stack` takes away what was fetched.
 
     Raises InputError, DownloadFailed and GitFailed.
     """
@@ -79,10 +84,11 @@ def fetch(
     store = stack.enter_context(RemoteStore(secrets))
     fetched = store.fetch(remote, lambda: None)
     files = fetched.source
+    material = remote_material(remote, fetched.digest)
     if isinstance(files, DirectoryContext):
         inside = source_path(os.fspath(place.dockerfile)) if place.dockerfile else None
         root = Path(files.root)
-        return replace(
+        here = replace(
             place,
             path=root,
             dockerfile=inside,
@@ -90,13 +96,15 @@ def fetch(
             workspace=root,
             ignore_rules=False,  # the reference builder reads none in a repository
         )
+        return here, material
     assert isinstance(remote, Download)
     archive, stream = is_archive(cast("IO[bytes]", stack.enter_context(fetched.file.open())))
     if archive:
-        return replace(place, path=None, context=stream)
+        return replace(place, path=None, context=stream), material
     if place.dockerfile or place.dockerfile_stream is not None:
         raise InputError(
             f"context {redacted(text)!r} is no tar, so it is the Dockerfile, and another one is named as well",
             hint=_ARCHIVE_OR_FILE,
         )
-    return replace(place, path=None, dockerfile_stream=stream, stream_name=remote.name)
+    here = replace(place, path=None, dockerfile_stream=stream, stream_name=remote.name)
+    return here, material

@@ -20,15 +20,18 @@ def make_metadata(result: ResultImage) -> dict[str, Any]:
     """`containerimage.digest` is the manifest's digest in the registry or, where nothing was pushed, the image id.
 
     `image.name` has every tag in full (`docker.io/library/app:1`), separated by commas; after a
-    push by digest the repositories, and without both it is absent.
+    push by digest the repositories, and without both it is absent. `incubator.provenance` is the predicate that is
+    attested, as `mode=min` has it.
     """
-    metadata = {
+    metadata: dict[str, Any] = {
         "containerimage.config.digest": result.config_digest,
         "containerimage.digest": result.digest or result.id,
     }
     names = result.tags or tuple(result.digests)
     if names:
         metadata["image.name"] = ",".join(map(full_name, names))
+    if result.provenance is not None:
+        metadata["incubator.provenance"] = result.provenance
     return metadata
 
 

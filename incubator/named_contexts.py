@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from incubator.context.directory import DirectoryContext, load_ignore
 from incubator.context.tarcontext import TarContext
+from incubator.core.materials import remote_material
 from incubator.core.oci_layout import OciLayout
 from incubator.core.trust import check_inside
 from incubator.errors import InputError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from incubator.context.source import Source
     from incubator.faults import Faults
     from incubator.remote.store import Fetched
-    from incubator.request import ImageStore
+    from incubator.request import ImageStore, Material
 
 _IMAGE: Final = "docker-image://"
 _LAYOUT: Final = "oci-layout://"
@@ -74,6 +75,7 @@ def open_contexts(
     files: dict[str, Source] = {}
     images: dict[str, str] = {}
     layouts: dict[str, ImageStore] = {}
+    materials: dict[str, Material] = {}
     store: RemoteStore | None = None
     for given, value in values.items():
         name = familiar_name(given)
@@ -101,9 +103,10 @@ def open_contexts(
                 continue
             store = store or stack.enter_context(RemoteStore(secrets))
             found = store.fetch(remote, lambda: None)
+            materials[name] = remote_material(remote, found.digest)
             is_folder = isinstance(found.source, DirectoryContext)
             files[name] = found.source if is_folder else _tar(found, value, stack)
-    return NamedContexts(files=files, images=images, layouts=layouts)
+    return NamedContexts(files=files, images=images, layouts=layouts, materials=materials)
 
 
 def _layout(name: str, text: str, folder: Path, workspace: Path | None, stack: ExitStack) -> OciLayout:

@@ -1,7 +1,7 @@
 """What `docker build` and docker/build-push-action have and incubator has not: refused by name, with a way out. Pure.
 
-A value that asks for nothing (`provenance: false`) is no reason to refuse. Options that merely have other names on
-the two sides (`--annotation`, `annotations`) share what is said about them.
+A value that asks for nothing (`call: build`) is no reason to refuse. Options that merely have other names on the two
+sides (`--builder`, `builder`) share what is said about them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,6 @@ class Refused:
     harmless: tuple[str, ...] = ()
 
 
-_ANNOTATIONS = Refused(instead="put the same keys into labels, which registries show as well")
-_ATTESTATION = Refused(
-    instead="attest the digest in a step behind the build, as actions/attest-build-provenance does",
-    harmless=("false", "False", "FALSE"),
-)
 _BUILDER = Refused(
     instead="leave it out: the engine that DOCKER_HOST names does the work, no builder is set up"
 )
@@ -33,14 +28,10 @@ _OUTPUT = Refused(
     instead="push sends the image to a registry, and docker save or docker cp take it from the engine"
 )
 OPTIONS = {
-    "--annotation": _ANNOTATIONS,
-    "--attest": _ATTESTATION,
     "--builder": _BUILDER,
     "--isolation": Refused(instead="leave it out: it is about containers of Windows", harmless=("default",)),
     "--policy": Refused(instead="check Dockerfiles with incubator lint, before the build"),
-    "--provenance": _ATTESTATION,
     "--resource": Refused(instead="limit build steps with --memory, --cpu-quota and --ulimit"),
-    "--sbom": _ATTESTATION,
 }
 """Options of `docker build` that take a value."""
 
@@ -54,14 +45,10 @@ SWITCHES = {
 """Options of `docker build` that take none."""
 
 INPUTS = {
-    "annotations": _ANNOTATIONS,
-    "attests": _ATTESTATION,
     "builder": _BUILDER,
     "call": Refused(instead="use incubator lint or incubator plan in a step of its own", harmless=("build",)),
     "github-token": Refused(instead="give it to actions/checkout as its token: the checkout is the context"),
     "outputs": _OUTPUT,
-    "provenance": _ATTESTATION,
-    "sbom": _ATTESTATION,
 }
 """Inputs of docker/build-push-action that a workflow may bring along."""
 
@@ -74,9 +61,12 @@ BUILD_PUSH_ACTION = (
 """All inputs of docker/build-push-action."""
 
 DIFFERENT = {
+    "attests": "`type=provenance`, and `type=sbom` with a file; nothing is attested that is not asked for",
     "cache-from": "of type `registry`",
     "cache-to": "of type `registry`",
     "context": "the checkout where it is left out, and not the repository's URL",
+    "provenance": "off where it is left out; SLSA version 1",
+    "sbom": "a file of your own generator",
     "platforms": "one only; `push-by-digest` and `merge` make one image of several",
 }
 """Inputs of docker/build-push-action that are taken and mean something else here."""

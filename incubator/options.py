@@ -25,7 +25,7 @@ from incubator.named_contexts import open_contexts
 from incubator.oci.platform import parse_platform
 from incubator.oci.reference import parse_repository_name, parse_tag_reference
 from incubator.output_options import Outputs
-from incubator.request import DEFAULT_PARALLELISM, BuildRequest, Limits, NamedContexts
+from incubator.request import DEFAULT_PARALLELISM, Attestations, BuildRequest, Limits, NamedContexts
 from incubator.secret_options import Access
 from incubator.sources import open_sources
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from incubator.core.config import ConfigLike, Entry
     from incubator.core.trust import Origin
     from incubator.core.volume import Volume
+    from incubator.oci.annotations import Annotation
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
     from incubator.request import CacheSource, CacheTarget, Credential, ExtraHost, LayerSplits
@@ -142,6 +143,8 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     cache_from: Sequence[CacheSource] = (),
     cache_to: Sequence[CacheTarget] = (),
     outputs: Outputs | None = None,
+    annotations: Sequence[Annotation] = (),
+    attestations: Attestations | None = None,
     faults: Faults | None = None,
 ) -> BuildRequest:
     """The request that options mean. `place` says where context and Dockerfile are.
@@ -178,6 +181,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         faults=faults,
         secrets=secrets,
     )
+    material = context.material if isinstance(context, KeptContext) else None
     named = NamedContexts()
     if contexts:
         with ExitStack() as stack:
@@ -226,6 +230,9 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         cache_to=tuple(cache_to),
         outputs=outputs.files,
         source_date_epoch=epoch,
+        context_material=material,
+        annotations=tuple(annotations),
+        attestations=attestations or Attestations(),
     )
 
 

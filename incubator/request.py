@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from incubator.core.stored import StoredImage
     from incubator.core.volume import Volume
     from incubator.dockerfile.source import Source
+    from incubator.oci.annotations import Annotation
+    from incubator.oci.attestation import Predicate
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
 
@@ -100,12 +102,14 @@ class ImageStore(Protocol):
 class NamedContexts:
     """Contexts by their names, as `familiar_name` writes them: files, or references of images.
 
-    `layouts`: images that are not from a registry, by the reference that stands for each in `images`.
+    `layouts`: images that are not from a registry, by the reference that stands for each in `images`. `materials`:
+    what was fetched for `files`.
     """
 
     files: Mapping[str, Files] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
     layouts: Mapping[str, ImageStore] = field(default_factory=dict)
+    materials: Mapping[str, Material] = field(default_factory=dict)
 
     @property
     def names(self) -> dict[str, str | None]:
@@ -126,6 +130,51 @@ class CacheTarget:
 
     reference: Reference
     mode: Literal["min", "max"] = "min"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """Something from elsewhere that a build takes up; `digest` by algorithm, empty where none is known."""
+
+    uri: str
+    digest: Mapping[str, str] = field(default_factory=dict)
+
+
+ProvenanceMode = Literal["min", "max"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """How much is told of how an image came about. `max`: with arguments, labels and instructions.
+
+    `builder` is a URI, empty for that of the pipeline's run. `reproducible` is the caller's claim.
+    """
+
+    mode: ProvenanceMode = "min"
+    builder: str = ""
+    reproducible: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineRun:
+    """What a pipeline says of itself: the URL of its run, and what it has checked out. Empty where it does not say."""
+
+    url: str = ""
+    source: str = ""
+    revision: str = ""
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestations:
+    """What is stated of an image in its registry; `documents` are those of others, such as lists of its packages."""
+
+    provenance: Provenance | None = None
+    documents: tuple[Predicate, ...] = ()
+    run: PipelineRun = field(default_factory=PipelineRun)
+
+    def __bool__(self) -> bool:
+        return self.provenance is not None or bool(self.documents)
 
 
 OutputKind = Literal["docker", "tar", "local"]
@@ -152,7 +201,8 @@ class BuildRequest:
     None: the engine's own. `max_parallelism`: how many layers may be made at the same time. `timeout_s`: of
     everything up to the last layer. `keep_failed`: leave what a failed step made as an image. `secrets` by their ids.
     `ssh`: sockets of agents by their ids, as the engine sees their paths. `own_paths`: whether sources of volumes are
-    this machine's paths, which the engine may not see; None: where it is reached over a network.
+    this machine's paths, which the engine may not see; None: where it is reached over a network. `context_material`:
+    what was fetched for `context`. `annotations` and `attestations` go to registries alone.
     """
 
     dockerfile: Source
@@ -189,3 +239,6 @@ class BuildRequest:
     cache_to: Sequence[CacheTarget] = ()
     outputs: Sequence[FileOutput] = ()
     source_date_epoch: int | None = None
+    context_material: Material | None = None
+    annotations: Sequence[Annotation] = ()
+    attestations: Attestations = field(default_factory=Attestations)

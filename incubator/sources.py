@@ -87,9 +87,9 @@ def open_sources(
             return _open(place, memory_limit=memory_limit, faults=faults)
         name = redacted(os.fspath(place.path or ""))
         faults.check()  # nothing is fetched for a build that will not be
-        here = fetch(place, stack, secrets=secrets or {}, is_archive=_is_archive_stream)
+        here, material = fetch(place, stack, secrets=secrets or {}, is_archive=_is_archive_stream)
         source, context = _open(here, memory_limit=memory_limit, faults=faults)
-        return source, KeptContext(context, name, stack.pop_all())
+        return source, KeptContext(context, name, stack.pop_all(), material)
 
 
 def _is_archive_stream(stream: IO[bytes]) -> tuple[bool, IO[bytes]]:

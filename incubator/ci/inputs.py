@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from incubator.annotation_options import parse_annotation, parse_merge_annotation
 from incubator.cache_options import parse_cache_from, parse_cache_to
 from incubator.ci.lists import Entry, parse_list
 from incubator.ci.raw import RawValue, read_raw
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from incubator.ci.tags import TagLanguage
     from incubator.core.volume import Volume
     from incubator.faults import Faults
+    from incubator.oci.annotations import Annotation
     from incubator.request import CacheSource, CacheTarget, LayerSplits, Right, Secret
 
 T = TypeVar("T")
@@ -56,7 +58,7 @@ _LIMIT_KEYS = {
     "cpuset-cpus": "cpusetcpus",
     "cpuset-mems": "cpusetmems",
 }
-_OF_MERGE = {"flavor", "images", "merge", "password", "push", "registry", "tags", "username"}
+_OF_MERGE = {"annotations", "flavor", "images", "merge", "password", "push", "registry", "tags", "username"}
 _DOCKER_HUB = {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 
 
@@ -81,6 +83,10 @@ class PipelineInputs:
     ssh: tuple[tuple[str, str], ...] = ()
     allow: tuple[Right, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: tuple[Annotation, ...] = ()
+    provenance: str | None = None
+    sbom: str | None = None
+    attests: tuple[str, ...] = ()
     tags: tuple[Reference, ...] = ()
     language: TagLanguage | None = None
     push: bool | None = None
@@ -170,6 +176,10 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         ssh=tuple(reader.each("ssh", lambda text: parse_ssh(text, environ))),
         allow=tuple(reader.each("allow", parse_right)),
         labels={key: value or "" for key, value in reader.pairs("labels").items()},
+        annotations=_annotations(reader),
+        provenance=reader.text("provenance"),
+        sbom=reader.text("sbom"),
+        attests=reader.entries("attests"),
         tags=_references(reader),
         language=_language(reader, around, faults, warn),
         push=reader.boolean("push"),
@@ -231,6 +241,13 @@ def _build_args(reader: _Reader, environ: Mapping[str, str]) -> dict[str, str | 
     return {
         key: environ.get(key) if value is None else value for key, value in reader.pairs("build-args").items()
     }
+
+
+def _annotations(reader: _Reader) -> tuple[Annotation, ...]:
+    """Annotations; those of a merge are about the index where they do not say otherwise."""
+    parse = parse_merge_annotation if reader.entries("merge") else parse_annotation
+    found = reader.each("annotations", parse)
+    return tuple(annotation for several in found for annotation in several)
 
 
 def _references(reader: _Reader) -> tuple[Reference, ...]:

@@ -27,7 +27,7 @@ from incubator.ci.outputs import (
 from incubator.ci.plain import PlainLog
 from incubator.ci.raw import secret_values
 from incubator.ci.reports import Reports
-from incubator.ci.request import make_pipeline_request
+from incubator.ci.request import index_annotations, make_pipeline_request
 from incubator.ci.surroundings import detect
 from incubator.ci.tags import compute
 from incubator.ci.workspace import find_own_container, process_view, translate_volumes
@@ -179,7 +179,12 @@ def _merge(inputs: PipelineInputs, around: Surroundings, faults: Faults, metadat
     )
     given = [inputs.credential] if inputs.credential else []
     with Registries(Credentials(given, environ=around.environ)) as registries:
-        merged = merge_images(registries, sources, tags)
+        merged = merge_images(
+            registries,
+            sources,
+            tags,
+            (*(index_annotations(metadata) if metadata else ()), *inputs.annotations),
+        )
     outputs = make_merge_outputs(merged, duration_s=time.monotonic() - begin, metadata=metadata)
     return _Done(outcome=merged, outputs=outputs, lines=merge_lines(merged))
 

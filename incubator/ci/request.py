@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from incubator.annotation_options import parse_annotation
+from incubator.attest_options import Wanted, read_attestations
 from incubator.ci.explain import metadata_variables
 from incubator.ci.inputs import origin_of
+from incubator.ci.run_facts import read_run
+from incubator.ci.tags.labels import LEVELS_VARIABLE
 from incubator.core.config import ConfigSource
 from incubator.core.config_files import load_config_files
+from incubator.oci.annotations import Annotation
 from incubator.oci.reference import parse_reference
 from incubator.options import make_request
 from incubator.remote.urls import parse_remote
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from incubator.ci.surroundings import Surroundings
     from incubator.ci.tags import Metadata
     from incubator.faults import Faults
-    from incubator.request import BuildRequest
+    from incubator.request import Attestations, BuildRequest
 
 _DEFAULT_CONTEXT = re.compile(r"\{\{ *defaultContext *\}\}(?::|$)")
 
@@ -49,6 +56,7 @@ def make_pipeline_request(
                 "there is nothing to push: the rules of the input tags give no reference",
                 hint="the log says above why each of them gave none",
             )
+    attestations = _attestations(inputs, around, faults)
     return make_request(
         _place(inputs, around.workspace),
         config=config,
@@ -63,7 +71,47 @@ def make_pipeline_request(
         contexts=inputs.build_contexts,
         cache_from=inputs.cache_from,
         cache_to=inputs.cache_to,
+        annotations=_annotations(inputs, around, metadata, indexed=bool(attestations)),
+        attestations=attestations,
         faults=faults,
+    )
+
+
+def _attestations(inputs: PipelineInputs, around: Surroundings, faults: Faults) -> Attestations:
+    wanted = Wanted(
+        attests=inputs.attests,
+        provenance=inputs.provenance,
+        sbom=inputs.sbom,
+        folder=around.workspace,
+        workspace=around.workspace,
+    )
+    found = read_attestations(wanted, faults)
+    with faults.gather():
+        if found.provenance:
+            return replace(found, run=read_run(around, now=datetime.now(UTC)))
+    return found
+
+
+def _annotations(
+    inputs: PipelineInputs, around: Surroundings, metadata: Metadata | None, *, indexed: bool
+) -> tuple[Annotation, ...]:
+    """Those of the inputs, and below them what rules make.
+
+    An index has no labels, so it always gets them as annotations; a manifest, whose image has labels, where it is asked
+    for.
+    """
+    made: tuple[Annotation, ...] = ()
+    if metadata is not None and around.environ.get(LEVELS_VARIABLE, "").strip():
+        made = tuple(found for text in metadata.annotations for found in parse_annotation(text))
+    if metadata is not None and indexed:
+        made = (*index_annotations(metadata), *(found for found in made if found.level != "index"))
+    return (*made, *inputs.annotations)
+
+
+def index_annotations(metadata: Metadata) -> tuple[Annotation, ...]:
+    """What rules make, for an index."""
+    return tuple(
+        Annotation(key=key, value=value, level="index") for key, value in metadata.labels.items() if value
     )
 
 

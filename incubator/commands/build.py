@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from incubator.annotation_options import read_annotations
 from incubator.api import run_request
+from incubator.attest_options import Wanted, read_attestations
 from incubator.cache_options import parse_cache_from, parse_cache_to, read_caches
+from incubator.ci.run_facts import read_run
+from incubator.ci.surroundings import detect
 from incubator.commands.build_options import check_progress, make_parser, read_values
 from incubator.console import make_console
 from incubator.console.jsonl import JsonConsole
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
     from incubator.core.config import ConfigSource, ImageConfig
     from incubator.core.result import ResultImage
     from incubator.events import Listener
-    from incubator.request import BuildRequest
+    from incubator.request import Attestations, BuildRequest
 
 __all__ = ["make_parser", "run"]
 
@@ -99,6 +105,8 @@ def read_request(
         cache_from=read_caches(arguments.cache_from, parse_cache_from, faults),
         cache_to=read_caches(arguments.cache_to, parse_cache_to, faults),
         outputs=outputs,
+        annotations=read_annotations(arguments.annotation, faults),
+        attestations=_attestations(arguments, faults),
         access=read_access(
             secrets=[partial(parse_secret, text, os.environ, Path.cwd()) for text in arguments.secret],
             ssh=[partial(parse_ssh, text, os.environ) for text in arguments.ssh],
@@ -107,6 +115,16 @@ def read_request(
         ),
         faults=faults,
     )
+
+
+def _attestations(arguments: argparse.Namespace, faults: Faults) -> Attestations:
+    """What is to be attested; where from is told by the pipeline, or by the checkout in the current folder."""
+    wanted = Wanted(attests=arguments.attest, provenance=arguments.provenance, sbom=arguments.sbom)
+    found = read_attestations(wanted, faults)
+    with faults.gather():
+        if found.provenance:
+            return replace(found, run=read_run(detect(os.environ, Path.cwd()), now=datetime.now(UTC)))
+    return found
 
 
 def _outputs(arguments: argparse.Namespace, faults: Faults) -> Outputs:

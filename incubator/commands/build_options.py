@@ -121,19 +121,48 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
         metavar="PATH|type=TYPE,dest=PATH",
         help="write the files of the result to a folder (local) or a tar, or the image to an archive (docker)",
     )
-    result.add_argument("--iidfile", metavar="FILE", help="write the image id to a file")
-    result.add_argument("--metadata-file", metavar="FILE", help="write digests and names as JSON to a file")
-    result.add_argument("--report", metavar="FILE", help="write a report of the build as HTML to a file")
+    _add_files(result)
     parser.add_switch(result, "-q", "--quiet", help="print the image id and nothing else")
     result.add_argument(
         "--progress", metavar="MODE", default="auto", help=f"display: {', '.join(PROGRESS_MODES)}"
     )
 
     _add_checks(result, parser)
+    _add_attestations(parser)
 
     _add_configuration(parser)
     _add_refused(parser)
     return parser
+
+
+def _add_files(result: argparse._ArgumentGroup) -> None:
+    result.add_argument("--iidfile", metavar="FILE", help="write the image id to a file")
+    result.add_argument("--metadata-file", metavar="FILE", help="write digests and names as JSON to a file")
+    result.add_argument("--report", metavar="FILE", help="write a report of the build as HTML to a file")
+
+
+def _add_attestations(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("beside a pushed image")
+    _add_list(
+        group,
+        "--annotation",
+        metavar="[LEVEL[PLATFORM]:]NAME=VALUE",
+        help="annotation of the manifest, or at the levels index, manifest-descriptor, index-descriptor",
+    )
+    group.add_argument(
+        "--provenance",
+        metavar="true|false|mode=max",
+        help="attest how the image came about; mode=max: with build arguments, labels and the Dockerfile",
+    )
+    group.add_argument(
+        "--sbom", metavar="FILE", help="attest the packages in the image: SPDX or CycloneDX in JSON"
+    )
+    _add_list(
+        group,
+        "--attest",
+        metavar="type=provenance|sbom[,...]",
+        help="the same in full, as type=provenance,mode=max or type=sbom,src=FILE",
+    )
 
 
 def _add_course(parser: ArgumentParser, group: argparse._ArgumentGroup) -> None:

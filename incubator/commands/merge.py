@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from incubator.annotation_options import parse_merge_annotation, read_annotations
 from incubator.api import merge
 from incubator.arguments import ArgumentParser
-from incubator.commands.build_options import read_pairs_of
 from incubator.console.summary import merge_lines
 from incubator.errors import InputError
 from incubator.faults import Faults
@@ -38,8 +38,8 @@ def make_parser() -> ArgumentParser:
         "--annotation",
         action="append",
         default=[],
-        metavar="NAME=VALUE",
-        help="annotation of the index; repeatable",
+        metavar="[LEVEL[PLATFORM]:]NAME=VALUE",
+        help="annotation of the index or, at the level manifest-descriptor, of what it says of an image; repeatable",
     )
     parser.add_argument(
         "--digests-file", metavar="FILE", help="more images, one a line; - for standard input"
@@ -60,12 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.digests_file is not None:
         with faults.gather():
             images += _lines(arguments.digests_file)
-    pairs = read_pairs_of("--annotation", arguments.annotation, faults)
     if arguments.metadata_file is not None:
         with faults.gather():
             check_writable(arguments.metadata_file, "--metadata-file")
+    read_annotations(arguments.annotation, faults, parse_merge_annotation)
     faults.check()
-    merged = merge(arguments.tag, images, annotations={name: value or "" for name, value in pairs})
+    merged = merge(arguments.tag, images, annotations=arguments.annotation)
     if arguments.metadata_file is not None:
         metadata = {
             "containerimage.digest": merged.digest,

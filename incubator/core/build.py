@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import Clock
+from incubator.core.attach import idle_extras
 from incubator.core.caching import EngineCache
 from incubator.core.carried import BuildVolumes, find_unseen, warn_of_copies
 from incubator.core.context_check import check_sources
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from incubator.core.stage_result import StageResult
     from incubator.dockerfile.instructions import Document
     from incubator.events import Event, Listener
+    from incubator.remote.urls import Remote
     from incubator.request import BuildRequest, CacheSource
 
 
@@ -89,6 +91,7 @@ class Builder:
         self._emit = one_at_a_time(emit) if emit else _ignore
         self._id = secrets.token_hex(8)
         self._clock = Clock(request.source_date_epoch)
+        self._fetched: Mapping[Remote, str] = {}
         self._use(client)
 
     def _use(self, engine: Engine) -> None:
@@ -104,6 +107,8 @@ class Builder:
         RegistryError, PushFailed, TimedOut. Whatever happens, nothing of the build is left on the engine but the image.
         """
         begin = time.monotonic()
+        for message in idle_extras(self._request):
+            self._emit(WarningRaised(message=message))
         try:
             try:
                 return self._build(begin, self._request.cache_from)
@@ -196,7 +201,7 @@ class Builder:
             self._emit(self._started(plan))
             stack.enter_context(workshop)
             results = self._execute(plan, workshop, shared, facts, begin)
-            image = self._finisher(plan, workshop, begin).finish(results)
+            image = self._finisher(plan, workshop, begin).finish(results, self._fetched)
             if shared:
                 shared.export(stages=chain_of(plan, plan.target), facts=facts.learnt())
             self._settle()
@@ -267,6 +272,7 @@ class Builder:
             schedule.run(begin=begin, timeout_s=request.timeout_s)
             for warning in executor.waste(plan.target.index):
                 self._emit(warning)
+            self._fetched = remote.digests
             return executor.results
 
     def _earlier(self, plan: Plan, sources: SourceFiles, shared: SharedCache | None = None) -> EarlierResults:

@@ -153,6 +153,7 @@ def image_info(data: Mapping[str, Any]) -> ImageInfo:
         id=image_id if ":" in image_id else f"sha256:{image_id}",
         config=config,
         size_bytes=int(data.get("Size") or 0),
+        repository_digests=tuple(map(str, data.get("RepoDigests") or ())),
     )
 
 

@@ -45,12 +45,16 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
-    """An image. `config.history` is empty: ask `Engine.history`. `on_engine`: whether it is more than known there."""
+    """An image. `config.history` is empty: ask `Engine.history`. `on_engine`: whether it is more than known there.
+
+    `repository_digests`, as in `busybox@sha256:...`: what registries are known to call it.
+    """
 
     id: str
     config: ImageConfig
     size_bytes: int
     on_engine: bool = True
+    repository_digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

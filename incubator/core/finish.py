@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import assemble
+from incubator.core.attach import Extras
 from incubator.core.export import write_files, write_image
 from incubator.core.lazy import LazyEngine
+from incubator.core.provenance import BuildRecord, summary_of
 from incubator.core.publish import images_before, push, tagged
 from incubator.core.result import CommandLog, LayerResult, ReplacedImage, ResultImage
 from incubator.errors import EngineError
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from incubator.events import Listener
     from incubator.oci.image_config import ImageConfig
     from incubator.registry.credentials import Credentials
+    from incubator.remote.urls import Remote
     from incubator.request import BuildRequest
 
 
@@ -53,9 +57,10 @@ class Finisher:
         self._emit = emit
         self._begin = begin
 
-    def finish(self, results: Mapping[int, StageResult]) -> ResultImage:
-        """Put the image together, tag it, write it to files and push it; `results` are those of the stages.
+    def finish(self, results: Mapping[int, StageResult], fetched: Mapping[Remote, str]) -> ResultImage:
+        """Put the image together, tag it, write it to files and push it.
 
+        `results` are those of the stages, `fetched` the digests of what ADD named from elsewhere.
         Raises EngineError, RegistryError, PushFailed, and BuilderError where a file cannot be written.
         """
         plan, request, engine = self._plan, self._request, self._engine
@@ -69,7 +74,10 @@ class Finisher:
         )
         image_id = engine.compose(final.image.id, config)
         self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - self._begin))
-        sizes = engine.layer_sizes(image_id)  # a push without `load` takes the image away again
+        # Now: a push without `load` takes the image away again.
+        layers = _layer_results(config, final, engine.layer_sizes(image_id))
+        record = self._record(layers, fetched) if request.push and request.attestations else None
+        extras = Extras(annotations=request.annotations, platform=config.platform, record=record)
         before = images_before(engine, request)
         replaced = _replaced(engine, before)
         digests: dict[str, str] = {}
@@ -80,7 +88,7 @@ class Finisher:
         with tagged(engine, self._emit, image_id, request, before):
             self._write_outputs(image_id, config)
             if request.push:
-                digests = push(engine, self._emit, image_id, request, self._credentials)
+                digests = push(engine, self._emit, image_id, request, self._credentials, extras)
         logs = tuple(
             CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
             for stage in plan.stages
@@ -94,12 +102,25 @@ class Finisher:
             config_digest=digest_of(config.to_json_bytes()),
             tags=() if request.push_by_digest else tuple(str(tag) for tag in request.tags),
             digests=digests,
-            layers=_layer_results(config, final, sizes),
+            layers=layers,
             logs=logs,
             config=config.config,
             platform=config.platform,
             duration_s=time.monotonic() - self._begin,
             replaced=replaced,
+            provenance=summary_of(record) if record else None,
+        )
+
+    def _record(self, layers: Sequence[LayerResult], fetched: Mapping[Remote, str]) -> BuildRecord:
+        now = datetime.now(UTC)
+        return BuildRecord(
+            request=self._request,
+            plan=self._plan,
+            engine=self._engine.info().platform,
+            layers=layers,
+            fetched=fetched,
+            started=now - timedelta(seconds=time.monotonic() - self._begin),
+            finished=now,
         )
 
     def _on_engine(self, image: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from incubator.core.caching import CACHE_REPOSITORY
 from incubator.core.plan.model import BaseImage
-from incubator.errors import BuilderError, EngineError, RegistryError
+from incubator.errors import BuilderError, EngineError, InputError, RegistryError
 from incubator.events import BaseResolved, Transfer, WarningRaised
 from incubator.oci.reference import Reference, parse_reference
 
@@ -44,6 +45,19 @@ def report_transfer(
         )
 
     return progress
+
+
+def _repository_digest(reference: str, image: ImageInfo) -> str:
+    """What the repository of a reference calls an image; empty where that is not known."""
+    wanted = parse_reference(reference)
+    if wanted.digest:
+        return wanted.digest
+    for text in image.repository_digests:
+        with suppress(InputError):
+            known = parse_reference(text)
+            if (known.registry, known.repository) == (wanted.registry, wanted.repository) and known.digest:
+                return known.digest
+    return ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +110,12 @@ class ImageLookup:
                 on_engine=image.on_engine,
             )
         )
-        return BaseImage(reference=reference, image_id=image.id, config=image.config)
+        return BaseImage(
+            reference=reference,
+            image_id=image.id,
+            config=image.config,
+            repository_digest="" if reference in self.stores else _repository_digest(reference, image),
+        )
 
     def _stored(self, reference: str, platform: Platform) -> ImageInfo:
         """An image of one of the stores, given to the engine if need be; kept there as results of builds are."""

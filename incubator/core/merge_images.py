@@ -9,14 +9,16 @@ from incubator.core.assembly import ensure_layers
 from incubator.core.known_layers import KnownLayer
 from incubator.core.registry_image import config_fields
 from incubator.errors import InputError, PushFailed, RegistryError
+from incubator.oci.annotations import select
 from incubator.oci.descriptor import Descriptor, read_text
-from incubator.oci.joined import Member, join
+from incubator.oci.joined import UNKNOWN, Member, join
 from incubator.oci.manifest import Index
 from incubator.oci.platform import make_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from incubator.oci.annotations import Annotation
     from incubator.oci.manifest import Manifest
     from incubator.oci.reference import Reference
     from incubator.registry.repository import Registries, Repository
@@ -44,16 +46,17 @@ def merge_images(
     registries: Registries,
     sources: Iterable[Reference],
     tags: Sequence[Reference],
-    annotations: Mapping[str, str] | None = None,
+    annotations: Sequence[Annotation] = (),
 ) -> MergedImage:
     """Join the images of all `sources` to one index and give it all `tags`.
 
-    What a source's index has counts one by one, attestations too. What a tag's repository lacks is mounted from
+    What a source's index has counts one by one, attestations too. `annotations` are those of the index and of what it
+    says of images; manifests stay as they are. What a tag's repository lacks is mounted from
     another repository of its registry, or copied. No tag is set before all is there. Raises InputError where two
     images are for one platform, RegistryError, and PushFailed, which says which tags are set.
     """
     found = [each for source in sources for each in _read(registries.repository(source), source)]
-    index = join([each.member for each in found], annotations)
+    index = join([_said(each.member, annotations) for each in found], dict(select(annotations, "index")))
     repositories = {(tag.registry, tag.repository): registries.repository(tag) for tag in tags}
     for repository in repositories.values():
         for each in found:
@@ -61,8 +64,19 @@ def merge_images(
     _set_tags(index, tags, repositories)
     # Those of attestations say nothing to anybody.
     platforms = dict.fromkeys(str(entry.platform) for entry in index.manifests)
-    platforms.pop("unknown/unknown", None)
+    platforms.pop(str(UNKNOWN), None)
     return MergedImage(digest=index.digest, tags=tuple(map(str, tags)), platforms=tuple(platforms))
+
+
+def _said(member: Member, annotations: Sequence[Annotation]) -> Member:
+    """A member with what is to be said of it in the index; nothing more of attestations."""
+    descriptor = member.descriptor
+    if descriptor.platform == UNKNOWN:
+        return member
+    merged = dict(descriptor.annotations) | dict(
+        select(annotations, "manifest-descriptor", descriptor.platform)
+    )
+    return replace(member, descriptor=replace(descriptor, annotations=tuple(sorted(merged.items()))))
 
 
 def _set_tags(

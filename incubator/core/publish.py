@@ -9,6 +9,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from incubator.core.attach import Attacher
 from incubator.core.lazy import LazyEngine
 from incubator.core.lookup import find_credential, report_transfer
 from incubator.errors import PushFailed, RegistryError
@@ -20,6 +21,7 @@ from incubator.registry.repository import Registries
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from incubator.core.attach import Extras
     from incubator.core.engine import Engine, ImageInfo
     from incubator.events import Listener
     from incubator.oci.reference import Reference
@@ -68,12 +70,27 @@ def tagged(
 
 
 def push(
-    engine: Engine, emit: Listener, image_id: str, request: BuildRequest, credentials: Credentials
+    engine: Engine,
+    emit: Listener,
+    image_id: str,
+    request: BuildRequest,
+    credentials: Credentials,
+    extras: Extras,
 ) -> dict[str, str]:
     """Push every tag, or to every repository by digest; each pushed reference and the digest its registry confirmed.
 
-    Raises PushFailed, which says which references made it.
+    With `extras` that is the digest of what they make of the image. Raises PushFailed, which says which references
+    made it.
     """
+    if extras:
+        with Registries(credentials) as registries:
+            attacher = Attacher(
+                registries,
+                request.tags,
+                extras,
+                upload=lambda name: _upload(engine, emit, image_id, name, request, credentials),
+            )
+            return _push_all(request, attacher.put, emit)
     if request.push_by_digest:
         return _push_all(
             request, lambda name: _push_by_digest(engine, emit, image_id, name, request, credentials), emit
@@ -120,6 +137,26 @@ def _push(
         # Engines get a token once a push, and some tokens end before a large layer is there. What is there stays.
         digest = attempt()
     return digest or _confirmed(engine, tag, credentials)
+
+
+def _upload(
+    engine: Engine,
+    emit: Listener,
+    image_id: str,
+    name: Reference,
+    request: BuildRequest,
+    credentials: Credentials,
+) -> str:
+    """Push an image of which more is to come, without its tag where that leaves nothing behind."""
+    if request.push_by_digest:
+        return _push_by_digest(engine, emit, image_id, name, request, credentials)
+    if isinstance(engine, LazyEngine):
+        place = replace(name, tag=None)
+        digest = engine.push_by_digest(image_id, place, report_transfer(emit, str(name), "push"))
+        if digest:
+            return digest
+    # Not under a tag for the time being: many registries would keep that for good.
+    return _push(engine, emit, name, request, credentials)
 
 
 def _push_by_digest(

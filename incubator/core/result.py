@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,8 @@ class ResultImage:
     `digests` maps each pushed reference to the manifest digest that its registry confirmed; `digest` is the
     one of the first, None where nothing was pushed. A push by digest has names of repositories there, and no `tags`.
     `layers` base first.
-    `replaced`: what the tags named before, for those that named anything.
+    `replaced`: what the tags named before, for those that named anything. `provenance`: what is attested of how the
+    image came about, without what only `mode=max` tells; None where nothing is.
     """
 
     id: str
@@ -73,6 +74,7 @@ class ResultImage:
     platform: Platform
     duration_s: float
     replaced: tuple[ReplacedImage, ...] = ()
+    provenance: Mapping[str, Any] | None = None
 
     @property
     def size_bytes(self) -> int | None:

@@ -39,3 +39,6 @@ COMPRESSIONS: Final[dict[str, Compression]] = {
     DOCKER_FOREIGN_LAYER: "gzip",
 }
 """How the tar of a layer is packed, by its media type."""
+
+IN_TOTO: Final = "application/vnd.in-toto+json"
+"""A statement about an artifact."""

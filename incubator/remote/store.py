@@ -53,6 +53,12 @@ class RemoteStore:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    @property
+    def digests(self) -> dict[Remote, str]:
+        """Of all that has been fetched, the digests."""
+        with self._lock:
+            return {remote: fetched.digest for remote, fetched in self._fetched.items()}
+
     def fetch(self, wanted: Remote, check: Callable[[], None]) -> Fetched:
         """The files, fetched once in a build. Raises DownloadFailed and GitFailed, and what `check` raises."""
         with self._lock:

@@ -209,11 +209,17 @@ def test_a_pipeline_step_merges(built: Built, registries: Registries, tmp_path: 
         "INPUT_IMAGES": built.name,
         "INPUT_TAGS": "type=semver,pattern={{version}}",
         "INPUT_MERGE": ",".join(built.digests.values()),
+        "INPUT_ANNOTATIONS": "title=web\nindex,manifest-descriptor[linux/arm64]:of=ours",
     }
     out = io.StringIO()
     assert main(environ, out=out, connect=no_engine) == 0, out.getvalue()
     index = index_of(registries.repository(built.name), "1.2.3")
     assert index_of(registries.repository(built.name), "latest").digest == index.digest
+    said = dict(index.annotations)
+    assert (said["title"], said["of"]) == ("web", "ours")
+    assert said["org.opencontainers.image.version"] == "1.2.3"
+    assert said["org.opencontainers.image.revision"] == "a" * 40
+    assert [dict(entry.annotations) for entry in index.manifests] == [{}, {"of": "ours"}]
     outputs = (tmp_path / "output").read_text()
     assert f"{built.name}@{index.digest}" in outputs
     assert "linux/amd64,linux/arm64" in outputs

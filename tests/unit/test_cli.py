@@ -118,7 +118,8 @@ def test_help(run: Any) -> None:
     assert outcome.code == 0
     assert "--split-layer" in outcome.out
     assert "--cache-to" in outcome.out
-    assert "--provenance" not in outcome.out
+    assert "--provenance" in outcome.out
+    assert "--builder" not in outcome.out
     assert run("version", "-h").code == 0
 
 
@@ -166,7 +167,16 @@ def test_help(run: Any) -> None:
         ),
         (["build", ".", "--push-by-digest", "--load", "-t", "a"], ["--load and --push-by-digest exclude"]),
         (["merge"], ["there is no tag for the index", "there is no image to merge"]),
-        (["merge", "-t", "a", "sha256:12", "--annotation", "=x"], ["--annotation '=x' has no name"]),
+        (["merge", "-t", "a", "sha256:12", "--annotation", "=x"], ["invalid annotation '=x': '' is no key"]),
+        (
+            ["merge", "-t", "a", "sha256:12", "--annotation", "manifest:a=x"],
+            ["a merge leaves manifests as they are"],
+        ),
+        (["build", ".", "--annotation", "indx:a=b"], ["there is no level 'indx'", "did you mean index?"]),
+        (["build", ".", "--provenance", "mode=mx"], ["there is no mode 'mx'"]),
+        (["build", ".", "--sbom", "true"], ["no file is named", "no generator is run"]),
+        (["build", ".", "--sbom", "generator=docker/scout"], ["generator=docker/scout is not supported"]),
+        (["build", ".", "--attest", "type=sbom,src=no.json"], ["sbom 'no.json' cannot be read"]),
         (["merge", "-t", "a", "sha256:12"], ["'sha256:12' is not a digest"]),
         (["merge", "-t", "a", "--digests-file", "nope"], ["--digests-file 'nope' cannot be read"]),
         (["build", ".", "-g", "nope.yml"], ["configuration nope.yml does not exist"]),
@@ -204,7 +214,10 @@ def test_switches_of_docker_that_are_not_supported(run: Any, name: str) -> None:
 
 def test_what_asks_for_nothing_is_fine(run: Any, requests: list[BuildRequest]) -> None:
     assert run("build", "--provenance=false", "--sbom", "false", "--isolation", "default", ".").code == 0
-    assert run("build", "--provenance=true", ".").err.startswith("error: --provenance is not supported yet\n")
+    assert not requests[0].attestations
+    assert run("build", "--isolation=process", ".").err.startswith(
+        "error: --isolation is not supported yet\n"
+    )
     assert len(requests) == 1
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -45,6 +46,11 @@ def test_metadata_is_what_docker_writes() -> None:
         "image.name": "docker.io/library/app:1,r:5000/x/app:2",
     }
     assert text.startswith('{\n  "containerimage.config.digest"')
+
+
+def test_what_is_attested_is_told() -> None:
+    attested = dataclasses.replace(result(tags=("app:1",), pushed=True), provenance={"buildDefinition": {}})
+    assert json.loads(metadata_text(attested))["incubator.provenance"] == {"buildDefinition": {}}
 
 
 def test_without_push_the_digest_is_that_of_the_engine() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from incubator.ci.tags.expressions import expand
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
+from incubator.oci.annotations import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 PREFIX = "org.opencontainers.image."
 LEVELS_VARIABLE = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
-LEVELS = ("manifest", "index", "manifest-descriptor", "index-descriptor")
 
 
 def make_labels(facts: PipelineFacts, version: str, own: Iterable[str]) -> dict[str, str]:

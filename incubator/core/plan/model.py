@@ -20,11 +20,12 @@ Network = Literal["default", "none", "host"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseImage:
-    """A base image as the lookup found it."""
+    """A base image as the lookup found it; `repository_digest` is empty where no registry is known to have it."""
 
     reference: str
     image_id: str
     config: ImageConfig
+    repository_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,9 @@ from incubator.ci.tags import compute
 from incubator.core.volume import Volume
 from incubator.errors import InputErrors
 from incubator.faults import Faults
-from incubator.request import ExtraHost, Limits, Ulimit
+from incubator.oci.annotations import Annotation, select
+from incubator.oci.attestation import SPDX
+from incubator.request import ExtraHost, Limits, PipelineRun, Provenance, Ulimit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -291,3 +293,71 @@ def test_a_push_by_digest_takes_repositories_from_rules(workspace: Path) -> None
 def test_what_is_built_for_a_push_by_digest_and_not_pushed_has_no_tag_either(workspace: Path) -> None:
     request = request_of(workspace, push_by_digest="true", tags="acme/web")
     assert (request.push, request.push_by_digest) == (False, True)
+
+
+RULES = {"images": "ghcr.io/acme/web", "tags": "type=raw,value=1.0", "labels": "of=ours"}
+RUN_OF_GITHUB = {
+    "GITHUB_SERVER_URL": "https://git.example",
+    "GITHUB_REPOSITORY": "acme/web",
+    "GITHUB_RUN_ID": "7",
+    "GITHUB_RUN_ATTEMPT": "2",
+    "GITHUB_SHA": "c" * 40,
+    "GITHUB_REF": "refs/heads/main",
+}
+
+
+def ruled(workspace: Path, **variables: str) -> BuildRequest:
+    """The request of a step whose tags rules make."""
+    environ = {name if name.isupper() else f"INPUT_{name.upper()}": text for name, text in variables.items()}
+    around = Surroundings(ci="github", workspace=workspace, environ=environ)
+    faults = Faults()
+    inputs = read_inputs(around, faults=faults, warn=lambda _: None)
+    assert inputs.language
+    metadata = compute(inputs.language, read_facts(around, now=datetime.now(UTC)))
+    return make_pipeline_request(inputs, around, faults, metadata)
+
+
+def test_attestations_know_the_run(workspace: Path) -> None:
+    (workspace / "sbom.json").write_text('{"spdxVersion": "SPDX-2.3"}')
+    request = request_of(
+        workspace, provenance="mode=max", attests="type=sbom,src=sbom.json\ntype=provenance", **RUN_OF_GITHUB
+    )
+    assert request.attestations.provenance == Provenance(mode="max")
+    assert [found.type for found in request.attestations.documents] == [SPDX]
+    assert request.attestations.run == PipelineRun(
+        url="https://git.example/acme/web/actions/runs/7/attempts/2",
+        source="https://git.example/acme/web",
+        revision="c" * 40,
+        ref="refs/heads/main",
+    )
+    assert not request_of(workspace, provenance="false", sbom="false", **RUN_OF_GITHUB).attestations
+    assert "there is no mode" in faults_of(workspace, provenance="mode=most")
+
+
+def test_a_list_of_packages_of_the_checkout_stays_in_it(workspace: Path) -> None:
+    (workspace / "sbom.json").symlink_to("../../host/secret")
+    assert "sbom 'sbom.json'" in faults_of(workspace, sbom="sbom.json")
+
+
+def test_annotations_of_inputs(workspace: Path) -> None:
+    request = request_of(workspace, annotations="a=b\nindex:c=d")
+    assert request.annotations == (
+        Annotation(key="a", value="b"),
+        Annotation(key="c", value="d", level="index"),
+    )
+    assert "input annotations: invalid annotation 'indx:a=b'" in faults_of(workspace, annotations="indx:a=b")
+
+
+def test_what_rules_say_is_on_every_index(workspace: Path) -> None:
+    """A manifest, whose image has labels, gets it where that is asked for."""
+    assert ruled(workspace, **RULES).annotations == ()
+    attested = ruled(workspace, provenance="true", annotations="index:of=me", **RULES, **RUN_OF_GITHUB)
+    on_index = dict(select(attested.annotations, "index"))
+    assert on_index["of"] == "me"
+    assert on_index["org.opencontainers.image.version"] == "1.0"
+    assert on_index["org.opencontainers.image.revision"] == "c" * 40
+    assert all(on_index.values())
+    assert not select(attested.annotations, "manifest")
+    levels = ruled(workspace, DOCKER_METADATA_ANNOTATIONS_LEVELS="manifest", **RULES)
+    assert dict(select(levels.annotations, "manifest"))["org.opencontainers.image.version"] == "1.0"
+    assert not select(levels.annotations, "index")

@@ -1,0 +1,213 @@
+"""Attestations as `--attest`, `--provenance` and `--sbom` ask for them, in buildx's grammar.
+
+    type=provenance[,mode=min|max][,builder-id=URI][,reproducible=true]     type=sbom,src=FILE
+
+The short forms are `true`, `false`, or attributes without a type; that of a list of packages may be a file alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args
+
+from incubator.core.trust import check_inside
+from incubator.errors import InputError
+from incubator.faults import did_you_mean
+from incubator.neighbours import FALSE, TRUE, Refused
+from incubator.oci.attestation import CYCLONEDX, SPDX, Predicate
+from incubator.request import Attestations, Provenance, ProvenanceMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from incubator.faults import Faults
+
+LARGEST_DOCUMENT: Final = 64 << 20
+"""Bytes of a list of packages; it is held in memory, as it has to be read as a whole to be checked."""
+
+_MODES: Final[tuple[ProvenanceMode, ...]] = get_args(ProvenanceMode)
+_FORM: Final = "write type=provenance,mode=max or type=sbom,src=FILE"
+_NO_GENERATOR: Final = (
+    "no generator is run: let yours look at the image first, and give its file, as in sbom: sbom.spdx.json"
+)
+_ATTRIBUTES: Final = {
+    "provenance": ("type", "disabled", "mode", "builder-id", "reproducible"),
+    "sbom": ("type", "disabled", "src"),
+}
+_REFUSED: Final = {
+    "generator": Refused(instead=_NO_GENERATOR),
+    "version": Refused(instead="leave it out: version 1 of SLSA's provenance is written", harmless=("v1",)),
+    "inline-only": Refused(
+        instead="leave it out: attestations are kept in the registry alone", harmless=(*TRUE, *FALSE)
+    ),
+    "filename": Refused(instead="leave it out: attestations are kept in the registry, not in files"),
+}
+"""Attributes of BuildKit that nothing comes of here, with the values that ask for nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a caller writes: `attests` in full, and the short forms, which count more than those of their type.
+
+    `folder`: where files count from. `workspace`: where a file's name lies in it, so must the file.
+    """
+
+    attests: Iterable[str] = ()
+    provenance: str | bool | None = None
+    sbom: str | bool | None = None
+    folder: Path = field(default_factory=Path)
+    workspace: Path | None = None
+
+
+def read_attestations(wanted: Wanted, faults: Faults) -> Attestations:
+    """What all of it asks for; what is wrong is noted in `faults`."""
+    found: dict[str, list[dict[str, str]]] = {"provenance": [], "sbom": []}
+    for text in wanted.attests:
+        with faults.gather():
+            values = _read(text)
+            found[values["type"]].append(values)
+    for kind, short in (("provenance", wanted.provenance), ("sbom", wanted.sbom)):
+        if short is not None:
+            found[kind] = []
+            with faults.gather():
+                found[kind] = [_short(kind, short)]
+    provenance: Provenance | None = None
+    documents: list[Predicate] = []
+    with faults.gather():
+        for values in found["provenance"]:
+            provenance = _provenance(values)
+    for values in found["sbom"]:
+        with faults.gather():
+            if not _is_disabled(values):
+                documents.append(_document(values, wanted))
+    return Attestations(provenance=provenance, documents=tuple(dict.fromkeys(documents)))
+
+
+def read_document(path: Path) -> Predicate:
+    """A list of packages in JSON: SPDX 2 or CycloneDX. Raises InputError."""
+    name = f"sbom {str(path)!r}"
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_DOCUMENT + 1)
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}") from None
+    if len(data) > LARGEST_DOCUMENT:
+        raise InputError(f"{name} has more than {LARGEST_DOCUMENT} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+        fields = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise InputError(f"{name} is not JSON", hint="write it as spdx-json or cyclonedx-json") from None
+    return Predicate(type=_type_of(fields, name), document=text.strip().encode())
+
+
+def _type_of(fields: Any, name: str) -> str:
+    if isinstance(fields, dict):
+        spdx, cyclonedx = fields.get("spdxVersion"), fields.get("bomFormat")
+        if isinstance(spdx, str) and spdx.startswith("SPDX-2.") and cyclonedx is None:
+            return SPDX
+        if cyclonedx == "CycloneDX" and isinstance(fields.get("specVersion"), str) and spdx is None:
+            return CYCLONEDX
+    raise InputError(
+        f"{name} is neither SPDX nor CycloneDX",
+        hint='SPDX has "spdxVersion": "SPDX-2.3", CycloneDX has "bomFormat": "CycloneDX" and a "specVersion"',
+    )
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _document(values: dict[str, str], wanted: Wanted) -> Predicate:
+    source = values.get("src", "")
+    if not source:
+        raise InputError("an sbom is asked for, and no file is named", hint=_NO_GENERATOR)
+    if wanted.workspace is not None:
+        check_inside(wanted.folder / source, [wanted.workspace], f"sbom {source!r}")
+    return read_document(wanted.folder / source)
+
+
+def _provenance(values: dict[str, str]) -> Provenance | None:
+    if _is_disabled(values):
+        return None
+    text = values.get("mode", "min")
+    mode = next((known for known in _MODES if known == text), None)
+    if mode is None:
+        raise InputError(f"provenance: there is no mode {text!r}", hint=f"modes are {', '.join(_MODES)}")
+    return Provenance(
+        mode=mode,
+        builder=values.get("builder-id", ""),
+        reproducible=_boolean("reproducible", values.get("reproducible", "false")),
+    )
+
+
+def _is_disabled(values: dict[str, str]) -> bool:
+    return _boolean("disabled", values.get("disabled", "false"))
+
+
+def _short(kind: str, value: str | bool) -> dict[str, str]:
+    text = str(value).lower() if isinstance(value, bool) else value.strip()
+    if text in FALSE:
+        return {"type": kind, "disabled": "true"}
+    if text in TRUE:
+        return {"type": kind}
+    if kind == "sbom" and "=" not in text.partition(",")[0]:
+        return {"type": kind, "src": text}
+    return _read(f"type={kind},{text}")
+
+
+def _read(text: str) -> dict[str, str]:
+    """The attributes of an entry by their names. Raises InputError."""
+    values: dict[str, str] = {}
+    for part in _fields(text):
+        key, equals, value = part.partition("=")
+        key = key.strip().lower()
+        if not equals:
+            raise InputError(f"invalid attestation: {part!r} has no value", hint=_FORM)
+        if key in values:
+            raise InputError(f"invalid attestation: {key} is given twice")
+        values[key] = value.strip()
+    kind = values.get("type", "")
+    if kind not in _ATTRIBUTES:
+        problem = f"there is no type {kind!r}" if kind else "it has no type"
+        raise InputError(
+            f"invalid attestation: {problem}", hint=did_you_mean(kind, tuple(_ATTRIBUTES)) or _FORM
+        )
+    for key, value in values.items():
+        _check_attribute(kind, key, value)
+    return values
+
+
+def _check_attribute(kind: str, key: str, value: str) -> None:
+    known = _ATTRIBUTES[kind]
+    if key in known:
+        return
+    if refused := _REFUSED.get(key):
+        if value not in refused.harmless:
+            raise InputError(
+                f"attestation of type {kind}: {key}={value} is not supported", hint=refused.instead
+            )
+        return
+    raise InputError(
+        f"attestation of type {kind}: there is no attribute {key!r}",
+        hint=did_you_mean(key, (*known, *_REFUSED)) or f"attributes are {', '.join(known)}",
+    )
+
+
+def _fields(text: str) -> list[str]:
+    try:
+        fields = next(csv.reader([text.strip()], strict=True), [])
+    except csv.Error as error:
+        raise InputError(
+            "invalid attestation: its quotes or lines are not those of one record of CSV"
+        ) from error
+    return [part.strip() for part in fields if part.strip()]
+
+
+def _boolean(key: str, value: str) -> bool:
+    if value not in TRUE + FALSE:
+        raise InputError(f"attestation: {key}={value} is neither true nor false")
+    return value in TRUE
