@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
+from incubator.oci.attestation import SLSA_PROVENANCE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -173,8 +175,14 @@ class Attestations:
     documents: tuple[Predicate, ...] = ()
     run: PipelineRun = field(default_factory=PipelineRun)
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Those of all predicates, each once."""
+        found = [document.type for document in self.documents]
+        return tuple(dict.fromkeys([*found, SLSA_PROVENANCE] if self.provenance else found))
+
     def __bool__(self) -> bool:
-        return self.provenance is not None or bool(self.documents)
+        return bool(self.types)
 
 
 OutputKind = Literal["docker", "tar", "local"]

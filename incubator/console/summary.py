@@ -24,6 +24,7 @@ def summary_lines(result: ResultImage, *, columns: int | None = None) -> list[st
         lines.append(_row("config", result.config_digest))
     lines += [_row("tag", tag) for tag in result.tags]
     lines += [_row("digest", f"{reference}@{digest}") for reference, digest in result.digests.items()]
+    lines += [_row("attested", kind) for kind in result.attested]
     lines.append(_row("platform", str(result.platform)))
     of_base = f", {show_count(base, 'layer')} of the base" if base else ""
     lines.append(_row("layers", f"{show_count(len(own), 'layer')} ({show_size(size)}){of_base}"))

@@ -105,11 +105,11 @@ class Attacher:
         return document.digest
 
     def _prepare(self) -> None:
-        documents = {}
-        for place, name in {_place(name): name for name in reversed(self._names)}.items():
-            documents[place] = attach(
-                self._registries.repository(name), self._upload(name), self._names, self._extras
-            )
+        documents: dict[tuple[str, str], Manifest | Index] = {}
+        for name in self._names:
+            if _place(name) not in documents:
+                repository = self._registries.repository(name)
+                documents[_place(name)] = attach(repository, self._upload(name), self._names, self._extras)
         self._documents = documents
 
 

@@ -153,7 +153,10 @@ def image_info(data: Mapping[str, Any]) -> ImageInfo:
         id=image_id if ":" in image_id else f"sha256:{image_id}",
         config=config,
         size_bytes=int(data.get("Size") or 0),
-        repository_digests=tuple(map(str, data.get("RepoDigests") or ())),
+        # Podman calls registry what it has itself.
+        repo_digests=tuple(
+            name for name in data.get("RepoDigests") or () if not name.startswith("localhost/")
+        ),
     )
 
 

@@ -47,14 +47,14 @@ class EngineInfo:
 class ImageInfo:
     """An image. `config.history` is empty: ask `Engine.history`. `on_engine`: whether it is more than known there.
 
-    `repository_digests`, as in `busybox@sha256:...`: what registries are known to call it.
+    `repo_digests`: names with digests under which registries have it, `name@digest`, as far as the engine knows.
     """
 
     id: str
     config: ImageConfig
     size_bytes: int
     on_engine: bool = True
-    repository_digests: tuple[str, ...] = ()
+    repo_digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

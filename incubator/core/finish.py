@@ -108,6 +108,7 @@ class Finisher:
             platform=config.platform,
             duration_s=time.monotonic() - self._begin,
             replaced=replaced,
+            attested=request.attestations.types if record else (),
             provenance=summary_of(record) if record else None,
         )
 

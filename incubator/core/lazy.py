@@ -135,7 +135,7 @@ class LazyEngine(EngineProxy):
             config=config,
             size_bytes=sum(layer.size for layer in manifest.layers),
             on_engine=False,
-            repository_digests=(f"{pull.reference.name}@{digest}",),
+            repo_digests=(f"{pull.reference.name}@{digest}",),
         )
         return _Image(info=info, pull=replace(pull, digest=digest))
 

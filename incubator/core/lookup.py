@@ -52,7 +52,7 @@ def _repository_digest(reference: str, image: ImageInfo) -> str:
     wanted = parse_reference(reference)
     if wanted.digest:
         return wanted.digest
-    for text in image.repository_digests:
+    for text in image.repo_digests:
         with suppress(InputError):
             known = parse_reference(text)
             if (known.registry, known.repository) == (wanted.registry, wanted.repository) and known.digest:

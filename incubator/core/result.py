@@ -60,8 +60,9 @@ class ResultImage:
     `digests` maps each pushed reference to the manifest digest that its registry confirmed; `digest` is the
     one of the first, None where nothing was pushed. A push by digest has names of repositories there, and no `tags`.
     `layers` base first.
-    `replaced`: what the tags named before, for those that named anything. `provenance`: what is attested of how the
-    image came about, without what only `mode=max` tells; None where nothing is.
+    `replaced`: what the tags named before, for those that named anything. `attested`: the types of what is stated
+    of the image in its registry, whose tags then name an index. `provenance`: what is stated of how it came about,
+    without what only `mode=max` tells; None where nothing is.
     """
 
     id: str
@@ -74,6 +75,7 @@ class ResultImage:
     platform: Platform
     duration_s: float
     replaced: tuple[ReplacedImage, ...] = ()
+    attested: tuple[str, ...] = ()
     provenance: Mapping[str, Any] | None = None
 
     @property

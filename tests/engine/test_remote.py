@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import tarfile
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from lab import RegistryHandle
     from tests.engine.conftest import Bench
     from tests.engine.web import LOG
 
@@ -270,3 +272,41 @@ def test_named_contexts(docker28: Bench, web: tuple[str, Path, LOG], tmp_path: P
     changed = build(**options, build_contexts=contexts)
     assert docker28.run(changed.id, "cat", "/mounted") == "b"
     assert docker28.run(first.id, "cat", "/mounted") == "a"
+
+
+def test_what_was_fetched_is_attested(
+    docker28: Bench, web: tuple[str, Path, LOG], registry: RegistryHandle
+) -> None:
+    address, folder, _ = web
+    first = repository(folder)
+    work = folder / "work"
+    (work / "Dockerfile").write_text(
+        f"FROM busybox\nADD {address}/sub/file.txt?key=abcd /\nADD {address}/r.git#v1 /r/\n"
+        "COPY --from=repo dir /repo/\nCOPY dir /here/\n"
+    )
+    with tarfile.open(folder / "context.tar", "w") as tar:
+        for name in ("Dockerfile", "dir"):
+            tar.add(work / name, name)
+    result = build(
+        path=f"{address}/context.tar",
+        tag=f"{registry.address}/attest/{uuid.uuid4().hex[:12]}:1",
+        container_client=docker28.client,
+        emit=docker28.events.append,
+        network="none",
+        no_cache=True,
+        push=True,
+        build_contexts={"repo": f"{address}/r.git#v1"},
+        provenance=True,
+    )
+    assert result.provenance
+    definition = result.provenance["buildDefinition"]
+    context = hashlib.sha256((folder / "context.tar").read_bytes()).hexdigest()
+    source = {"uri": f"{address}/context.tar", "digest": {"sha256": context}}
+    assert definition["externalParameters"]["configSource"] == source | {"path": "Dockerfile"}
+    digests = {found["uri"]: found.get("digest") for found in definition["resolvedDependencies"]}
+    assert digests.pop("pkg:docker/busybox@latest?platform=linux%2Famd64", None) is None
+    assert digests == {
+        source["uri"]: source["digest"],
+        f"{address}/sub/file.txt": {"sha256": hashlib.sha256(CONTENT).hexdigest()},
+        f"{address}/r.git#v1": {"gitCommit": first},
+    }

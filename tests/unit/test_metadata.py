@@ -9,6 +9,7 @@ from incubator.console.summary import summary_lines
 from incubator.core.result import CommandLog, LayerResult, ResultImage
 from incubator.errors import InputError
 from incubator.metadata import check_writable, metadata_text, write_atomically
+from incubator.oci.attestation import SLSA_PROVENANCE
 from incubator.oci.image_config import RuntimeConfig
 from incubator.oci.platform import parse_platform
 
@@ -109,4 +110,6 @@ def test_the_summary() -> None:
         "  sha256:2b2b2b2b2b2b    2.5 MB    CACHED  COPY . .",
         "built in  1 min 15 s",
     ]
+    attested = dataclasses.replace(result(), attested=(SLSA_PROVENANCE,))
+    assert "attested  https://slsa.dev/provenance/v1" in summary_lines(attested)
     assert "  sha256:1a1a1a1a1a1a    1.5 kB ..." in summary_lines(result(), columns=35)

@@ -19,8 +19,8 @@ from incubator.oci.attestation import (
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import digest_of
 from incubator.oci.joined import UNKNOWN
-from incubator.oci.manifest import Index, Manifest, parse_document
-from incubator.oci.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
+from incubator.oci.manifest import Index, parse_document
+from incubator.oci.media_types import OCI_INDEX, OCI_MANIFEST
 from incubator.oci.platform import Platform
 
 ARM64 = Platform(os="linux", architecture="arm64")
@@ -99,21 +99,3 @@ def test_what_is_for_one_platform_counts_more(
         Annotation(key="a", value="of the index", level="index"),
     ]
     assert dict(select(annotations, level, platform)) == expected  # type: ignore[arg-type]
-
-
-def test_a_manifest_with_annotations_is_one_of_oci() -> None:
-    from incubator.core.attach import annotated
-    from incubator.oci.media_types import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST
-
-    def described(media_type: str) -> Descriptor:
-        return Descriptor(media_type=media_type, digest=f"sha256:{HEX}", size=3)
-
-    old = Manifest(
-        media_type=DOCKER_MANIFEST, config=described(DOCKER_CONFIG), layers=(described(DOCKER_LAYER_GZIP),)
-    )
-    assert annotated(old, ()) is old
-    new = annotated(old, (("a", "b"),))
-    assert new == Manifest(
-        config=described(OCI_CONFIG), layers=(described(OCI_LAYER_GZIP),), annotations=(("a", "b"),)
-    )
-    assert annotated(new, (("a", "c"), ("d", "e"))).annotations == (("a", "c"), ("d", "e"))
