@@ -160,18 +160,22 @@ class Builder:
     def preview(self) -> tuple[StagePreview, ...]:
         """What `build` would reuse and make. Changes nothing on the engine, unless the request asks to pull.
 
-        Raises what `build` raises before it begins, and EngineError where a base image is not on the engine.
+        Where it names caches to read, registries are asked about these and about base images that the engine lacks.
+        Raises what `build` raises before it begins, and EngineError where a base image is not known.
         """
         request = self._request
         self._check_options()
-        plan = self.plan(fetch=request.pull)
-        check_sources(plan, request.context)
-        with (
-            self._remote() as remote,
+        with ExitStack() as stack:
+            shared = None
+            if request.cache_from:
+                shared = self._share(stack, Workshop(self._client, self._id), request.cache_from)
+            plan = self.plan(fetch=request.pull or shared is not None)
+            check_sources(plan, request.context)
+            remote = stack.enter_context(self._remote())
             # Asked for digests only: no container.
-            self._sources(remote, {}, lambda: None) as sources,
-        ):
-            return Previewer(plan, engine=self._engine, earlier=self._earlier(plan, sources)).preview()
+            sources = stack.enter_context(self._sources(remote, {}, lambda: None))
+            earlier = self._earlier(plan, sources, shared)
+            return Previewer(plan, engine=self._engine, earlier=earlier).preview()
 
     def plan(self, *, fetch: bool = True) -> Plan:
         """What `build` would do. Base images the engine lacks are fetched if wanted, nothing else is changed."""

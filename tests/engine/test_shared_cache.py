@@ -9,20 +9,24 @@ import secrets
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from incubator.cache_options import parse_cache_from
+from incubator.core.build import Builder
 from incubator.events import BaseResolved, LayerCommitted, StageSkipped, WarningRaised
 from incubator.oci.image_config import digest_of
 from incubator.oci.manifest import Manifest
 from incubator.oci.media_types import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST
+from incubator.options import make_request
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 from incubator.request import Credential
+from incubator.sources import Place
 from tests.conftest import ENGINES
 from tests.engine.conftest import Bench, make_bench
 
@@ -288,6 +292,21 @@ def test_an_image_that_is_kept_on_the_engine(pipeline: Pipeline) -> None:
     assert image.config.diff_ids == tuple(layer.diff_id for layer in cold.layers)
     assert pipeline.fresh.run(warm.id, "cat", "main.txt", "/srv/app/requirements.txt") == "main\none\n"
     pipeline.fresh.client.remove_image(f"{pipeline.image}:docker20")
+
+
+def test_a_plan_asks_the_cache_and_fetches_nothing(pipeline: Pipeline) -> None:
+    pipeline.build(pipeline.cold)
+    edited = FILES | {"src/main.txt": "edited\n", "Dockerfile": DOCKERFILE.format(base=pipeline.base)}
+    place = Place(path=pipeline.fresh.write(edited))
+    caches = [parse_cache_from(pipeline.cache)]
+    request = make_request(place, values={"network": "none"}, cache_from=caches)
+    with closing(request.context), pipeline.requests() as asked:
+        [stage] = Builder(request, client=pipeline.fresh.client).preview()
+    states = [layer.state for layer in stage.layers if layer.state != "config"]
+    assert states == ["reuse", "reuse", "reuse", "build"]
+    assert pipeline.fresh.client.image(pipeline.base) is None
+    assert asked
+    assert all(line.startswith(("HEAD", "GET")) for line in asked)
 
 
 def test_a_cache_that_is_not_there_costs_time_alone(pipeline: Pipeline) -> None:
