@@ -6,6 +6,7 @@ import contextlib
 import json
 import tarfile
 import time
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -247,13 +248,17 @@ class ImageCalls(EngineCalls):
             if error.status not in (404, 409):
                 raise
 
-    def references(self, repository: str) -> list[str]:
-        """All `repository:tag` of a repository."""
-        images = _again("list images", partial(self._api.images, filters={"reference": repository}))
-        tags = [tag for image in images for tag in image.get("RepoTags") or ()]
+    def references(self, repository: str, tags: str = "*") -> list[str]:
+        """All `repository:tag` of a repository whose tags fit a pattern.
+
+        The containerd store takes 10 ms to tell of an image.
+        """
+        pattern = f"{repository}:{tags}"
+        images = _again("list images", partial(self._api.images, filters={"reference": pattern}))
+        found = [tag for image in images for tag in image.get("RepoTags") or () if "<none>" not in tag]
         # Podman writes names in full: with `docker.io/library/`, or `localhost/` if it made them itself.
-        names = [str(parse_reference(tag.removeprefix("localhost/"))) for tag in tags if "<none>" not in tag]
-        return [name for name in names if name.startswith(f"{repository}:")]
+        names = (str(parse_reference(tag.removeprefix("localhost/"))) for tag in found)
+        return [name for name in names if fnmatchcase(name, pattern)]  # an image may have other names too
 
     def push(
         self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]

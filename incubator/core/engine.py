@@ -277,8 +277,8 @@ class Engine(Protocol):
     def remove_image(self, reference: str) -> None:
         """Take a reference (or an untagged image) away; one that is missing or in use is fine."""
 
-    def references(self, repository: str) -> list[str]:
-        """All `repository:tag` of a repository."""
+    def references(self, repository: str, tags: str = "*") -> list[str]:
+        """All `repository:tag` of a repository whose tags fit a pattern. The containerd store takes 10 ms for each."""
 
     def push(
         self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]

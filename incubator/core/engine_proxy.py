@@ -122,8 +122,8 @@ class EngineProxy:
     def remove_image(self, reference: str) -> None:
         self._engine.remove_image(reference)
 
-    def references(self, repository: str) -> list[str]:
-        return self._engine.references(repository)
+    def references(self, repository: str, tags: str = "*") -> list[str]:
+        return self._engine.references(repository, tags)
 
     def push(
         self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from incubator.core.layer import at_step
-from incubator.core.plan.keys import KeyParts, key_parts, place_of
+from incubator.core.plan.keys import KeyParts, key_parts, place_in
 from incubator.core.plan.model import CopyStep, RunStep
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class GroupKeys:
     def place(self, stage: StagePlan, group: Group) -> str:
         """Where a group is in the file, whatever it holds."""
         position = stage.groups.index(group)
-        return place_of(self.request.context, self.request.dockerfile.name, stage.name, position)
+        file = (self.request.context, self.request.dockerfile.name)
+        return place_in(file, stage.name, position)
 
     def _seen_by_runs(self) -> dict[str, Any]:
         """What RUNs may notice of their container and a key therefore covers; limits are not in it."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from incubator.core.constants import APP_NAME
+from incubator.core.plan.keys import FILE_LENGTH
 
 if TYPE_CHECKING:
     from incubator.core.engine import Engine
@@ -23,19 +23,22 @@ class Records:
         self._engine = engine
         self._lock = threading.Lock()
 
-    @cached_property
-    def _known(self) -> dict[str, list[str]]:
-        """Parts of each place as the engine has them; there may be several where builds ran at the same time."""
-        known: dict[str, list[str]] = {}
-        for reference in self._engine.references(RECORD_REPOSITORY):
-            place, _, parts = reference.rpartition(":")[2].partition(".")
-            known.setdefault(place, []).append(parts)
-        return known
+        self._files: dict[str, dict[str, list[str]]] = {}
+
+    def _known(self, place: str) -> dict[str, list[str]]:
+        """Parts of all places of the same file as the engine has them, several where builds ran at the same time."""
+        file = place[:FILE_LENGTH]
+        if file not in self._files:
+            known = self._files[file] = {}
+            for reference in self._engine.references(RECORD_REPOSITORY, f"{file}*"):
+                name, _, parts = reference.rpartition(":")[2].partition(".")
+                known.setdefault(name, []).append(parts)
+        return self._files[file]
 
     def why_missed(self, place: str, parts: KeyParts) -> str | None:
         """What changed since the latest result of a place; None where there was none."""
         with self._lock:
-            earlier = self._known.get(place, [])
+            earlier = self._known(place).get(place, [])
         if not earlier:
             return None
         return parts.changed_since(earlier[-1]) or "the earlier result is gone"
@@ -43,10 +46,11 @@ class Records:
     def note(self, place: str, parts: KeyParts, image: str) -> None:
         """Remember that `image` is now the latest result of a place."""
         with self._lock:
-            earlier = self._known.get(place, [])
+            known = self._known(place)
+            earlier = known.get(place, [])
             if earlier == [parts.short]:
                 return
-            self._known[place] = [parts.short]
+            known[place] = [parts.short]
         self._engine.tag(image, f"{RECORD_REPOSITORY}:{place}.{parts.short}")
         for old in earlier:
             if old != parts.short:

@@ -178,15 +178,15 @@ class StageExecutor:
                 logs = before.logs + made_logs
                 if key:
                     self._made[key] = image
-                    if self._engine.info().store == "podman":  # loses names that are given at the same time
-                        self._store(key, image.id)
-                    else:
-                        self._workshop.later(partial(self._store, key), image.id)
             if key and self._shared:
                 self._shared.note(key, before.image.config.diff_ids, image, stage.index)
             not_cached = None if found else self._why_made(place, parts, before)
-            if parts and self._keys.records:
-                self._keys.records.note(place, parts, image.id)
+            if parts:
+                keep = partial(self._keep, place, parts, stored=found is not None)
+                if self._engine.info().store == "podman":  # loses names that are given at the same time
+                    keep(image.id)
+                else:
+                    self._workshop.later(keep, image.id)
         duration_s = time.monotonic() - begin
         # Docker makes no layer where nothing changed, Podman an empty one.
         made = [d for d in image.config.diff_ids[len(before.image.config.diff_ids) :] if d != EMPTY_LAYER]
@@ -258,10 +258,13 @@ class StageExecutor:
             return None
         return self._keys.records.why_missed(place, parts)
 
-    def _store(self, key: str, image: str) -> None:
+    def _keep(self, place: str, parts: KeyParts, image: str, *, stored: bool) -> None:
         """Hand a result to the cache. A cache that fails costs the next build time, and not this one its image."""
         try:
-            self._cache.store(key, image)
+            if not stored:
+                self._cache.store(parts.key, image)
+            if self._keys.records:
+                self._keys.records.note(place, parts, image)
         except BuilderError as error:
             self._around.emit(WarningRaised(message=f"a layer is not kept for later builds: {error.message}"))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
 from incubator.core.plan.mounts import words_of
@@ -83,9 +83,13 @@ def base_key(diff_ids: Sequence[str], platform: Platform) -> str:
     return _digest([FORMAT, str(platform), list(diff_ids)])
 
 
-def place_of(*names: object) -> str:
-    """A short name of a place, such as a group's in a file, under which its latest result is noted."""
-    return _digest([str(name) for name in names])[:16]
+FILE_LENGTH: Final = 8
+"""Digits that the places of a file have in common at their start."""
+
+
+def place_in(file: Sequence[object], *names: object) -> str:
+    """A short name of a place in a file, such as a group's, under which its latest result is noted."""
+    return "".join(_digest([str(name) for name in part])[:FILE_LENGTH] for part in (file, names))
 
 
 def key_parts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from typing import TYPE_CHECKING, cast
 
 from incubator.core.plan.keys import KeyParts
@@ -17,8 +18,8 @@ class References:
     def __init__(self) -> None:
         self.held: dict[str, str] = {}
 
-    def references(self, repository: str) -> list[str]:
-        return [name for name in self.held if name.startswith(f"{repository}:")]
+    def references(self, repository: str, tags: str) -> list[str]:
+        return fnmatch.filter(self.held, f"{repository}:{tags}")
 
     def tag(self, image: str, reference: str) -> None:
         self.held[reference] = image
