@@ -10,11 +10,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from incubator.dockerfile.source import Span
     from incubator.errors import BuilderError
+
+
+MOST_COUNTED: Final = 1000
+"""Files of a context that are counted: enough to see that it is the right one, and no time is lost with a large one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,11 @@ class StepRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStarted(Event):
-    """A plan is made and its execution begins. `build_id`: value of the label `incubator.build` on its containers."""
+    """A plan is made and its execution begins. `build_id`: value of the label `incubator.build` on its containers.
+
+    `context_files`: how many files the context has, `MOST_COUNTED` where it has so many files and folders, or more;
+    None: unknown.
+    """
 
     build_id: str
     dockerfile: str
@@ -47,6 +55,7 @@ class BuildStarted(Event):
     stages: tuple[str, ...]
     steps: int
     layers: int
+    context_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

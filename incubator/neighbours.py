@@ -1,4 +1,4 @@
-"""What `docker build` and docker/build-push-action have and incubator has not: refused by name, with a way out. Pure.
+"""What `docker build` and docker's actions have and incubator has not: refused by name, with a way out. Pure.
 
 A value that asks for nothing (`call: build`) is no reason to refuse. Options that merely have other names on the two
 sides (`--builder`, `builder`) share what is said about them.
@@ -15,10 +15,18 @@ FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Something that is refused: `instead` is the way out, `harmless` are values that ask for nothing."""
+    """Something that is refused: `instead` is the way out, `harmless` are values that ask for nothing.
+
+    `of` is whose input it is.
+    """
 
     instead: str
     harmless: tuple[str, ...] = ()
+    of: str = "docker/build-push-action"
+
+
+_LOGIN = "docker/login-action"
+_METADATA = "docker/metadata-action"
 
 
 _BUILDER = Refused(
@@ -45,12 +53,35 @@ SWITCHES = {
 """Options of `docker build` that take none."""
 
 INPUTS = {
-    "builder": _BUILDER,
-    "call": Refused(instead="use incubator lint or incubator plan in a step of its own", harmless=("build",)),
-    "github-token": Refused(instead="give it to actions/checkout as its token: the checkout is the context"),
+    "bake-target": Refused(
+        instead="leave it out: no file for bake is written, tags and labels go straight into the build",
+        of=_METADATA,
+    ),
+    "ecr": Refused(
+        instead="get the token in a step before (aws ecr get-login-password), and give it as password of the user AWS",
+        harmless=("auto", "false", "False", "FALSE"),
+        of=_LOGIN,
+    ),
     "outputs": _OUTPUT,
+    "scope": Refused(
+        instead="leave it out: a login is used for what the step pulls and pushes, and is gone with it",
+        of=_LOGIN,
+    ),
+    **{
+        f"sep-{name}": Refused(
+            instead=f"the output {name} has one entry a line: split it there, or read the output json",
+            of=_METADATA,
+        )
+        for name in ("annotations", "labels", "tags")
+    },
 }
-"""Inputs of docker/build-push-action that a workflow may bring along."""
+"""Inputs of docker's actions that a workflow may bring along, and that would be missed."""
+
+IGNORED = {
+    "builder": "the engine that DOCKER_HOST names does the work, no builder is set up or needed",
+    "logout": "a login is never written anywhere, so there is nothing to log out from",
+}
+"""Inputs of docker's actions that make no difference here, and why."""
 
 BUILD_PUSH_ACTION = (
     "add-hosts", "allow", "annotations", "attests", "build-args", "build-contexts", "builder", "cache-from",

@@ -139,6 +139,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     credentials: Sequence[Credential] = (),
     source_date_epoch: str | int | None = None,
     access: Access | None = None,
+    fetch_secrets: Mapping[str, bytes] | None = None,
     contexts: Mapping[str, str] | None = None,
     cache_from: Sequence[CacheSource] = (),
     cache_to: Sequence[CacheTarget] = (),
@@ -148,6 +149,8 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     faults: Faults | None = None,
 ) -> BuildRequest:
     """The request that options mean. `place` says where context and Dockerfile are.
+
+    `fetch_secrets` are for what is fetched before the build, beside those of `access`; no build step has them.
 
     `config` comes first, `values` (by the keys of `schemas/config.schema.json`) are merged on top and come from
     `origin`. `faults` are input errors met before. Raises InputErrors with these and all that are found here;
@@ -174,7 +177,10 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     if build_args.get(_EPOCH):
         with faults.gather():
             epoch = _epoch(build_args[_EPOCH])
-    secrets = {name: secret.value for name, secret in access.secrets.items()}
+    secrets = {
+        **(fetch_secrets or {}),
+        **{name: secret.value for name, secret in access.secrets.items()},
+    }
     dockerfile, context = open_sources(
         place,
         memory_limit=merged.context_file_limit,

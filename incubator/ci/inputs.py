@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from incubator.annotation_options import parse_annotation, parse_merge_annotation
 from incubator.cache_options import parse_cache_from, parse_cache_to
+from incubator.calls import parse_method
 from incubator.ci.lists import Entry, parse_list
 from incubator.ci.raw import RawValue, read_raw
+from incubator.ci.registry_auth import parse_registry, parse_registry_auth
 from incubator.ci.spec import InputSpec, input_specs
 from incubator.ci.tags import read_language
 from incubator.ci.tags.labels import LEVELS_VARIABLE, parse_levels
@@ -39,6 +41,7 @@ from incubator.secret_options import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from incubator.ci.surroundings import Surroundings
     from incubator.ci.tags import TagLanguage
@@ -58,8 +61,21 @@ _LIMIT_KEYS = {
     "cpuset-cpus": "cpusetcpus",
     "cpuset-mems": "cpusetmems",
 }
-_OF_MERGE = {"annotations", "flavor", "images", "merge", "password", "push", "registry", "tags", "username"}
-_DOCKER_HUB = {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+_LOGIN = {"registry", "username", "password"}
+OF_MERGE = _LOGIN | {
+    "annotations",
+    "flavor",
+    "github-token",
+    "images",
+    "merge",
+    "push",
+    "registry-auth",
+    "tags",
+}
+"""Inputs that a merge may have."""
+
+_OF_METADATA = ("workflow", "git")
+"""Values of docker/metadata-action's input `context`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +97,7 @@ class PipelineInputs:
     secret_envs: tuple[Secret, ...] = ()
     secret_files: tuple[Secret, ...] = ()
     ssh: tuple[tuple[str, str], ...] = ()
+    github_token: str | None = field(default=None, repr=False)
     allow: tuple[Right, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: tuple[Annotation, ...] = ()
@@ -120,9 +137,22 @@ class PipelineInputs:
     keep_failed: bool | None = None
     config: str | None = None
     report: str | None = None
+    call: str | None = None
     registry: str | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    registry_auth: tuple[Credential, ...] = ()
+
+    @property
+    def credentials(self) -> tuple[Credential, ...]:
+        """All logins; of a registry that has two the one in `registry_auth` counts."""
+        registries = {credential.registry for credential in self.registry_auth}
+        single = self.credential
+        return (
+            self.registry_auth
+            if single is None or single.registry in registries
+            else (*self.registry_auth, single)
+        )
 
     @property
     def credential(self) -> Credential | None:
@@ -153,19 +183,30 @@ class PipelineInputs:
         return (0,) if self.squash else self.layers
 
 
-def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], None]) -> PipelineInputs:
-    """Inputs from the environment of a pipeline step; `warn` takes what is odd but no fault.
+def read_inputs(
+    around: Surroundings,
+    *,
+    faults: Faults,
+    warn: Callable[[str], None],
+    note: Callable[[str], None] | None = None,
+) -> PipelineInputs:
+    """Inputs from the environment of a pipeline step; `warn` takes what is odd but no fault, `note` what is not odd.
 
     Notes every fault there is (unknown names, wrong values, inputs that exclude or need others) in `faults`; an input
     with a fault counts as not given.
     """
     environ = around.environ
-    raw = read_raw(environ, around.ci, faults=faults, warn=warn)
-    if around.ci == "gitlab" and not raw.keys() & {"registry", "username", "password"}:
+    raw = read_raw(environ, around.ci, faults=faults, warn=warn, note=note or warn)
+    if "registry-auth" in raw and raw.keys() & _LOGIN:
+        faults.add(
+            "input registry-auth: it does not go with registry, username and password",
+            hint="put that login into the list, too",
+        )
+    if around.ci == "gitlab" and not raw.keys() & _LOGIN:
         raw |= _gitlab_login(environ)
     reader = _Reader(raw, faults)
     inputs = PipelineInputs(
-        context=reader.text("context"),
+        context=reader.parsed("context", lambda text: _context(text, around.workspace)),
         file=reader.text("file"),
         target=reader.text("target"),
         build_args=_build_args(reader, environ),
@@ -174,6 +215,7 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         secret_envs=tuple(reader.each("secret-envs", lambda text: secret_of_env(text, environ))),
         secret_files=tuple(reader.each("secret-files", lambda text: secret_of_file(text, around.workspace))),
         ssh=tuple(reader.each("ssh", lambda text: parse_ssh(text, environ))),
+        github_token=reader.text("github-token"),
         allow=tuple(reader.each("allow", parse_right)),
         labels={key: value or "" for key, value in reader.pairs("labels").items()},
         annotations=_annotations(reader),
@@ -213,9 +255,11 @@ def read_inputs(around: Surroundings, *, faults: Faults, warn: Callable[[str], N
         keep_failed=reader.boolean("keep-failed"),
         config=reader.text("config"),
         report=reader.parsed("report", _report),
-        registry=reader.parsed("registry", _registry),
+        call=reader.parsed("call", parse_method),
+        registry=reader.parsed("registry", parse_registry),
         username=reader.text("username"),
         password=reader.text("password"),
+        registry_auth=reader.parsed("registry-auth", parse_registry_auth) or (),
     )
     _check_together(inputs, raw, faults)
     return inputs
@@ -312,7 +356,7 @@ def _check_together(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults:
         faults.add("input password: it is missing, but username is given")
     if "password" in raw and "username" not in raw:
         faults.add("input username: it is missing, but password is given")
-    if "registry" in raw and not raw.keys() & {"username", "password"}:
+    if "registry" in raw and not raw.keys() & (_LOGIN - {"registry"}):
         faults.add("inputs username and password: they are missing, but registry is given")
 
 
@@ -320,7 +364,7 @@ def _check_merge(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults: Fa
     """Note all inputs that have a say in builds alone. Those of `action.yml` that have a default are always given."""
     for spec in input_specs():
         default = spec.default if isinstance(spec.default, str) else json.dumps(spec.default)
-        if spec.name not in _OF_MERGE and raw.get(spec.name, default) != default:
+        if spec.name not in OF_MERGE and raw.get(spec.name, default) != default:
             faults.add(f"input {spec.name}: it is about a build, and merge builds nothing")
     if inputs.push is False:
         faults.add(
@@ -383,10 +427,7 @@ class _Reader:
         return None
 
     def _note(self, spec: InputSpec, error: BuilderError) -> None:
-        if spec.secret and spec.kind != "list":  # its message may quote the value
-            self._faults.add(f"input {spec.name}: the value is not valid")
-        else:
-            self._faults.add(f"input {spec.name}: {error.message}", hint=error.hint)
+        self._faults.add(f"input {spec.name}: {error.message}", hint=error.hint)
 
 
 def _boolean(text: str) -> bool:
@@ -427,18 +468,13 @@ def _pair(text: str) -> tuple[str, str | None]:
     return key, value if equals else None
 
 
-def _registry(text: str) -> str:
-    if text.startswith(("http://", "https://")) or "/" in text.rstrip("/"):
-        host = re.sub(r"^https?://", "", text).partition("/")[0]
-        if host not in _DOCKER_HUB:
-            raise InputError(
-                f"{text!r} is not a host with optional port", hint=f"write {host}" if host else None
-            )
-        return DEFAULT_REGISTRY
-    host = text.rstrip("/")
-    if not re.fullmatch(_pattern("registry"), host):
-        raise InputError(f"{text!r} is not a host with optional port", hint="as in ghcr.io or localhost:5000")
-    return DEFAULT_REGISTRY if host in _DOCKER_HUB else host
+def _context(text: str, workspace: Path) -> str:
+    if text in _OF_METADATA and not (workspace / text).is_dir():
+        raise InputError(
+            f"there is no folder {text!r}",
+            hint="leave it out if it came from docker/metadata-action: what tags are made of is found by itself",
+        )
+    return text
 
 
 def _report(path: str) -> str:

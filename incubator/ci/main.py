@@ -11,13 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from incubator.calls import answer
 from incubator.ci.debug import event_lines, fact_lines, is_debugging, traceback_lines
+from incubator.ci.engine import connect_patiently
 from incubator.ci.explain import explain_lines
 from incubator.ci.facts import read_facts
 from incubator.ci.github import GitHubLog
 from incubator.ci.gitlab import GitLabLog
 from incubator.ci.inputs import read_inputs
 from incubator.ci.outputs import (
+    make_call_outputs,
     make_merge_outputs,
     make_outputs,
     remove_gitlab_outputs,
@@ -32,6 +35,7 @@ from incubator.ci.surroundings import detect
 from incubator.ci.tags import compute
 from incubator.ci.workspace import find_own_container, process_view, translate_volumes
 from incubator.console.summary import merge_lines, summary_lines
+from incubator.console.words import show_count
 from incubator.core.build import Builder
 from incubator.core.client import DockerClient
 from incubator.core.masking import hidden_texts
@@ -107,7 +111,8 @@ def main(
         with cancel_on_signals():
             done = _work(around, log, reports, connect)
             _hand_on(around, log, done)
-            reports.write(done.outcome)
+            if done.outcome is not None:
+                reports.write(done.outcome)
     except BuilderError as error:
         log.failed(error)
         if debugging:
@@ -120,7 +125,7 @@ def main(
         log.close()
         return UNEXPECTED_EXIT_CODE
     log.close()
-    return 0
+    return done.exit_code
 
 
 def make_log(around: Surroundings, out: TextIO) -> PipelineLog:
@@ -136,11 +141,12 @@ def make_log(around: Surroundings, out: TextIO) -> PipelineLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Done:
-    """What came of a step: itself, for later steps, and in the log."""
+    """What came of a step: itself (None where nothing was to be made), for later steps, and in the log."""
 
-    outcome: ResultImage | MergedImage
+    outcome: ResultImage | MergedImage | None
     outputs: Outputs
     lines: Sequence[str]
+    exit_code: int = 0
 
 
 def _work(
@@ -152,7 +158,12 @@ def _work(
     if around.ci == "gitlab":
         remove_gitlab_outputs(around.workspace)
     faults = Faults()
-    inputs = read_inputs(around, faults=faults, warn=lambda text: reports.emit(WarningRaised(message=text)))
+    inputs = read_inputs(
+        around,
+        faults=faults,
+        warn=lambda text: reports.emit(WarningRaised(message=text)),
+        note=lambda text: log.foreign_text([text]),
+    )
     with faults.gather():
         reports.expect_html(inputs.report)
     for secret in inputs.access.secrets.values():
@@ -163,9 +174,11 @@ def _work(
         reports.emit(WarningRaised(message=warning))
     if inputs.merge:
         return _merge(inputs, around, faults, metadata)
+    if inputs.call not in (None, "build"):
+        return _call(inputs.call, replace(inputs, push=False), around, reports, faults, metadata)
     request = make_pipeline_request(inputs, around, faults, metadata)
     with closing(request.context):
-        engine = connect(around.environ)
+        engine = connect_patiently(connect, around.environ)
         request = _as_engine_sees(request, engine)
         result = Builder(request, client=engine, emit=reports.emit, environ=around.environ).build()
     outputs = make_outputs(result, metadata=metadata)
@@ -177,8 +190,7 @@ def _merge(inputs: PipelineInputs, around: Surroundings, faults: Faults, metadat
     tags, sources = read_names(
         [*map(str, inputs.tags), *(metadata.tags if metadata else ())], inputs.merge, faults
     )
-    given = [inputs.credential] if inputs.credential else []
-    with Registries(Credentials(given, environ=around.environ)) as registries:
+    with Registries(Credentials(inputs.credentials, environ=around.environ)) as registries:
         merged = merge_images(
             registries,
             sources,
@@ -187,6 +199,36 @@ def _merge(inputs: PipelineInputs, around: Surroundings, faults: Faults, metadat
         )
     outputs = make_merge_outputs(merged, duration_s=time.monotonic() - begin, metadata=metadata)
     return _Done(outcome=merged, outputs=outputs, lines=merge_lines(merged))
+
+
+def _call(
+    method: str,
+    inputs: PipelineInputs,
+    around: Surroundings,
+    reports: Reports,
+    faults: Faults,
+    metadata: Metadata | None,
+) -> _Done:
+    """Ask the Dockerfile; nothing is built."""
+    request = make_pipeline_request(inputs, around, faults, metadata)
+    with closing(request.context):
+        found = answer(
+            method,
+            request.dockerfile,
+            ignore=request.context.ignore,
+            build_args={name: value for name, value in request.build_args.items() if value is not None},
+            target=request.target,
+        )
+    for warning in found.warnings:
+        reports.emit(WarningRaised(message=warning.message, rule=warning.rule, span=warning.span))
+    count = show_count(len(found.warnings), "finding")
+    ending = [f"the check fails: {count}"] if found.exit_code else []
+    return _Done(
+        outcome=None,
+        outputs=make_call_outputs(found.value),
+        lines=[*found.lines, *ending],
+        exit_code=found.exit_code,
+    )
 
 
 def _metadata(

@@ -57,6 +57,7 @@ def make_outputs(result: ResultImage, *, metadata: Metadata | None = None) -> Ou
         "layers": len(result.layers),
         "cached-layers": sum(layer.cached and not layer.base for layer in result.layers),
         "duration-seconds": round(result.duration_s, 3),
+        "call": None,
     }
 
 
@@ -80,7 +81,19 @@ def make_merge_outputs(
         "layers": 0,
         "cached-layers": 0,
         "duration-seconds": round(duration_s, 3),
+        "call": None,
     }
+
+
+def make_call_outputs(value: dict[str, Any]) -> Outputs:
+    """Outputs of what was asked of a Dockerfile: the answer, and nothing else."""
+    empty = {"string": "", "array": [], "object": {}, "number": 0, "integer": 0}
+    outputs = {
+        name: empty[schema["type"]] if isinstance(schema["type"], str) else None
+        for name, schema in load_schema("outputs")["properties"].items()
+        if name != "json"
+    }
+    return outputs | {"call": value}
 
 
 def as_texts(outputs: Outputs) -> dict[str, str]:

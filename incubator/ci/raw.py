@@ -14,10 +14,11 @@ import re
 from typing import TYPE_CHECKING
 
 from incubator.ci.lists import Entry, parse_entries
+from incubator.ci.registry_auth import passwords_in
 from incubator.ci.spec import InputSpec, input_specs
 from incubator.errors import InputError
 from incubator.faults import Faults, did_you_mean
-from incubator.neighbours import INPUTS
+from incubator.neighbours import IGNORED, INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +43,12 @@ def secret_values(environ: Mapping[str, str], ci: Ci) -> tuple[str, ...]:
     for spec in input_specs():
         if spec.secret and spec.kind != "list":
             text = environ.get(_variable(spec, ci), "").removeprefix(COMPONENT_MARK).strip()
-            found += [text, _expand(text, environ, lambda _name: None)]
+            texts = [text, _expand(text, environ, lambda _name: None)]
+            if (
+                spec.name == "registry-auth"
+            ):  # of a list only the passwords: the rest is words like `registry`
+                texts = [password for text in texts for password in passwords_in(text)]
+            found += texts
     return tuple(dict.fromkeys(text for text in found if text))
 
 
@@ -52,10 +58,18 @@ def given_names(environ: Mapping[str, str], ci: Ci) -> tuple[str, ...]:
 
 
 def read_raw(
-    environ: Mapping[str, str], ci: Ci, *, faults: Faults, warn: Callable[[str], None]
+    environ: Mapping[str, str],
+    ci: Ci,
+    *,
+    faults: Faults,
+    warn: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> dict[str, RawValue]:
-    """What was given, by input name. Notes unknown names and unreadable lists in `faults`."""
-    _check_names(environ, ci, faults)
+    """What was given, by input name. Notes misspelt names and unreadable lists in `faults`.
+
+    `warn` takes other names that nobody knows, `note` those that make no difference here.
+    """
+    _check_names(environ, ci, faults, warn, note)
     found: dict[str, RawValue] = {}
     for spec in input_specs():
         with faults.gather():
@@ -69,7 +83,13 @@ def _variable(spec: InputSpec, ci: Ci) -> str:
     return spec.github_variable if ci == "github" else spec.plain_variable
 
 
-def _check_names(environ: Mapping[str, str], ci: Ci, faults: Faults) -> None:
+def _check_names(
+    environ: Mapping[str, str],
+    ci: Ci,
+    faults: Faults,
+    warn: Callable[[str], None],
+    note: Callable[[str], None],
+) -> None:
     prefix = "INPUT_" if ci == "github" else "INCUBATOR_"
     known = {_variable(spec, ci): spec.name for spec in input_specs()}
     for variable in sorted(environ):
@@ -77,17 +97,19 @@ def _check_names(environ: Mapping[str, str], ci: Ci, faults: Faults) -> None:
             continue
         name = variable.removeprefix(prefix).lower().replace("_", "-")
         shown = f"input {name}" if ci == "github" else f"variable {variable}"
-        if refused := INPUTS.get(name):
+        if reason := IGNORED.get(name):
+            note(f"{shown} is ignored: {reason}")
+        elif refused := INPUTS.get(name):
             if environ[variable].strip() not in refused.harmless:
                 faults.add(
-                    f"{shown}: docker/build-push-action has it, but it is not supported here yet",
-                    hint=refused.instead,
+                    f"{shown}: {refused.of} has it, but it is not supported here yet", hint=refused.instead
                 )
-            continue
-        meant = did_you_mean(name, known.values())
-        if meant and ci != "github":
-            meant = f"did you mean {_variable_of(meant, known)}?"
-        faults.add(f"unknown {shown}", hint=meant or f"inputs are {', '.join(known.values())}")
+        elif meant := did_you_mean(name, known.values()):
+            if ci != "github":
+                meant = f"did you mean {_variable_of(meant, known)}?"
+            faults.add(f"unknown {shown}", hint=meant)
+        else:
+            warn(f"unknown {shown} is ignored: no input has a name like it")
 
 
 def _variable_of(meant: str, known: Mapping[str, str]) -> str:

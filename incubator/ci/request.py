@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from incubator.annotation_options import parse_annotation
 from incubator.attest_options import Wanted, read_attestations
+from incubator.ci.default_context import context_of, fetch_secrets, without_default
 from incubator.ci.explain import metadata_variables
 from incubator.ci.inputs import origin_of
 from incubator.ci.run_facts import read_run
@@ -23,15 +23,12 @@ from incubator.sources import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from incubator.ci.inputs import PipelineInputs
     from incubator.ci.surroundings import Surroundings
     from incubator.ci.tags import Metadata
     from incubator.faults import Faults
     from incubator.request import Attestations, BuildRequest
-
-_DEFAULT_CONTEXT = re.compile(r"\{\{ *defaultContext *\}\}(?::|$)")
 
 
 def make_pipeline_request(
@@ -58,17 +55,18 @@ def make_pipeline_request(
             )
     attestations = _attestations(inputs, around, faults)
     return make_request(
-        _place(inputs, around.workspace),
+        _place(inputs, around),
         config=config,
         values=_values(inputs, metadata),
         origin=origin_of(around),
         push=bool(inputs.push),
         push_by_digest=bool(inputs.push_by_digest),
         load=bool(inputs.load),
-        credentials=[inputs.credential] if inputs.credential else [],
+        credentials=inputs.credentials,
         source_date_epoch=around.environ.get("SOURCE_DATE_EPOCH") or None,
         access=inputs.access,
-        contexts=inputs.build_contexts,
+        fetch_secrets=fetch_secrets(inputs, around.environ),
+        contexts={name: without_default(value) for name, value in inputs.build_contexts.items()},
         cache_from=inputs.cache_from,
         cache_to=inputs.cache_to,
         annotations=_annotations(inputs, around, metadata, indexed=bool(attestations)),
@@ -115,8 +113,8 @@ def index_annotations(metadata: Metadata) -> tuple[Annotation, ...]:
     )
 
 
-def _place(inputs: PipelineInputs, workspace: Path) -> Place:
-    context = _DEFAULT_CONTEXT.sub("", inputs.context or "") or "."
+def _place(inputs: PipelineInputs, around: Surroundings) -> Place:
+    context, workspace = context_of(inputs, around), around.workspace
     if parse_remote(context) is not None:  # a file in it counts from its root
         return Place(path=context, dockerfile=inputs.file, file_option="file: ")
     return Place(

@@ -18,6 +18,7 @@ from incubator.cache_options import parse_cache_from, parse_cache_to, read_cache
 from incubator.ci.run_facts import read_run
 from incubator.ci.surroundings import detect
 from incubator.commands.build_options import check_progress, make_parser, read_values
+from incubator.commands.call import ask, read_method
 from incubator.console import make_console
 from incubator.console.jsonl import JsonConsole
 from incubator.console.summary import summary_lines
@@ -25,7 +26,7 @@ from incubator.core.config_files import load_config_files
 from incubator.core.trust import Origin
 from incubator.errors import BuilderError, InputError
 from incubator.events import broadcast
-from incubator.faults import Faults, did_you_mean
+from incubator.faults import Faults
 from incubator.metadata import check_dest, check_writable, metadata_text, write_atomically
 from incubator.named_contexts import read_pairs
 from incubator.options import make_request, merge_options, read_settings
@@ -38,14 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from incubator.console import Console, Progress
-    from incubator.core.config import ConfigSource, ImageConfig
+    from incubator.core.config import ConfigSource
     from incubator.core.result import ResultImage
     from incubator.events import Listener
     from incubator.request import Attestations, BuildRequest
 
 __all__ = ["make_parser", "run"]
 
-_METHODS = ("build", "check")
 _COMMAND_LINE = Origin(name="command line", direct=True)
 
 
@@ -57,9 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
     configs = load_configs(arguments, environ, faults)
     if arguments.test_config:
         return _test_config(configs, values, faults, as_json=arguments.test_config == "json")
-    method, form = _method(arguments, faults)
-    if method == "check":
-        return _check(arguments, form, merge_options(configs, values, _COMMAND_LINE, faults=faults), faults)
+    method, form = read_method(arguments, faults)
+    if method != "build":
+        config = merge_options(configs, values, _COMMAND_LINE, faults=faults)
+        place = place_of(arguments, faults) if method != "check" else None
+        return ask(method, form, arguments, config, place, faults)
     console = _console(arguments, environ, faults)
     try:
         for option, path in (
@@ -225,41 +227,6 @@ def place_of(arguments: argparse.Namespace, faults: Faults) -> Place:
     if file is not None:
         faults.add("standard input has a Dockerfile and -f names another one", hint="leave one of them out")
     return Place(dockerfile_stream=stream, stream_name="stdin")
-
-
-def _method(arguments: argparse.Namespace, faults: Faults) -> tuple[str, str]:
-    """What `--call` and `--check` ask for, and the form of its report."""
-    name, *attributes = arguments.call.split(",")
-    name = "check" if arguments.check else name.removeprefix("lint") or "check"
-    form = "text"
-    if name not in _METHODS:
-        near = (
-            did_you_mean(name, _METHODS)
-            or "methods are build and check; incubator plan shows stages and layers"
-        )
-        faults.add(f"unknown or unsupported --call {name!r}", hint=near)
-    for attribute in attributes:
-        key, _, form = attribute.partition("=")
-        if key != "format":
-            faults.add(
-                f"--call: unknown attribute {attribute!r}",
-                hint="the only one is format=, as in check,format=json",
-            )
-    return name, form
-
-
-def _check(arguments: argparse.Namespace, form: str, config: ImageConfig, faults: Faults) -> int:
-    """Lint for this very build: with its target and its arguments, and each finding counts."""
-    from incubator.commands import lint
-
-    faults.check()
-    words = ["--error", "--format", form]
-    words += ["--file", arguments.file] if arguments.file else []
-    words += ["--target", config.target] if config.target else []
-    for name, value in config.buildargs.items():
-        words += ["--build-arg", f"{name}={value}"] if value is not None else []
-    words += [arguments.path] if arguments.path is not None else []
-    return lint.run(lint.make_parser().parse(words))
 
 
 def _test_config(

@@ -203,7 +203,12 @@ def _add_refused(parser: ArgumentParser) -> None:
 
 def _add_checks(group: argparse._ArgumentGroup, parser: ArgumentParser) -> None:
     parser.add_switch(group, "--check", help="check the Dockerfile for this build and build nothing")
-    group.add_argument("--call", metavar="METHOD", default="build", help="build, or check as --check does")
+    group.add_argument(
+        "--call",
+        metavar="METHOD",
+        default="build",
+        help="build; or check as --check does, outline or targets",
+    )
 
 
 def _add_layers(parser: ArgumentParser) -> None:

@@ -9,33 +9,19 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from incubator.arguments import ArgumentParser
+from incubator.calls import FOUND, check_file
 from incubator.commands.build_options import read_build_args
 from incubator.console.words import show_count
-from incubator.dockerfile import Source, parse
-from incubator.dockerfile.lint import (
-    CHECK_ARG,
-    FORMATS,
-    RULES,
-    Report,
-    check_options,
-    examine,
-    faults_of,
-    is_error,
-)
+from incubator.dockerfile.lint import CHECK_ARG, FORMATS, RULES, Report
 from incubator.dockerfile.lint.options import parse_check_options
-from incubator.errors import DockerfileError, DockerfileErrors, InputError
+from incubator.errors import InputError
 from incubator.faults import Faults, did_you_mean
 from incubator.metadata import check_writable, write_atomically
 from incubator.sources import Place, is_archive, peek, read_for_checks
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from incubator.context.patterns import PatternMatcher
-
-FOUND = 1
-"""Exit code where findings count as errors and nothing worse was met."""
+    from collections.abc import Iterator, Sequence
 
 
 def make_parser() -> ArgumentParser:
@@ -114,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
             source, ignore = read_for_checks(place)
             source = replace(source, name=_relative(source.name))
             reports.append(
-                _check(
+                check_file(
                     source,
                     ignore,
                     build_args=build_args,
@@ -136,35 +122,6 @@ def run(arguments: argparse.Namespace) -> int:
     if report.faults:
         return InputError.exit_code
     return FOUND if report.failures else 0
-
-
-def _check(
-    source: Source,
-    ignore: PatternMatcher | None,
-    *,
-    build_args: Mapping[str, str],
-    target: str | None,
-    skip: frozenset[str],
-    strict: bool,
-) -> Report:
-    """The report on one file; `strict`: every finding is an error."""
-    try:
-        document = parse(source)
-        asked = check_options(document, build_args.get(CHECK_ARG))
-        options = replace(asked, skip=asked.skip | skip, experimental=asked.experimental - skip)
-        found = examine(
-            document, build_args=build_args, target=target, ignore_matcher=ignore, options=options
-        )
-    except DockerfileErrors:
-        return Report(faults=faults_of(source))
-    except DockerfileError as error:
-        return Report(faults=(error,))
-    failures = tuple(warning for warning in found.warnings if strict or (options.error and is_error(warning)))
-    return Report(
-        warnings=tuple(warning for warning in found.warnings if warning not in failures),
-        failures=failures,
-        faults=found.faults,
-    )
 
 
 def _places(arguments: argparse.Namespace, faults: Faults) -> list[Place]:

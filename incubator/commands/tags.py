@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _pipeline_inputs(around: Surroundings) -> Mapping[str, RawValue]:
     """What the environment has as inputs; their own faults are those of a build, and not told here."""
-    return read_raw(around.environ, around.ci, faults=Faults(), warn=lambda _: None)
+    return read_raw(around.environ, around.ci, faults=Faults(), warn=lambda _: None, note=lambda _: None)
 
 
 def _entries(given: list[str], option: str, raw: Mapping[str, RawValue], name: str) -> tuple[Entry, ...]:

@@ -14,6 +14,7 @@ from incubator.console.text import LineBuffer, clean_text
 from incubator.console.words import short_digest, show_count, show_duration, show_size
 from incubator.errors import Cancelled
 from incubator.events import (
+    MOST_COUNTED,
     BaseResolved,
     BuildFailed,
     BuildStarted,
@@ -147,9 +148,8 @@ def describe(event: Event) -> str | None:
                 show_count(event.steps, "step"),
                 show_count(event.layers, "layer"),
             )
-            text = (
-                f"building {event.dockerfile} (context {event.context}) on {event.engine}: {', '.join(parts)}"
-            )
+            context = f"context {event.context}{_count(event.context_files)}"
+            text = f"building {event.dockerfile} ({context}) on {event.engine}: {', '.join(parts)}"
         case BaseResolved():
             text = f"base {event.reference}: {short_digest(event.image_id)}, {_whence(event)}"
         case StageSkipped():
@@ -186,6 +186,12 @@ def describe_transfer(event: Transfer) -> str:
     if event.total_bytes:
         size += f" of {show_size(event.total_bytes)} ({min(100, 100 * event.current_bytes // event.total_bytes)} %)"
     return f"{event.direction}ing {event.reference}: {size}"
+
+
+def _count(files: int | None) -> str:
+    if files is None:
+        return ""
+    return f", {MOST_COUNTED} files or more" if files >= MOST_COUNTED else f", {show_count(files, 'file')}"
 
 
 def _whence(base: BaseResolved) -> str:

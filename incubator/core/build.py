@@ -13,12 +13,14 @@ from incubator.core.assemble import Clock
 from incubator.core.attach import idle_extras
 from incubator.core.caching import EngineCache
 from incubator.core.carried import BuildVolumes, find_unseen, warn_of_copies
+from incubator.core.context import count_files
 from incubator.core.context_check import check_sources
 from incubator.core.copying import Copier, SourceFiles
 from incubator.core.earlier import EarlierResults
 from incubator.core.facts import FactBook
 from incubator.core.filling import Filler
 from incubator.core.finish import Finisher
+from incubator.core.full_disk import advise_on_full_disk
 from incubator.core.group_keys import GroupKeys
 from incubator.core.halt import Halt
 from incubator.core.known_layers import CacheBroken
@@ -32,6 +34,7 @@ from incubator.core.plan.make import check_options, find_filtered, split_stages
 from incubator.core.planning import plan_build
 from incubator.core.preview import Previewer
 from incubator.core.publish import log_in
+from incubator.core.push_rights import PushRights
 from incubator.core.records import Records
 from incubator.core.schedule import Schedule
 from incubator.core.shared_cache import SharedCache
@@ -119,6 +122,7 @@ class Builder:
                 self._emit(WarningRaised(message=f"{broken.message}: all is made again without the cache"))
                 return self._build(begin, ())
         except BuilderError as error:
+            advise_on_full_disk(error, self._client)
             self._emit(BuildFailed(error=error, step=error.step))
             raise
 
@@ -195,13 +199,21 @@ class Builder:
         self._check_options()
         for credential in request.credentials:
             log_in(self._client, credential)
-        sweep(self._client)
         with ExitStack() as stack:
+            rights = stack.enter_context(
+                PushRights(
+                    request.tags if request.push else (),
+                    self._credentials,
+                    own_logins=self._client.info().store == "podman",
+                )
+            )
+            sweep(self._client)
             workshop = Workshop(self._client, self._id)
             shared = self._share(stack, workshop, cache_from)
             facts = FactBook(shared.facts, ahead=shared.writes) if shared else FactBook()
             plan = self.plan()
             check_sources(plan, request.context)
+            rights.check()
             self._emit(self._started(plan))
             stack.enter_context(workshop)
             results = self._execute(plan, workshop, shared, facts, begin)
@@ -385,6 +397,7 @@ class Builder:
             stages=tuple(stage.name for stage in plan.stages),
             steps=sum(step.changes_files for step in plan.steps),
             layers=sum(group.changes_files for stage in plan.stages for group in stage.groups),
+            context_files=count_files(self._request.context),
         )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from incubator.context.source import Source
+from incubator.errors import InputError
+from incubator.events import MOST_COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,3 +36,15 @@ class BuildContext(Source, Protocol):
     def close(self) -> None:
         """Give descriptors and temporary files back."""
         ...
+
+
+def count_files(context: BuildContext) -> int | None:
+    """How many files a context has, as `BuildStarted` tells it; None where a folder of it cannot be read."""
+    try:
+        [root] = context.resolve("")
+        entries = list(islice(context.walk(root), MOST_COUNTED + 1))
+    except InputError:
+        return None
+    if len(entries) > MOST_COUNTED:
+        return MOST_COUNTED
+    return sum(entry.kind != "dir" for entry in entries)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from incubator.core.docker_types import (
     auth_config,
+    disk_usage,
     engine_errors,
     insecure_registries,
     raise_for,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import requests
     from docker import APIClient
 
+    from incubator.core.engine import DiskUsage
     from incubator.registry.credentials import Credentials
     from incubator.request import Credential
 
@@ -63,6 +65,11 @@ class EngineCalls:
                 insecure_registries=insecure_registries(info),
             )
         return self._info
+
+    def disk_usage(self) -> DiskUsage:
+        """What uses the engine's disk and could go. It takes its time."""
+        with engine_errors("ask what uses the disk"):
+            return disk_usage(self._json("/system/df"))
 
     def login(self, credential: Credential) -> None:
         """Check a login with its registry. Raises RegistryError where it is refused."""

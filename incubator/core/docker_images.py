@@ -186,11 +186,8 @@ class ImageCalls(EngineCalls):
                 headers={"Content-Type": "application/x-tar"},
             )
         if self.image(image_id) is None:
-            told = told_error(reply.text)
-            full = "no space left" in told
             raise EngineError(
-                f"the engine did not keep a layer or config that it was given: {told}",
-                hint="the engine's disk is full: docker system df tells what uses it" if full else None,
+                f"the engine did not keep a layer or config that it was given: {told_error(reply.text)}"
             )
         return image_id
 

@@ -16,7 +16,7 @@ import urllib3
 from docker import auth
 from docker import errors as docker_errors
 
-from incubator.core.engine import ImageInfo, PathStat
+from incubator.core.engine import DiskUsage, ImageInfo, PathStat
 from incubator.errors import EngineError, EngineUnreachable, RegistryError
 from incubator.oci.image_config import ImageConfig, runtime_config_from_json
 from incubator.oci.platform import make_platform
@@ -51,6 +51,22 @@ _REFUSALS = {401: ("unauthorized", "basic auth credentials", "401"), 403: ("deni
 """The status of a registry by words of its refusal: engines hand on the words alone."""
 
 _CREDENTIAL_HINT = "check the user name and the password or token, and that it may do this"
+
+
+def disk_usage(reply: Mapping[str, Any]) -> DiskUsage:
+    """The answer of `/system/df`, of which every part may be missing."""
+
+    def entries(key: str) -> Iterable[Mapping[str, Any]]:
+        return reply.get(key) or ()
+
+    unused = sum(max(0, image["Size"]) for image in entries("Images") if not image.get("Containers"))
+    volumes = [volume.get("UsageData") or {} for volume in entries("Volumes")]
+    return DiskUsage(
+        # Layers that images share are in the size of each, so all layers together are the most.
+        images=min(unused, reply.get("LayersSize") or unused),
+        builder=sum(entry.get("Size") or 0 for entry in entries("BuildCache") if not entry.get("InUse")),
+        volumes=sum(max(0, use.get("Size") or 0) for use in volumes if not use.get("RefCount")),
+    )
 
 
 @contextlib.contextmanager

@@ -178,11 +178,23 @@ class Running(Protocol):
         """Status of the command; known only after `frames` is exhausted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskUsage:
+    """Bytes that an engine could give back: of images that no container uses, of its builder's cache, of volumes."""
+
+    images: int
+    builder: int
+    volumes: int
+
+
 class Engine(Protocol):
     """The calls of a build."""
 
     def info(self) -> EngineInfo:
         """Name, versions, store, platform."""
+
+    def disk_usage(self) -> DiskUsage:
+        """What uses the engine's disk and could go. It takes its time."""
 
     def login(self, credential: Credential) -> None:
         """Check a login with its registry. Raises RegistryError where it is refused."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ContainerInfo,
         ContainerSpec,
         ContainerState,
+        DiskUsage,
         Engine,
         EngineInfo,
         ImageInfo,
@@ -34,6 +35,9 @@ class EngineProxy:
 
     def info(self) -> EngineInfo:
         return self._engine.info()
+
+    def disk_usage(self) -> DiskUsage:
+        return self._engine.disk_usage()
 
     def login(self, credential: Credential) -> None:
         self._engine.login(credential)

@@ -177,10 +177,14 @@ class LazyEngine(EngineProxy):
     def layer_sizes(self, image: str) -> list[int]:
         """See `Engine`. Layers of a base image that was not pulled count as the registry stores them."""
         known = self._images.get(image)
-        if known is None:
-            return self._engine.layer_sizes(image)
+        if known is None or not self._knows_layers(known):
+            return self._engine.layer_sizes(self.on_engine(image))
         sizes = iter([self.layers[diff_id].size for diff_id in known.info.config.diff_ids])
         return [0 if entry.empty_layer else next(sizes) for entry in known.info.config.history]
+
+    def _knows_layers(self, image: _Image) -> bool:
+        """Whether it is known where the blobs of all layers are; not of those below that the engine alone has."""
+        return all(diff_id in self.layers for diff_id in image.info.config.diff_ids)
 
     def tag(self, image: str, reference: str) -> None:
         """See `Engine`. The engine learns of a reference of ours when it gets the image."""
@@ -312,6 +316,8 @@ class LazyEngine(EngineProxy):
         None where that fails: the engine may trust a registry that we do not, or reach one that we cannot.
         """
         if reference.registry in self._silent:
+            return None
+        if not self._knows_layers(self._images[image]):
             return None
         config = self._images[image].info.config
         layers = [self.layers[diff_id] for diff_id in config.diff_ids]

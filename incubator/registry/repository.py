@@ -273,11 +273,7 @@ class Repository:
                     False  # a right to that repository is missing, or the way to do it; an upload tells more
                 )
             raise
-        with (
-            contextlib.suppress(RegistryError),  # an upload was begun instead, which nobody misses
-            self._session.request("DELETE", upload, doing=doing, scopes=scopes, expect=(200, 202, 204)),
-        ):
-            pass
+        self._call_off(upload, scopes, doing)  # it was begun instead
         return False
 
     def upload_blob(self, digest: str, size: int, chunks: Callable[[], Iterator[bytes]]) -> None:
@@ -317,6 +313,27 @@ class Repository:
                 )
 
         self._session.patiently(doing, upload)
+
+    def check_push(self) -> None:
+        """Ask whether the login may push here: an upload is begun and called off, nothing is left.
+
+        Raises RegistryError, with the status of a registry that refuses.
+        """
+        doing = f"push to {self.name}"
+        scopes = self._scopes("pull,push")
+        with self._session.request(
+            "POST", f"/v2/{self.path}/blobs/uploads/", doing=doing, scopes=scopes, expect=(202,)
+        ) as reply:
+            upload = self._session.target(reply, doing)
+        self._call_off(upload, scopes, doing)
+
+    def _call_off(self, upload: str, scopes: Scopes, doing: str) -> None:
+        """End an upload that nobody misses; a registry that does not let us does it by itself some day."""
+        with (
+            contextlib.suppress(RegistryError),
+            self._session.request("DELETE", upload, doing=doing, scopes=scopes, expect=(200, 202, 204)),
+        ):
+            pass
 
     # -- requests -------------------------------------------------------------------------------------------
 

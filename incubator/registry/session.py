@@ -220,7 +220,8 @@ class Session:
         return RegistryError(
             f"cannot {doing}: {self._authorization.masked(reason)}",
             status=status,
-            hint=hint or (hint_for(status, logged_in=self._authorization.logged_in) if status else None),
+            hint=hint
+            or (hint_for(status, self.registry, logged_in=self._authorization.logged_in) if status else None),
         )
 
     # -- one request ----------------------------------------------------------------------------------------

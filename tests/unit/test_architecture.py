@@ -76,7 +76,7 @@ ENVIRONMENT = (
     "incubator.core.client",
     "incubator.remote.store",
 )
-EXITS = ("incubator.cli", "incubator.__main__")
+EXITS = ("incubator.cli", "incubator.__main__", "incubator.ci.__main__")
 
 
 @functools.cache

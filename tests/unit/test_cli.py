@@ -231,6 +231,25 @@ def test_a_build_can_be_checked_without_building(run: Any, requests: list[BuildR
     assert requests == []
 
 
+def test_stages_and_what_one_takes_are_told_without_building(run: Any, requests: list[BuildRequest]) -> None:
+    Path("Dockerfile").write_text(
+        "# deps what is needed\nFROM busybox AS deps\nARG A=1\n"
+        "FROM deps\nRUN --mount=type=secret,id=t,required=true x\n"
+    )
+    assert run("build", "--call=targets", ".").out == (
+        "TARGET      DESCRIPTION\ndeps        what is needed\n(default)\n"
+    )
+    outline = run("build", "--call=outline", "--build-arg", "A=2", ".").out
+    assert outline == (
+        "TARGET: (default)\n\nBUILD ARG   VALUE   DESCRIPTION\nA           2\n\nSECRET   REQUIRED\nt        true\n"
+    )
+    found = json.loads(run("build", "--call", "outline,format=json", "--target", "deps", ".").out)
+    assert (found["name"], found["description"], found["args"][0]["value"]) == ("deps", "what is needed", "1")
+    assert "secrets" not in found
+    assert run("build", "--call=outline", "--target", "dps", ".").code == 2
+    assert requests == []
+
+
 def test_a_merged_configuration_as_json(run: Any, requests: list[BuildRequest]) -> None:
     Path(".incubator").write_text("labels:\n  a: '1'\ntags: [one]\nvolumes: [./:/x]\n")
     outcome = run("build", "--test-config=json", "--label", "b=2", "--tag", "two", "--pull")
@@ -251,10 +270,11 @@ def test_forms_and_faults_of_a_check(run: Any) -> None:
     Path("Dockerfile").write_text("FROM busybox\nMAINTAINER me\n")
     outcome = run("build", "--call", "check,format=json", ".")
     assert '"rule": "MaintainerDeprecated"' in outcome.out
-    outcome = run("build", "--call", "outline,x=1", ".")
+    outcome = run("build", "--call", "outlin,x=1", ".")
     assert outcome.code == 2
-    assert "unknown or unsupported --call 'outline'" in outcome.err
+    assert "--call: 'outlin' is no method\nhint: did you mean outline?" in outcome.err
     assert "--call: unknown attribute 'x=1'" in outcome.err
+    assert "unknown format 'sarif'" in run("build", "--call", "targets,format=sarif", ".").err
     assert "unknown --format 'xml'" in run("build", "--call", "check,format=xml", ".").err
 
 

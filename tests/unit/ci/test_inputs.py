@@ -19,7 +19,7 @@ from incubator.ci.surroundings import Surroundings
 from incubator.core.volume import Volume
 from incubator.errors import InputErrors
 from incubator.faults import Faults
-from incubator.neighbours import BUILD_PUSH_ACTION, DIFFERENT, INPUTS
+from incubator.neighbours import BUILD_PUSH_ACTION, DIFFERENT, IGNORED, INPUTS
 from incubator.oci.reference import parse_reference
 from incubator.schema import load_schema
 
@@ -269,8 +269,17 @@ def test_unknown_variables_are_named_as_they_were_given() -> None:
     assert faults("gitlab", builds_args="A=1") == [
         "unknown variable INCUBATOR_BUILDS_ARGS\nhint: did you mean INCUBATOR_BUILD_ARGS?"
     ]
-    assert "hint: inputs are context, file" in faults(zzz="1")[0]
     assert read(zzz="") == PipelineInputs(), "an empty one asks for nothing"
+
+
+def test_a_name_that_is_like_no_other_is_warned_of() -> None:
+    warnings: list[str] = []
+    assert read_environ({"INPUT_ZZZ": "1"}, "github", warnings.append) == PipelineInputs()
+    assert read_environ({"INCUBATOR_ZZZ": "1"}, "plain", warnings.append) == PipelineInputs()
+    assert warnings == [
+        "unknown input zzz is ignored: no input has a name like it",
+        "unknown variable INCUBATOR_ZZZ is ignored: no input has a name like it",
+    ]
 
 
 def test_a_secret_is_in_no_fault_and_no_representation() -> None:
@@ -381,8 +390,28 @@ def test_every_input_of_the_neighbour_is_taken_or_refused_by_name() -> None:
     own = {spec.name for spec in input_specs()}
     assert len(BUILD_PUSH_ACTION) == 33
     assert own.isdisjoint(INPUTS)
-    assert set(BUILD_PUSH_ACTION) <= own | set(INPUTS)
-    assert set(INPUTS) | set(DIFFERENT) <= set(BUILD_PUSH_ACTION)
+    assert set(BUILD_PUSH_ACTION) <= own | set(INPUTS) | set(IGNORED)
+    theirs = {name for name, refused in INPUTS.items() if refused.of == "docker/build-push-action"}
+    assert theirs | set(DIFFERENT) <= set(BUILD_PUSH_ACTION)
+    assert own.isdisjoint(IGNORED)
+    assert set(IGNORED).isdisjoint(INPUTS)
+
+
+@pytest.mark.parametrize("name", IGNORED)
+@pytest.mark.parametrize("value", ["true", "false", "some-builder"])
+def test_inputs_that_make_no_difference_are_ignored_with_a_note(name: str, value: str) -> None:
+    notes: list[str] = []
+    around = Surroundings(ci="github", workspace=Path("/w"), environ={f"INPUT_{name.upper()}": value})
+    found = Faults()
+    assert read_inputs(around, faults=found, warn=pytest.fail, note=notes.append) == PipelineInputs()
+    assert notes == [f"input {name} is ignored: {IGNORED[name]}"]
+    assert not found.errors
+
+
+def test_what_metadata_action_calls_a_context_is_no_folder() -> None:
+    [fault] = faults(context="workflow")
+    assert "there is no folder 'workflow'" in fault
+    assert "docker/metadata-action" in fault
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -390,6 +419,7 @@ def test_every_input_of_the_neighbour_is_taken_or_refused_by_name() -> None:
 def test_refused_inputs_say_what_to_use_instead(ci: Ci, name: str) -> None:
     [fault] = faults(ci, **{name.replace("-", "_"): "something"})
     assert fault.endswith(f"not supported here yet\nhint: {INPUTS[name].instead}")
+    assert f" {INPUTS[name].of} has it" in fault
     for harmless in INPUTS[name].harmless:
         assert read(ci, **{name.replace("-", "_"): harmless}) == PipelineInputs()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -244,3 +245,52 @@ def test_a_merge_is_a_push(workspace: Path) -> None:
     inputs = github(workspace, merge=f"sha256:{'a' * 64}", tags="acme/web:1", push="false")
     assert main(inputs, out=out, connect=never) == 2
     assert "merge is nothing but a push" in out.getvalue()
+
+
+FAULTY = "FROM busybox AS one\nWORKDIR w\n"
+
+
+def test_a_check_annotates_what_it_finds_and_fails_without_an_engine(workspace: Path) -> None:
+    (workspace / "Dockerfile").write_text(FAULTY)
+    out = io.StringIO()
+    assert main(github(workspace, call="check", push="true"), out=out, connect=never) == 1
+    commands, shown = runner.github_reads(out.getvalue())
+    [warning] = [command for command in commands if command.name == "warning"]
+    assert (warning.properties["file"], warning.properties["line"]) == ("Dockerfile", "2")
+    assert "the check fails: 1 finding" in shown
+    assert "WorkdirRelativePath" in (workspace.parent / "output").read_text()
+    assert not (workspace.parent / "summary").exists()
+
+
+def test_a_check_that_finds_nothing_passes(workspace: Path) -> None:
+    out = io.StringIO()
+    assert main(github(workspace, call="check"), out=out, connect=never) == 0
+
+
+@pytest.mark.parametrize(("call", "word"), [("outline", "TARGET: one"), ("targets", "one (default)")])
+def test_outline_and_targets_are_printed_and_handed_on(workspace: Path, call: str, word: str) -> None:
+    (workspace / "Dockerfile").write_text(FAULTY)
+    out = io.StringIO()
+    assert main(github(workspace, call=call), out=out, connect=never) == 0
+    assert word in out.getvalue()
+    written = (workspace.parent / "output").read_text()
+    assert '"name": "one"' in written
+    environ = {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(workspace), "INCUBATOR_CALL": call}
+    assert main(environ, out=io.StringIO(), connect=never) == 0
+    assert json.loads((workspace / "incubator.json").read_text())["call"]
+
+
+def test_an_unknown_call_is_named(workspace: Path) -> None:
+    out = io.StringIO()
+    assert main(github(workspace, call="outlin"), out=out, connect=never) == 2
+    assert "input call: 'outlin' is no method\nhint: did you mean outline?" in out.getvalue().replace(
+        "%0A", "\n"
+    )
+
+
+def test_a_builder_is_ignored_with_a_note_that_annotates_nothing(workspace: Path) -> None:
+    out = io.StringIO()
+    assert main(github(workspace, builder="builder-1", call="targets"), out=out, connect=never) == 0
+    commands, shown = runner.github_reads(out.getvalue())
+    assert any("input builder is ignored" in line for line in shown)
+    assert commands == []

@@ -17,6 +17,7 @@ from incubator.ci.lists import parse_list
 from incubator.ci.outputs import (
     as_texts,
     dotenv_text,
+    make_call_outputs,
     make_merge_outputs,
     make_outputs,
     remove_from,
@@ -121,7 +122,7 @@ def test_no_label_forges_a_github_output(value: str) -> None:
     outputs: Outputs = {"labels": {"x": value}, "imageid": value, "tags": [], "metadata": {}}
     outputs |= {"digest": "", "image": "", "platform": "", "image-size-bytes": 1}
     outputs |= {"layers": 1, "cached-layers": 0, "duration-seconds": 1.0}
-    outputs |= {"version": value, "tag-names": [], "annotations": [value]}
+    outputs |= {"version": value, "tag-names": [], "annotations": [value], "call": None}
     with TemporaryDirectory() as folder:
         path = Path(folder) / "output"
         write_github_outputs(outputs, path)
@@ -129,6 +130,16 @@ def test_no_label_forges_a_github_output(value: str) -> None:
             found = read_github_file(file.read().replace("\r", "~"))
     assert set(found) == set(load_schema("outputs")["properties"])
     assert found["imageid"] == value.replace("\r", "~")
+
+
+def test_outputs_of_a_call_are_the_answer_alone() -> None:
+    answer = {"targets": [{"name": "a", "default": True}]}
+    outputs = make_call_outputs(answer)
+    Draft202012Validator(load_schema("outputs")).validate(outputs)
+    texts = as_texts(outputs)
+    assert json.loads(texts["call"]) == answer
+    assert (texts["imageid"], texts["tags"], texts["metadata"]) == ("", "", "{}")
+    assert dotenv_text(outputs) == ""
 
 
 def test_delimiters_differ(outputs: Outputs, tmp_path: Path) -> None:

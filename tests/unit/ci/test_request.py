@@ -361,3 +361,19 @@ def test_what_rules_say_is_on_every_index(workspace: Path) -> None:
     levels = ruled(workspace, DOCKER_METADATA_ANNOTATIONS_LEVELS="manifest", **RULES)
     assert dict(select(levels.annotations, "manifest"))["org.opencontainers.image.version"] == "1.0"
     assert not select(levels.annotations, "index")
+
+
+def test_the_default_context_stands_for_the_workspace_in_named_contexts_too(workspace: Path) -> None:
+    contexts = "all={{defaultContext}}\none={{ defaultContext }}:app"
+    request = request_of(workspace, build_contexts=contexts)
+    try:
+        found = {name: str(files) for name, files in request.contexts.files.items()}
+        assert [match.path for match in request.contexts.files["one"].resolve("Dockerfile")] == ["Dockerfile"]
+    finally:
+        request.context.close()
+    assert found.keys() == {"all", "one"}
+
+
+def test_no_step_can_have_the_token_for_git(workspace: Path) -> None:
+    request = request_of(workspace, github_token="t0ken")
+    assert request.secrets == {}

@@ -22,6 +22,19 @@ def test_a_refusal_comes_with_what_to_do(status: int, words: str) -> None:
     assert words in (hint_for(status) or "")
 
 
+@pytest.mark.parametrize(
+    ("status", "registry", "words"),
+    [
+        (403, "ghcr.io", "packages: write"),
+        (403, "ghcr.io", "Manage Actions access"),
+        (401, "docker.io", "right to write"),
+        (404, "123456789012.dkr.ecr.eu-west-1.amazonaws.com", "create-repository"),
+    ],
+)
+def test_registries_that_are_known_have_hints_of_their_own(status: int, registry: str, words: str) -> None:
+    assert words in (hint_for(status, registry) or "")
+
+
 def test_other_statuses_speak_for_themselves() -> None:
     assert hint_for(418) is None
 
