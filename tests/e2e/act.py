@@ -47,9 +47,14 @@ class ActRun:
         )
 
 
-def run_act(engine: EngineHandle, checkout: Path, workflow: Path, *options: str) -> ActRun:
-    """Run all jobs of a workflow in `checkout`. One run at a time: act's names on an engine do not tell runs apart."""
-    command = [str(lab.tool("act")), "push", "--json", "--rm", "--pull=false"]
+def run_act(
+    engine: EngineHandle, checkout: Path, workflow: Path, *options: str, event: str = "push"
+) -> ActRun:
+    """Run all jobs of a workflow in `checkout`, for `event`.
+
+    One run at a time: act's names on an engine do not tell runs apart.
+    """
+    command = [str(lab.tool("act")), event, "--json", "--rm", "--pull=false"]
     command += ["-P", f"ubuntu-latest={RUNNER_IMAGE}", "-W", str(workflow), *options]
     environ = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", **engine.env}
     with locked(state_dir(), "act"):

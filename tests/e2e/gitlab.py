@@ -28,6 +28,7 @@ class PipelineRun:
     """Exit code of gitlab-ci-local, what it printed, the jobs' raw logs and their artifacts' folder."""
 
     exit_code: int
+    stdout: str
     text: str
     folder: Path
 
@@ -47,9 +48,17 @@ class PipelineRun:
 
 
 def run_pipeline(
-    engine: EngineHandle, checkout: Path, pipeline: Path, variables: Mapping[str, str], *options: str
+    engine: EngineHandle,
+    checkout: Path,
+    pipeline: Path,
+    variables: Mapping[str, str],
+    *options: str,
+    path: str = "/usr/bin",
 ) -> PipelineRun:
-    """Run all jobs of a pipeline file in `checkout`, whose `origin` becomes one on a GitLab that does not exist."""
+    """Run all jobs of a pipeline file in `checkout`, whose `origin` becomes one on a GitLab that does not exist.
+
+    `path` is where jobs that run in a shell find their programs first.
+    """
     name = f".{pipeline.name}"
     shutil.copy(pipeline, checkout / name)
     git(checkout, "add", "--all", "--force")
@@ -60,7 +69,7 @@ def run_pipeline(
     command += ["--variable", "GITLAB_CI=true", "--ignore-predefined-vars", "GITLAB_CI"]
     for key, value in variables.items():
         command += ["--variable", f"{key}={value}"]
-    environ = {"PATH": "/usr/bin:/bin", "HOME": str(checkout.parent), **engine.env}
+    environ = {"PATH": f"{path}:/usr/bin:/bin", "HOME": str(checkout.parent), **engine.env}
     done = subprocess.run(
         [*command, *options],
         cwd=checkout,
@@ -71,4 +80,6 @@ def run_pipeline(
         timeout=TIMEOUT_S,
     )
     text = _COLOURS.sub("", done.stdout + done.stderr)
-    return PipelineRun(exit_code=done.returncode, text=text, folder=checkout)
+    return PipelineRun(
+        exit_code=done.returncode, stdout=_COLOURS.sub("", done.stdout), text=text, folder=checkout
+    )

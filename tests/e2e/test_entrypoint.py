@@ -6,15 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.checkout import ROOT
 from tests.e2e.engine import docker, nothing_left
+from tests.e2e.step import make_step
 from tests.unit.ci import runner
 
 if TYPE_CHECKING:
@@ -25,45 +23,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 SECRET = "s3cr3t-t0ken-4711"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """A pipeline step on this machine, in surroundings as GitHub gives them."""
-
-    workspace: Path
-    environ: dict[str, str]
-
-    def run(self) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command, env=self.environ, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    @property
-    def command(self) -> list[str]:
-        return [sys.executable, str(ROOT / "entrypoint.py")]
-
-    @property
-    def output(self) -> str:
-        path = self.workspace.parent / "output"
-        return path.read_text() if path.exists() else ""
-
-
-def make_step(tmp_path: Path, engine: EngineHandle, dockerfile: str, **inputs: str) -> Step:
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    (workspace / "Dockerfile").write_text(dockerfile)
-    environ = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path / "home"),
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_WORKSPACE": str(workspace),
-        "GITHUB_OUTPUT": str(tmp_path / "output"),
-        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
-        **engine.env,
-    }
-    environ |= {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in inputs.items()}
-    return Step(workspace=workspace, environ=environ)
 
 
 def test_a_registry_that_does_not_answer_ends_with_4_and_says_what_was_pushed(

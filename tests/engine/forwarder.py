@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ _PIECE = 1 << 16
 
 
 @contextlib.contextmanager
-def forwarded(path: str) -> Iterator[str]:
-    """The `tcp://` address of a port of this machine that leads to the unix socket `path`."""
+def forwarded(path: str, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The `tcp://` address of a port of this machine that leads to the unix socket `path`, over TLS where asked."""
     ending = threading.Event()
     served: list[tuple[socket.socket, threading.Thread]] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -25,7 +26,7 @@ def forwarded(path: str) -> Iterator[str]:
             while not ending.is_set():
                 with contextlib.suppress(TimeoutError):
                     client, _ = server.accept()
-                    thread = threading.Thread(target=_serve, args=(client, path), daemon=True)
+                    thread = threading.Thread(target=_serve, args=(client, path, tls), daemon=True)
                     served.append((client, thread))
                     thread.start()
 
@@ -42,7 +43,12 @@ def forwarded(path: str) -> Iterator[str]:
                 thread.join()
 
 
-def _serve(client: socket.socket, path: str) -> None:
+def _serve(plain: socket.socket, path: str, tls: ssl.SSLContext | None) -> None:
+    try:
+        client = tls.wrap_socket(plain, server_side=True) if tls else plain
+    except OSError:  # a client without the right certificate
+        plain.close()
+        return
     with client, socket.socket(socket.AF_UNIX) as engine:
         client.settimeout(None)
         engine.connect(path)
