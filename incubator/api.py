@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -61,6 +61,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     *,
     target: str | None = None,
     platform: str | None = None,
+    platforms: str | Sequence[str] = (),
+    nodes: str | Sequence[str] = (),
     network: str | None = None,
     add_hosts: str | Sequence[str] | None = None,
     cgroup_parent: str | None = None,
@@ -114,6 +116,9 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         cache: where results of earlier builds are found; by default references on the engine itself.
         target: stage to build; the last one by default.
         platform: platform of the image, as in `linux/arm64`.
+        platforms: several; the result is a `ResultIndex`, with one image for each and, pushed, one name for all.
+        nodes: engines for some of the platforms, `PLATFORM[,PLATFORM]=ADDRESS`, as in
+            `linux/arm64=tcp://arm.example:2376`; all others are for `container_client`.
         network: network of build steps.
         add_hosts: names that build steps find in `/etc/hosts`, `name=address` or `name:address`.
         cgroup_parent: cgroup above those of the build's containers.
@@ -127,7 +132,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         push: push all tags.
         push_by_digest: push to the repositories that `tag` names, without a tag; `digest` of the result then is the
             image's only name, and the engine does not keep it.
-        load: keep the image on the engine. None: unless `outputs` are files alone.
+        load: keep the image on the engine. None: unless there are several platforms, or `outputs` are files alone.
         no_cache: use no earlier results.
         credentials: logins for registries.
         source_date_epoch: time stamp, in seconds since 1970, for what the build writes.
@@ -151,6 +156,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     """
     faults = Faults()
     place = _place(path, fileobj, dockerfile, custom_context=custom_context, faults=faults)
+    several = [platforms] if isinstance(platforms, str) else list(platforms)
     values: dict[str, Any] = {
         "add_hosts": add_hosts,
         "buildargs": buildargs,
@@ -168,7 +174,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         "max_parallelism": max_parallelism,
         "timeout": timeout,
         "keep_failed": keep_failed or None,
-        "platform": platform,
+        "platform": ",".join([*([platform] if platform else []), *several]) or None,
         "pull": pull or None,
         "rm": rm or None,
         "security_opts": security_opts,
@@ -178,6 +184,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         "ulimits": ulimits,
         "volumes": volumes,
     }
+    if platform and several:
+        faults.add("platform and platforms exclude each other", hint="platforms= takes one as well")
     written = read_outputs(outputs, faults)
     try:
         request = make_request(
@@ -186,7 +194,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
             values=values,
             push=push or push_by_digest,
             push_by_digest=push_by_digest,
-            load=not written.only_files if load is None else load,
+            load=load,
+            nodes=[nodes] if isinstance(nodes, str) else nodes,
             credentials=credentials,
             source_date_epoch=source_date_epoch,
             contexts={name: os.fspath(value) for name, value in (build_contexts or {}).items()},
@@ -258,17 +267,21 @@ def run_request(
     cache: ImageCache | None = None,
     emit: Listener | None = None,
 ) -> ResultImage:
-    """Build what `request` asks for and close its context; without a client, with the engine of the environment.
+    """Build what `request` asks for and close its context; a `ResultIndex` where that are several platforms.
 
-    Raises BuilderError, which is logged as a warning, too.
+    Platforms without a node are for `client`, by default the engine of the environment. Raises BuilderError, which is
+    logged as a warning, too.
     """
-    from incubator.core.build import Builder
     from incubator.core.client import DockerClient
+    from incubator.core.nodes import Engines
+    from incubator.core.platforms import build_platforms
 
     try:
-        with closing(request.context), ExitStack() as stack:
-            engine = client or stack.enter_context(closing(DockerClient.from_env()))
-            return Builder(request, client=engine, cache=cache, emit=emit, environ=os.environ).build()
+        with (
+            closing(request.context),
+            Engines(request, DockerClient.from_env, os.environ, default=client) as engines,
+        ):
+            return build_platforms(request, engines, cache=cache, emit=emit, environ=os.environ)
     except BuilderError as error:
         _logger.warning(ERROR_SUBTITLE.format(f"Build failed:\n{error}"))
         raise

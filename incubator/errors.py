@@ -48,6 +48,8 @@ class BuilderError(Exception):
     exit_code = 1
     step: StepRef | None = None
     """The step that failed, once it is known that one did."""
+    platform: str = ""
+    """The one that it is about, of a build for several; the message says so too."""
 
     def __init__(self, message: str, *, span: Span | None = None, hint: str | None = None) -> None:
         super().__init__(message)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from incubator.dockerfile.source import Span
@@ -23,21 +23,32 @@ MOST_COUNTED: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Root of all events."""
+    """Root of all events. `platform`: of the image that it is about, empty where a build is for one alone."""
+
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRef:
-    """Which step an event is about: `number` of `total` from 1, its stage, and its text on one line."""
+    """Which step an event is about: `number` of `total` from 1, its stage, and its text on one line.
+
+    `platform` as an event has it.
+    """
 
     number: int
     total: int
     stage: str
     text: str
     span: Span | None = None
+    platform: str = ""
 
     def __str__(self) -> str:
-        return f"[{self.stage} {self.number}/{self.total}]"
+        return f"[{stage_name(self.stage, self.platform)} {self.number}/{self.total}]"
+
+
+def stage_name(stage: str, platform: str) -> str:
+    """A stage, with the platform that it is for where there are several: `linux/arm64 build`."""
+    return f"{platform} {stage}" if platform else stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +199,18 @@ def broadcast(*listeners: Listener) -> Listener:
             listener(event)
 
     return emit
+
+
+def for_platform(event: Event, platform: str) -> Event:
+    """The same event, about the image of a platform."""
+    changes: dict[str, Any] = {"platform": platform}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, StepRef):
+            changes[field.name] = replace(value, platform=platform)
+        elif field.name == "steps" and isinstance(value, tuple):
+            changes[field.name] = tuple(replace(step, platform=platform) for step in value)
+    return replace(event, **changes)
 
 
 def one_at_a_time(listener: Listener) -> Listener:

@@ -9,9 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from incubator.core.result import ResultIndex
 from incubator.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from incubator.core.merge_images import MergedImage
     from incubator.core.result import ResultImage
     from incubator.request import FileOutput
 
@@ -19,20 +23,44 @@ if TYPE_CHECKING:
 def make_metadata(result: ResultImage) -> dict[str, Any]:
     """`containerimage.digest` is the manifest's digest in the registry or, where nothing was pushed, the image id.
 
+    For several platforms it is that of the index, which `containerimage.descriptor` describes, and where nothing was
+    pushed there is neither; `incubator.platforms` has what there is to say of each platform's image.
+
     `image.name` has every tag in full (`docker.io/library/app:1`), separated by commas; after a
     push by digest the repositories, and without both it is absent. `incubator.provenance` is the predicate that is
     attested, as `mode=min` has it.
     """
-    metadata: dict[str, Any] = {
-        "containerimage.config.digest": result.config_digest,
-        "containerimage.digest": result.digest or result.id,
-    }
+    metadata: dict[str, Any] = {}
+    if isinstance(result, ResultIndex):
+        if result.descriptor:
+            metadata["containerimage.descriptor"] = result.descriptor.to_json()
+            metadata["containerimage.digest"] = result.digest
+        metadata["incubator.platforms"] = {str(image.platform): _of_image(image) for image in result.images}
+    else:
+        metadata |= _of_image(result)
     names = result.tags or tuple(result.digests)
     if names:
         metadata["image.name"] = ",".join(map(full_name, names))
-    if result.provenance is not None:
-        metadata["incubator.provenance"] = result.provenance
     return metadata
+
+
+def _of_image(image: ResultImage) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "containerimage.config.digest": image.config_digest,
+        "containerimage.digest": image.digest or image.id,
+    }
+    if image.provenance is not None:
+        metadata["incubator.provenance"] = image.provenance
+    return metadata
+
+
+def make_merge_metadata(merged: MergedImage) -> dict[str, Any]:
+    """The same for an index, with its descriptor."""
+    return {
+        "containerimage.descriptor": merged.descriptor.to_json(),
+        "containerimage.digest": merged.digest,
+        "image.name": ",".join(map(full_name, merged.tags)),
+    }
 
 
 def full_name(tag: str) -> str:
@@ -44,9 +72,9 @@ def full_name(tag: str) -> str:
     return f"{reference.registry}/{reference.repository}{colon}{given}"
 
 
-def metadata_text(result: ResultImage) -> str:
-    """`make_metadata` as JSON, as docker writes it: sorted, two blanks a level."""
-    return json.dumps(make_metadata(result), indent=2, sort_keys=True)
+def metadata_text(metadata: Mapping[str, Any]) -> str:
+    """Metadata as JSON, as docker writes it: sorted, two blanks a level."""
+    return json.dumps(metadata, indent=2, sort_keys=True)
 
 
 def check_writable(path: str, option: str) -> None:

@@ -98,6 +98,5 @@ DIFFERENT = {
     "context": "the checkout where it is left out, and not the repository's URL",
     "provenance": "off where it is left out; SLSA version 1",
     "sbom": "a file of your own generator",
-    "platforms": "one only; `push-by-digest` and `merge` make one image of several",
 }
 """Inputs of docker/build-push-action that are taken and mean something else here."""

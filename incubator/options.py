@@ -22,9 +22,10 @@ from incubator.errors import InputError
 from incubator.faults import Faults
 from incubator.fetched import KeptContext
 from incubator.named_contexts import open_contexts
-from incubator.oci.platform import parse_platform
+from incubator.oci.platform import parse_platforms
 from incubator.oci.reference import parse_repository_name, parse_tag_reference
 from incubator.output_options import Outputs
+from incubator.platform_options import check_several, read_nodes
 from incubator.request import DEFAULT_PARALLELISM, Attestations, BuildRequest, Limits, NamedContexts
 from incubator.secret_options import Access
 from incubator.sources import open_sources
@@ -52,7 +53,7 @@ class Settings:
     """A configuration, typed and checked; the fields are those of `BuildRequest`."""
 
     target: str | None = None
-    platform: Platform | None = None
+    platforms: tuple[Platform, ...] = ()
     build_args: Mapping[str, str | None] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[Reference, ...] = ()
@@ -103,7 +104,7 @@ def read_settings(config: ImageConfig, *, push_by_digest: bool = False, faults: 
     parse_tag = parse_repository_name if push_by_digest else parse_tag_reference
     return Settings(
         target=config.target,
-        platform=_one(config.scalar("platform"), _platform, faults),
+        platforms=_one(config.scalar("platform"), parse_platforms, faults) or (),
         build_args=_build_args(config, faults),
         labels=config.labels,
         tags=tuple(dict.fromkeys(_each(config.items("tags"), parse_tag, faults))),
@@ -135,7 +136,8 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     origin: Origin = ARGUMENTS,
     push: bool = False,
     push_by_digest: bool = False,
-    load: bool = True,
+    load: bool | None = None,
+    nodes: Iterable[str] = (),
     credentials: Sequence[Credential] = (),
     source_date_epoch: str | int | None = None,
     access: Access | None = None,
@@ -153,8 +155,10 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     `fetch_secrets` are for what is fetched before the build, beside those of `access`; no build step has them.
 
     `config` comes first, `values` (by the keys of `schemas/config.schema.json`) are merged on top and come from
-    `origin`. `faults` are input errors met before. Raises InputErrors with these and all that are found here;
-    nothing has been changed then. The caller closes the request's context.
+    `origin`. `faults` are input errors met before. `load`: keep the image on the engine; None: unless there are
+    several platforms, or the result goes to files alone. An image that goes nowhere else is kept in any case. Raises
+    InputErrors with `faults` and all that are found here; nothing has been changed then. The caller closes the
+    request's context.
     """
     faults = faults or Faults()
     access = access or Access()
@@ -170,6 +174,15 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         faults.add(
             "there is nothing to push: no tag is given", hint="name the image, as in registry.example/app:1.0"
         )
+    engines = read_nodes(nodes, settings.platforms, faults)
+    several = settings.platforms if len(settings.platforms) > 1 else ()
+    if several:
+        check_several(several, load=bool(load), outputs=outputs, faults=faults)
+        load = False
+    if load is None:
+        load = not outputs.only_files
+    elif not several:
+        load = load or not (push or outputs.files)
     build_args = dict(settings.build_args)
     epoch = None
     if source_date_epoch is not None:
@@ -206,7 +219,9 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         dockerfile=dockerfile,
         context=context,
         target=settings.target,
-        platform=settings.platform,
+        platform=None if several else next(iter(settings.platforms), None),
+        platforms=several,
+        nodes=engines,
         build_args=build_args,
         labels=settings.labels,
         tags=settings.tags,
@@ -255,16 +270,6 @@ def _each(entries: Iterable[Entry], parse: Callable[[Any], T], faults: Faults) -
 
 def _one(entry: Entry | None, parse: Callable[[Any], T], faults: Faults) -> T | None:
     return next(iter(_each([entry] if entry else [], parse, faults)), None)
-
-
-def _platform(text: str) -> Platform:
-    several = [part for part in text.split(",") if part.strip()]
-    if len(several) > 1:
-        raise InputError(
-            f"{len(several)} platforms are given, and a build is for one: {text}",
-            hint="build each in a job of its own, as a matrix of the pipeline does, and merge the images",
-        )
-    return parse_platform(text.strip())
 
 
 def _build_args(config: ImageConfig, faults: Faults) -> dict[str, str | None]:

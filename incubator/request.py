@@ -198,25 +198,40 @@ class FileOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """An engine for some of a build's platforms; `host` is its address, as in DOCKER_HOST."""
+
+    platforms: tuple[Platform, ...]
+    host: str
+
+    def __str__(self) -> str:
+        return f"{','.join(map(str, self.platforms))}={self.host}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
     """Everything one build needs, checked and typed.
 
     `build_args` maps to None where the value comes from nowhere (`--build-arg NAME` without one in the environment):
     such an argument counts as not given. `rm`: remove intermediate containers after success, `force_rm`: after
-    failure too. `load` only matters with `push` or `outputs`: False takes the local tags away again once all are in
-    the registry and in files. `push_by_digest`: `tags` name repositories, and the image gets no tag.
+    failure too. `load`: keep the image on the engine under its tags; without it, `push` and `outputs` nothing is
+    left but what later builds use. `push_by_digest`: `tags` name repositories, and the image gets no tag.
     `no_cache_filters` are stages for which no earlier results are used. `target` None: the last stage. `platform`
-    None: the engine's own. `max_parallelism`: how many layers may be made at the same time. `timeout_s`: of
-    everything up to the last layer. `keep_failed`: leave what a failed step made as an image. `secrets` by their ids.
-    `ssh`: sockets of agents by their ids, as the engine sees their paths. `own_paths`: whether sources of volumes are
-    this machine's paths, which the engine may not see; None: where it is reached over a network. `context_material`:
-    what was fetched for `context`. `annotations` and `attestations` go to registries alone.
+    None: the engine's own. `platforms`: there are several, and `platform` is None; `core/platforms.py` makes a
+    request for each. `nodes`: engines for some of them. `max_parallelism`: how many layers may be made at the same
+    time. `timeout_s`: of everything up to the last layer. `keep_failed`: leave what a failed step made as an image.
+    `secrets` by their ids. `ssh`: sockets of agents by their ids, as the engine sees their paths. `own_paths`:
+    whether sources of volumes are this machine's paths, which the engine may not see; None: where it is reached over
+    a network. `context_material`: what was fetched for `context`. `annotations` and `attestations` go to registries
+    alone.
     """
 
     dockerfile: Source
     context: BuildContext
     target: str | None = None
     platform: Platform | None = None
+    platforms: Sequence[Platform] = ()
+    nodes: Sequence[Node] = ()
     build_args: Mapping[str, str | None] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[Reference] = ()

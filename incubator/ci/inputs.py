@@ -116,6 +116,7 @@ class PipelineInputs:
     cache_from: tuple[CacheSource, ...] = ()
     cache_to: tuple[CacheTarget, ...] = ()
     platforms: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
     layers: LayerSplits | None = None
     squash: bool | None = None
     volumes: tuple[Volume, ...] = ()
@@ -234,6 +235,7 @@ def read_inputs(
         cache_from=tuple(dict.fromkeys(reader.each("cache-from", parse_cache_from))),
         cache_to=tuple(dict.fromkeys(reader.each("cache-to", parse_cache_to))),
         platforms=reader.entries("platforms"),
+        nodes=reader.entries("nodes"),
         layers=reader.parsed("layers", parse_layer_splits),
         squash=reader.boolean("squash"),
         volumes=tuple(reader.each("volumes", lambda text: make_volume(text, origin_of(around)))),

@@ -8,6 +8,7 @@ import traceback
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,10 +37,11 @@ from incubator.ci.tags import compute
 from incubator.ci.workspace import find_own_container, process_view, translate_volumes
 from incubator.console.summary import merge_lines, summary_lines
 from incubator.console.words import show_count
-from incubator.core.build import Builder
 from incubator.core.client import DockerClient
 from incubator.core.masking import hidden_texts
 from incubator.core.merge_images import merge_images
+from incubator.core.nodes import Engines
+from incubator.core.platforms import build_platforms
 from incubator.core.volume import Volume
 from incubator.errors import BuilderError
 from incubator.events import WarningRaised, broadcast
@@ -50,7 +52,7 @@ from incubator.registry.repository import Registries
 from incubator.signals import cancel_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import TextIO
 
     from incubator.ci.inputs import PipelineInputs
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from incubator.ci.tags import Metadata
     from incubator.core.engine import Engine
     from incubator.core.merge_images import MergedImage
+    from incubator.core.nodes import Connect
     from incubator.core.result import ResultImage
     from incubator.events import Event
     from incubator.request import BuildRequest
@@ -93,7 +96,7 @@ def main(
     *,
     out: TextIO | None = None,
     folder: Path | None = None,
-    connect: Callable[[Mapping[str, str]], Engine] = DockerClient.from_env,
+    connect: Connect = DockerClient.from_env,
 ) -> int:
     """Build or merge what the environment's inputs ask for; the exit code.
 
@@ -153,7 +156,7 @@ def _work(
     around: Surroundings,
     log: PipelineLog,
     reports: Reports,
-    connect: Callable[[Mapping[str, str]], Engine],
+    connect: Connect,
 ) -> _Done:
     if around.ci == "gitlab":
         remove_gitlab_outputs(around.workspace)
@@ -177,10 +180,13 @@ def _work(
     if inputs.call not in (None, "build"):
         return _call(inputs.call, replace(inputs, push=False), around, reports, faults, metadata)
     request = make_pipeline_request(inputs, around, faults, metadata)
-    with closing(request.context):
-        engine = connect_patiently(connect, around.environ)
-        request = _as_engine_sees(request, engine)
-        result = Builder(request, client=engine, emit=reports.emit, environ=around.environ).build()
+    with (
+        closing(request.context),
+        Engines(request, partial(connect_patiently, connect), around.environ) as engines,
+    ):
+        result = build_platforms(
+            request, engines, emit=reports.emit, environ=around.environ, as_seen=_as_engine_sees
+        )
     outputs = make_outputs(result, metadata=metadata)
     return _Done(outcome=result, outputs=outputs, lines=summary_lines(result))
 

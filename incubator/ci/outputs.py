@@ -14,7 +14,7 @@ from actions_toolkit.file_command import prepare_key_value_message
 
 from incubator.ci.lists import write_list
 from incubator.errors import BuilderError
-from incubator.metadata import full_name, make_metadata
+from incubator.metadata import make_merge_metadata, make_metadata
 from incubator.oci.reference import parse_reference
 from incubator.schema import load_schema
 
@@ -52,7 +52,7 @@ def make_outputs(result: ResultImage, *, metadata: Metadata | None = None) -> Ou
         "version": metadata.version if metadata else "",
         "tag-names": list(metadata.tag_names) if metadata else [],
         "annotations": list(metadata.annotations) if metadata else [],
-        "platform": str(result.platform),
+        "platform": ",".join(result.platforms),
         "image-size-bytes": result.size_bytes,
         "layers": len(result.layers),
         "cached-layers": sum(layer.cached and not layer.base for layer in result.layers),
@@ -65,11 +65,10 @@ def make_merge_outputs(
     merged: MergedImage, *, duration_s: float, metadata: Metadata | None = None
 ) -> Outputs:
     """Outputs of a finished merge, under the same names; what only a build has is empty."""
-    names = ",".join(map(full_name, merged.tags))
     return {
         "imageid": merged.digest,
         "digest": merged.digest,
-        "metadata": {"containerimage.digest": merged.digest, "image.name": names},
+        "metadata": make_merge_metadata(merged),
         "image": f"{parse_reference(merged.tags[0]).name}@{merged.digest}",
         "tags": list(merged.tags),
         "labels": {},

@@ -14,7 +14,7 @@ from incubator.errors import BuilderError
 from incubator.events import WarningRaised, broadcast
 from incubator.report.html import to_html
 from incubator.report.markdown import merge_markdown, to_markdown
-from incubator.report.model import Recorder
+from incubator.report.recording import BuildRecorder
 
 if TYPE_CHECKING:
     from incubator.ci.surroundings import Surroundings
@@ -28,7 +28,7 @@ class Reports:
     def __init__(self, around: Surroundings, log: Listener) -> None:
         self._around = around
         self._log = log
-        self._recorder = Recorder()
+        self._recorder = BuildRecorder()
         self._html: str | None = None
         self.emit = broadcast(self._recorder, log)
 

@@ -63,6 +63,7 @@ def make_pipeline_request(
         push_by_digest=bool(inputs.push_by_digest),
         load=bool(inputs.load),
         credentials=inputs.credentials,
+        nodes=inputs.nodes,
         source_date_epoch=around.environ.get("SOURCE_DATE_EPOCH") or None,
         access=inputs.access,
         fetch_secrets=fetch_secrets(inputs, around.environ),

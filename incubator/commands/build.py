@@ -23,11 +23,12 @@ from incubator.console import make_console
 from incubator.console.jsonl import JsonConsole
 from incubator.console.summary import summary_lines
 from incubator.core.config_files import load_config_files
+from incubator.core.result import ResultIndex
 from incubator.core.trust import Origin
 from incubator.errors import BuilderError, InputError
 from incubator.events import broadcast
 from incubator.faults import Faults
-from incubator.metadata import check_dest, check_writable, metadata_text, write_atomically
+from incubator.metadata import check_dest, check_writable, make_metadata, metadata_text, write_atomically
 from incubator.named_contexts import read_pairs
 from incubator.options import make_request, merge_options, read_settings
 from incubator.output_options import STDOUT, Outputs, read_outputs
@@ -101,7 +102,8 @@ def read_request(
         origin=_COMMAND_LINE,
         push=push,
         push_by_digest=by_digest,
-        load=not outputs.only_files if arguments.load is None else arguments.load,
+        load=arguments.load,
+        nodes=arguments.node,
         source_date_epoch=os.environ.get("SOURCE_DATE_EPOCH") or None,
         contexts=read_pairs(arguments.build_context, faults),
         cache_from=read_caches(arguments.cache_from, parse_cache_from, faults),
@@ -151,11 +153,11 @@ def _build_reported(request: BuildRequest, arguments: argparse.Namespace, consol
     if not arguments.report:
         return _build(request, arguments, console)
     from incubator.report.html import to_html
-    from incubator.report.model import Recorder
+    from incubator.report.recording import BuildRecorder
 
     if Path(arguments.report).is_file():
         Path(arguments.report).unlink()  # nor may an old report outlive a build that is killed
-    recorder = Recorder()
+    recorder = BuildRecorder()
     try:
         result = _build(request, arguments, broadcast(recorder, console))
     except BuilderError as error:
@@ -170,15 +172,22 @@ def _build(request: BuildRequest, arguments: argparse.Namespace, emit: Listener)
         Path(arguments.iidfile).unlink(missing_ok=True)  # an old id must not outlive a failed build
     result = run_request(request, emit=emit)
     if arguments.iidfile:
-        write_atomically(arguments.iidfile, result.id)
+        write_atomically(arguments.iidfile, _id_text(result))
     if arguments.metadata_file:
-        write_atomically(arguments.metadata_file, metadata_text(result))
+        write_atomically(arguments.metadata_file, metadata_text(make_metadata(result)))
     return result
+
+
+def _id_text(result: ResultImage) -> str:
+    """The image id; of several platforms, which were not pushed, one a line."""
+    if isinstance(result, ResultIndex) and not result.id:
+        return "\n".join(image.id for image in result.images)
+    return result.id
 
 
 def _report(result: ResultImage, arguments: argparse.Namespace) -> None:
     if arguments.quiet or arguments.progress == "quiet":
-        sys.stdout.write(f"{result.id}\n")
+        sys.stdout.write(f"{_id_text(result)}\n")
     elif arguments.progress != "rawjson":
         columns = os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else None
         sys.stderr.write("".join(f"{line}\n" for line in summary_lines(result, columns=columns)))

@@ -35,9 +35,7 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
         "-f", "--file", metavar="FILE", help="the Dockerfile (PATH/Dockerfile), - for standard input"
     )
     what.add_argument("--target", metavar="STAGE", help="stage to build (the last)")
-    what.add_argument(
-        "--platform", metavar="PLATFORM", help="platform of the image, as in linux/arm64 (the engine's)"
-    )
+    _add_platforms(what)
     _add_contexts(what)
     _add_list(
         what,
@@ -229,6 +227,21 @@ def _add_layers(parser: ArgumentParser) -> None:
     parser.add_switch(layers, "--squash", help="make one layer a stage")
 
 
+def _add_platforms(group: argparse._ArgumentGroup) -> None:
+    _add_list(
+        group,
+        "--platform",
+        metavar="PLATFORM[,PLATFORM]",
+        help="platforms of the image, as in linux/amd64,linux/arm64 (the engine's)",
+    )
+    _add_list(
+        group,
+        "--node",
+        metavar="PLATFORM[,PLATFORM]=ADDRESS",
+        help="engine that builds for a platform, as in linux/arm64=tcp://arm.example:2376 (that of DOCKER_HOST)",
+    )
+
+
 def _add_contexts(group: argparse._ArgumentGroup) -> None:
     _add_list(
         group,
@@ -287,7 +300,7 @@ def read_values(arguments: argparse.Namespace, environ: Mapping[str, str], fault
         "keep_failed": arguments.keep_failed,
         "max_parallelism": arguments.max_parallelism,
         "timeout": arguments.timeout,
-        "platform": arguments.platform,
+        "platform": ",".join(arguments.platform),
         "pull": arguments.pull,
         "rm": arguments.rm,
         "security_opts": arguments.security_opt,
@@ -300,7 +313,7 @@ def read_values(arguments: argparse.Namespace, environ: Mapping[str, str], fault
     if arguments.context_file_limit is not None:
         with faults.gather():
             values["context_file_limit"] = parse_size(arguments.context_file_limit)
-    return {key: value for key, value in values.items() if value not in (None, {}, [])}
+    return {key: value for key, value in values.items() if value not in (None, {}, [], "")}
 
 
 def read_build_args(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from incubator.arguments import ArgumentParser
 from incubator.console.summary import merge_lines
 from incubator.errors import InputError
 from incubator.faults import Faults
-from incubator.metadata import check_writable, full_name, write_atomically
+from incubator.metadata import check_writable, make_merge_metadata, metadata_text, write_atomically
 
 if TYPE_CHECKING:
     import argparse
@@ -67,11 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     faults.check()
     merged = merge(arguments.tag, images, annotations=arguments.annotation)
     if arguments.metadata_file is not None:
-        metadata = {
-            "containerimage.digest": merged.digest,
-            "image.name": ",".join(map(full_name, merged.tags)),
-        }
-        write_atomically(arguments.metadata_file, json.dumps(metadata, indent=2, sort_keys=True))
+        write_atomically(arguments.metadata_file, metadata_text(make_merge_metadata(merged)))
     if not arguments.quiet:
         sys.stderr.write("".join(f"{line}\n" for line in merge_lines(merged)))
     sys.stdout.write(f"{merged.digest}\n")

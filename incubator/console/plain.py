@@ -53,7 +53,7 @@ class PlainConsole:
         self._started: dict[StepRef, float] = {}
         self._buffers: dict[tuple[StepRef, str], LineBuffer] = {}
         self._shown_at: dict[tuple[StepRef, str], float] = {}
-        self._transfers: dict[tuple[str, str], float] = {}
+        self._transfers: dict[tuple[str, str, str], float] = {}
 
     def __call__(self, event: Event) -> None:
         """Write what `event` has to say."""
@@ -114,7 +114,7 @@ class PlainConsole:
         self._started.pop(step, None)
 
     def _transfer(self, event: Transfer) -> None:
-        key = (event.direction, event.reference)
+        key = (event.platform, event.direction, event.reference)
         is_complete = event.current_bytes == event.total_bytes
         if (
             not is_complete
@@ -141,6 +141,11 @@ def how_it_ended(step: StepRef, failure: BuildFailed) -> str:
 
 def describe(event: Event) -> str | None:
     """One line about an event that is not of a step, None where there is nothing to say; not cleaned yet."""
+    text = _words(event)
+    return f"[{event.platform}] {text}" if text and event.platform else text
+
+
+def _words(event: Event) -> str | None:
     match event:
         case BuildStarted():
             parts = (
@@ -185,7 +190,8 @@ def describe_transfer(event: Transfer) -> str:
     size = show_size(event.current_bytes)
     if event.total_bytes:
         size += f" of {show_size(event.total_bytes)} ({min(100, 100 * event.current_bytes // event.total_bytes)} %)"
-    return f"{event.direction}ing {event.reference}: {size}"
+    text = f"{event.direction}ing {event.reference}: {size}"
+    return f"[{event.platform}] {text}" if event.platform else text
 
 
 def _count(files: int | None) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from incubator.console.text import clean_text, fit
 from incubator.console.words import short_digest, show_count, show_duration, show_size
+from incubator.core.result import ResultIndex
 
 if TYPE_CHECKING:
     from incubator.core.merge_images import MergedImage
@@ -15,22 +16,51 @@ _NAME_COLUMNS = 9
 
 
 def summary_lines(result: ResultImage, *, columns: int | None = None) -> list[str]:
-    """Tags, digests, id and layers with size and time; lines of layers are cut to `columns`."""
-    own = [layer for layer in result.layers if not layer.base]
-    size = sum(layer.size_bytes or 0 for layer in own)
-    base = len(result.layers) - len(own)
+    """Tags, digests, id and layers with size and time; lines of layers are cut to `columns`.
+
+    What is for several platforms has its own names first, and then a part for each.
+    """
+    if isinstance(result, ResultIndex):
+        lines = _names(result)
+        for image in result.images:
+            lines += [
+                _row("platform", str(image.platform)),
+                *_ids(image),
+                *_names(image),
+                *_layers(image, columns),
+            ]
+    else:
+        lines = [
+            *_ids(result),
+            *_names(result),
+            _row("platform", str(result.platform)),
+            *_layers(result, columns),
+        ]
+    lines.append(_row("built in", show_duration(result.duration_s)))
+    return [clean_text(line) for line in lines]
+
+
+def _ids(result: ResultImage) -> list[str]:
     lines = [_row("image", result.id)]
     if result.config_digest != result.id:
         lines.append(_row("config", result.config_digest))
-    lines += [_row("tag", tag) for tag in result.tags]
+    return lines
+
+
+def _names(result: ResultImage) -> list[str]:
+    lines = [_row("tag", tag) for tag in result.tags]
     lines += [_row("digest", f"{reference}@{digest}") for reference, digest in result.digests.items()]
     lines += [_row("attested", kind) for kind in result.attested]
-    lines.append(_row("platform", str(result.platform)))
+    return lines
+
+
+def _layers(result: ResultImage, columns: int | None) -> list[str]:
+    own = [layer for layer in result.layers if not layer.base]
+    size = sum(layer.size_bytes or 0 for layer in own)
+    base = len(result.layers) - len(own)
     of_base = f", {show_count(base, 'layer')} of the base" if base else ""
-    lines.append(_row("layers", f"{show_count(len(own), 'layer')} ({show_size(size)}){of_base}"))
-    lines += [fit(_layer_row(layer), columns) if columns else _layer_row(layer) for layer in own]
-    lines.append(_row("built in", show_duration(result.duration_s)))
-    return [clean_text(line) for line in lines]
+    lines = [_row("layers", f"{show_count(len(own), 'layer')} ({show_size(size)}){of_base}")]
+    return lines + [fit(_layer_row(layer), columns) if columns else _layer_row(layer) for layer in own]
 
 
 def merge_lines(merged: MergedImage) -> list[str]:

@@ -28,6 +28,7 @@ from incubator.events import (
     StepStarted,
     Transfer,
     WarningRaised,
+    stage_name,
 )
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ class TtyConsole:
         self._lock = threading.RLock()
         self._begin = clock()
         self._steps: dict[StepRef, _RunningStep] = {}
-        self._transfers: dict[tuple[str, str], tuple[Transfer, float]] = {}
+        self._transfers: dict[tuple[str, str, str], tuple[Transfer, float]] = {}
         self._done = 0
-        self._total = 0
+        self._totals: dict[str, int] = {}  # of steps, by platform
         self._drawn: list[int] = []  # width of each line of the part that is redrawn
         self._closed = threading.Event()
         self._timer = (
@@ -100,7 +101,7 @@ class TtyConsole:
         with self._lock:
             self._steps.clear()
             self._transfers.clear()
-            self._total = 0
+            self._totals.clear()
             self._draw([])
 
     def _tick(self) -> None:
@@ -113,7 +114,7 @@ class TtyConsole:
         """Note what `event` says; the lines that stay on the screen for good."""
         match event:
             case BuildStarted():
-                self._total = event.steps
+                self._totals[event.platform] = event.steps
                 yield self._style(clean_text(describe(event) or ""), _BOLD)
             case StepStarted():
                 self._steps[event.step] = _RunningStep(self._clock())
@@ -127,7 +128,7 @@ class TtyConsole:
                 self._done += 1
                 yield self._step_line(event.step, "CACHED " if event.cached else "", event.duration_s, _BLUE)
             case Transfer():
-                key = (event.direction, event.reference)
+                key = (event.platform, event.direction, event.reference)
                 _, begin = self._transfers.get(key, (event, self._clock()))
                 self._transfers[key] = event, begin
             case BuildFailed():
@@ -137,20 +138,21 @@ class TtyConsole:
                 self._steps.clear()
                 self._transfers.clear()
             case BaseResolved() | ImagePushed():
-                self._end_transfers(event.reference)
+                self._end_transfers(event)
                 yield self._style(f" => {clean_text(describe(event) or '')}", _BLUE)
             case WarningRaised():
                 yield self._style(clean_text(describe(event) or ""), _YELLOW)
             case LayerCommitted(not_cached=str() as why):
-                yield self._style(clean_text(f" => [{event.stage}] not cached: {why}"), _DIM)
+                stage = stage_name(event.stage, event.platform)
+                yield self._style(clean_text(f" => [{stage}] not cached: {why}"), _DIM)
             case LayerCommitted() | ImageBuilt():
                 pass  # the summary has them
             case _:
                 if text := describe(event):
                     yield self._style(f" => {clean_text(text)}", _BLUE)
 
-    def _end_transfers(self, reference: str) -> None:
-        for key in [key for key in self._transfers if key[1] == reference]:
+    def _end_transfers(self, ended: BaseResolved | ImagePushed) -> None:
+        for key in [key for key in self._transfers if (key[0], key[2]) == (ended.platform, ended.reference)]:
             del self._transfers[key]
 
     def _step_line(self, step: StepRef, word: str, duration_s: float, style: str) -> str:
@@ -189,7 +191,8 @@ class TtyConsole:
         if not (self._steps or self._transfers):
             return
         now = self._clock()
-        count = f" ({min(self._done, self._total)}/{self._total})" if self._total else ""
+        total = sum(self._totals.values())
+        count = f" ({min(self._done, total)}/{total})" if total else ""
         head = fit(f"[+] Building {show_duration(now - self._begin)}{count}", columns - 1)
         heads: list[tuple[str, str]] = []
         tails: list[list[tuple[str, str]]] = []
@@ -224,4 +227,5 @@ class TtyConsole:
                     ]
                     + "] "
                 )
-        return f" => {transfer.direction}ing {clean_text(transfer.reference)} {bar}{size}"
+        whose = f"[{transfer.platform}] " if transfer.platform else ""
+        return f" => {whose}{transfer.direction}ing {clean_text(transfer.reference)} {bar}{size}"

@@ -22,11 +22,12 @@ from incubator.core.filling import Filler
 from incubator.core.finish import Finisher
 from incubator.core.full_disk import advise_on_full_disk
 from incubator.core.group_keys import GroupKeys
-from incubator.core.halt import Halt
+from incubator.core.halt import Halt, Halted
 from incubator.core.known_layers import CacheBroken
 from incubator.core.layer import Surroundings
 from incubator.core.lazy import LazyEngine
 from incubator.core.leftovers import Workshop, sweep
+from incubator.core.making import Making
 from incubator.core.masking import hidden_texts
 from incubator.core.mounts import Mounts
 from incubator.core.plan.graph import chain_of, dependencies
@@ -76,6 +77,7 @@ class Builder:
     """Builds one request with one engine. `build` may be called once.
 
     `environ` leads to the logins that docker and Podman keep; without it there are only those of the request.
+    `making` is what builds have in common that run at the same time on one engine.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Builder:
         cache: ImageCache | None = None,
         emit: Listener | None = None,
         environ: Mapping[str, str] | None = None,
+        making: Making | None = None,
     ) -> None:
         self._request = request
         self._credentials = Credentials(request.credentials, environ=environ)
@@ -95,6 +98,10 @@ class Builder:
         self._id = secrets.token_hex(8)
         self._clock = Clock(request.source_date_epoch)
         self._fetched: Mapping[Remote, str] = {}
+        self._making = making or Making()
+        self._prepared = False
+        self._stopped = False
+        self._halt: Halt | None = None
         self._use(client)
 
     def _use(self, engine: Engine) -> None:
@@ -103,8 +110,27 @@ class Builder:
         # What is in a cache of somebody else is not ours to keep on the engine.
         self._records = None if self._own_cache else Records(engine)
 
-    def build(self) -> ResultImage:
-        """Plan, execute, tag, push.
+    def prepare(self) -> None:
+        """Check options and logins, and remove what killed builds left; `build` does so if nobody has.
+
+        Raises InputErrors, RegistryError, EngineError.
+        """
+        if self._prepared:
+            return
+        self._check_options()
+        for credential in self._request.credentials:
+            log_in(self._client, credential)
+        sweep(self._client)
+        self._prepared = True
+
+    def stop(self) -> None:
+        """Let `build`, which runs in another thread, end with Halted as soon as it can."""
+        self._stopped = True
+        if self._halt:
+            self._halt.request()
+
+    def build(self, *, since: float | None = None) -> ResultImage:
+        """Plan, execute, tag, push. The timeout counts `since` a time of the monotonic clock, which is now.
 
         Raises DockerfileError and InputError before anything is changed, StepFailed, EngineError,
         RegistryError, PushFailed, TimedOut. Whatever happens, nothing of the build is left on the engine but the image.
@@ -113,14 +139,15 @@ class Builder:
         for message in idle_extras(self._request):
             self._emit(WarningRaised(message=message))
         try:
+            self.prepare()
             try:
-                return self._build(begin, self._request.cache_from)
+                return self._build(begin, since or begin, self._request.cache_from)
             except BuilderError as error:
                 broken = _broken_cache(error)
                 if broken is None:
                     raise
                 self._emit(WarningRaised(message=f"{broken.message}: all is made again without the cache"))
-                return self._build(begin, ())
+                return self._build(begin, since or begin, ())
         except BuilderError as error:
             advise_on_full_disk(error, self._client)
             self._emit(BuildFailed(error=error, step=error.step))
@@ -194,11 +221,8 @@ class Builder:
             no_cache_filters=request.no_cache_filters,
         )
 
-    def _build(self, begin: float, cache_from: Sequence[CacheSource]) -> ResultImage:
+    def _build(self, begin: float, since: float, cache_from: Sequence[CacheSource]) -> ResultImage:
         request = self._request
-        self._check_options()
-        for credential in request.credentials:
-            log_in(self._client, credential)
         with ExitStack() as stack:
             rights = stack.enter_context(
                 PushRights(
@@ -207,8 +231,10 @@ class Builder:
                     own_logins=self._client.info().store == "podman",
                 )
             )
-            sweep(self._client)
             workshop = Workshop(self._client, self._id)
+            halt = self._halt = Halt(workshop.discard)
+            if self._stopped:
+                raise Halted
             shared = self._share(stack, workshop, cache_from)
             facts = FactBook(shared.facts, ahead=shared.writes) if shared else FactBook()
             plan = self.plan()
@@ -216,7 +242,8 @@ class Builder:
             rights.check()
             self._emit(self._started(plan))
             stack.enter_context(workshop)
-            results = self._execute(plan, workshop, shared, facts, begin)
+            results = self._execute(plan, workshop, halt, shared, facts, since)
+            halt.check()
             image = self._finisher(plan, workshop, begin).finish(results, self._fetched)
             if shared:
                 shared.export(stages=chain_of(plan, plan.target), facts=facts.learnt())
@@ -270,11 +297,16 @@ class Builder:
         )
 
     def _execute(
-        self, plan: Plan, workshop: Workshop, shared: SharedCache | None, facts: FactBook, begin: float
+        self,
+        plan: Plan,
+        workshop: Workshop,
+        halt: Halt,
+        shared: SharedCache | None,
+        facts: FactBook,
+        since: float,
     ) -> Mapping[int, StageResult]:
         """Make all layers; the results of the stages."""
         request = self._request
-        halt = Halt(workshop.discard)
         with (
             self._remote() as remote,
             self._sources(remote, workshop.labels, halt.check, facts) as sources,
@@ -285,7 +317,7 @@ class Builder:
             schedule = Schedule(
                 dependencies(plan), executor.execute, parallelism=request.max_parallelism, halt=halt
             )
-            schedule.run(begin=begin, timeout_s=request.timeout_s)
+            schedule.run(begin=since, timeout_s=request.timeout_s)
             for warning in executor.waste(plan.target.index):
                 self._emit(warning)
             self._fetched = remote.digests
@@ -358,6 +390,7 @@ class Builder:
             sources=sources,
             clock=self._clock,
             earlier=earlier,
+            making=self._making,
         )
 
     def _volumes(self, workshop: Workshop, filler: Filler) -> BuildVolumes:

@@ -29,6 +29,15 @@ _POOL_SIZE = 64
 _LOWEST_API = (1, 40)
 
 
+class _Api(APIClient):
+    """An engine's certificate is checked against DOCKER_CERT_PATH; requests would let REQUESTS_CA_BUNDLE go first."""
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """What a request is made with."""
+        verify = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
+
 class DockerClient(ImageCalls, ContainerCalls):
     """`Engine` over docker-py, for Docker and for Podman's compatible API. Safe to use from several threads."""
 
@@ -47,7 +56,7 @@ class DockerClient(ImageCalls, ContainerCalls):
             found = next((path for path in DEFAULT_SOCKETS if Path(path).exists()), DEFAULT_SOCKETS[0])
             options["base_url"] = f"unix://{found}"
         try:
-            api = APIClient(version="auto", timeout=TIMEOUT_S, max_pool_size=_POOL_SIZE, **options)
+            api = _Api(version="auto", timeout=TIMEOUT_S, max_pool_size=_POOL_SIZE, **options)
         except (docker_errors.DockerException, requests.exceptions.RequestException) as error:
             raise EngineUnreachable(
                 f"no container engine answers at {options['base_url']}: {innermost(error)}",

@@ -308,3 +308,10 @@ class Engine(Protocol):
 
     def container_info(self, container: str) -> ContainerInfo:
         """Identity and mounts."""
+
+
+class Client(Engine, Protocol):
+    """An engine with connections of its own."""
+
+    def close(self) -> None:
+        """Close them."""

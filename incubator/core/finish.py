@@ -83,8 +83,8 @@ class Finisher:
         digests: dict[str, str] = {}
         if request.outputs:
             image_id = self._on_engine(image_id)
-            if not request.load:  # it goes with its last reference, and stays if somebody else has one
-                engine.tag(image_id, self._workshop.reference())
+        if not request.load:  # it goes with its last reference, and stays if somebody else has one
+            engine.tag(image_id, self._workshop.reference())
         with tagged(engine, self._emit, image_id, request, before):
             self._write_outputs(image_id, config)
             if request.push:
@@ -95,7 +95,7 @@ class Finisher:
             if stage.index in results
             for log in results[stage.index].logs
         )
-        if request.load or not request.push:
+        if request.load:
             image_id = self._on_engine(image_id)
         return ResultImage(
             id=image_id,

@@ -51,10 +51,10 @@ class GroupKeys:
         return key_parts(below, group, files=files, surroundings=seen | {"epoch": self.epoch})
 
     def place(self, stage: StagePlan, group: Group) -> str:
-        """Where a group is in the file, whatever it holds."""
+        """Where a group is in the file, whatever it holds; builds for other platforms have places of their own."""
         position = stage.groups.index(group)
-        file = (self.request.context, self.request.dockerfile.name)
-        return place_in(file, stage.name, position)
+        request = self.request
+        return place_in((request.context, request.dockerfile.name), stage.name, request.platform, position)
 
     def _seen_by_runs(self) -> dict[str, Any]:
         """What RUNs may notice of their container and a key therefore covers; limits are not in it."""

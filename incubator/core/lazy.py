@@ -162,7 +162,9 @@ class LazyEngine(EngineProxy):
         """See `Engine`. Where all layers are known, so is the new image, and the engine gets nothing."""
         below = config.diff_ids[:-1] if top else config.diff_ids
         if not all(diff_id in self.layers for diff_id in below):
-            return self._engine.compose(self.on_engine(layers_of) if layers_of else "", config, top=top)
+            made = self._engine.compose(self.on_engine(layers_of) if layers_of else "", config, top=top)
+            self._images.pop(made, None)  # a cached result may have had the very same config
+            return made
         if top is None:
             return self.stack(layers_of, config).id
         layer = KnownLayer(diff_id=top.digest, tar=top.shared(), size_bytes=top.size_bytes)

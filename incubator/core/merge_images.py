@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from incubator.core.assembly import ensure_layers
 from incubator.core.known_layers import KnownLayer
+from incubator.core.publish import push_each
 from incubator.core.registry_image import config_fields
-from incubator.errors import InputError, PushFailed, RegistryError
+from incubator.errors import InputError
 from incubator.oci.annotations import select
-from incubator.oci.descriptor import Descriptor, read_text
+from incubator.oci.descriptor import read_text
 from incubator.oci.joined import UNKNOWN, Member, join
 from incubator.oci.manifest import Index
 from incubator.oci.platform import make_platform
@@ -18,7 +19,9 @@ from incubator.oci.platform import make_platform
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from incubator.events import Listener
     from incubator.oci.annotations import Annotation
+    from incubator.oci.descriptor import Descriptor
     from incubator.oci.manifest import Manifest
     from incubator.oci.reference import Reference
     from incubator.registry.repository import Registries, Repository
@@ -26,11 +29,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergedImage:
-    """An index that a registry has under all `tags`. `platforms` as `linux/arm64`; `digest` is that of the index."""
+    """An index that registries have: `digests` maps each reference to its digest. `platforms` as `linux/arm64`."""
 
-    digest: str
-    tags: tuple[str, ...]
+    descriptor: Descriptor
+    digests: Mapping[str, str]
     platforms: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """That of the index."""
+        return self.descriptor.digest
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The references, in the order in which they were asked for."""
+        return tuple(self.digests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +60,10 @@ def merge_images(
     sources: Iterable[Reference],
     tags: Sequence[Reference],
     annotations: Sequence[Annotation] = (),
+    *,
+    emit: Listener = lambda _: None,
 ) -> MergedImage:
-    """Join the images of all `sources` to one index and give it all `tags`.
+    """Join the images of all `sources` to one index and give it all `tags`; names of repositories alone give it none.
 
     What a source's index has counts one by one, attestations too. `annotations` are those of the index and of what it
     says of images; manifests stay as they are. What a tag's repository lacks is mounted from
@@ -61,11 +76,16 @@ def merge_images(
     for repository in repositories.values():
         for each in found:
             _copy(each, repository)
-    _set_tags(index, tags, repositories)
+
+    def put(tag: Reference) -> str:
+        repository = repositories[tag.registry, tag.repository]
+        return repository.put_manifest(index, tag_or_digest=tag.tag).digest
+
+    digests = push_each(tags, put, emit)
     # Those of attestations say nothing to anybody.
     platforms = dict.fromkeys(str(entry.platform) for entry in index.manifests)
     platforms.pop(str(UNKNOWN), None)
-    return MergedImage(digest=index.digest, tags=tuple(map(str, tags)), platforms=tuple(platforms))
+    return MergedImage(descriptor=index.descriptor, digests=digests, platforms=tuple(platforms))
 
 
 def _said(member: Member, annotations: Sequence[Annotation]) -> Member:
@@ -77,25 +97,6 @@ def _said(member: Member, annotations: Sequence[Annotation]) -> Member:
         select(annotations, "manifest-descriptor", descriptor.platform)
     )
     return replace(member, descriptor=replace(descriptor, annotations=tuple(sorted(merged.items()))))
-
-
-def _set_tags(
-    index: Index, tags: Sequence[Reference], repositories: Mapping[tuple[str, str], Repository]
-) -> None:
-    made: list[str] = []
-    for tag in tags:
-        try:
-            repositories[tag.registry, tag.repository].put_manifest(index, tag_or_digest=tag.tag)
-        except RegistryError as error:
-            failed = [str(other) for other in tags if str(other) not in made]
-            done = f"; pushed: {', '.join(made)}" if made else ""
-            raise PushFailed(
-                f"{error.message}; not pushed: {', '.join(failed)}{done}",
-                pushed=made,
-                failed=failed,
-                hint=error.hint,
-            ) from error
-        made.append(str(tag))
 
 
 def _read(repository: Repository, source: Reference) -> list[_Found]:

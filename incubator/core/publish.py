@@ -19,7 +19,7 @@ from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from incubator.core.attach import Extras
     from incubator.core.engine import Engine, ImageInfo
@@ -53,15 +53,14 @@ def tagged(
     before: Mapping[str, ImageInfo | None],
 ) -> Iterator[None]:
     """The image under its tags. Without `load` the engine's tags are as they were `before` afterwards."""
-    kept = request.load or not (request.push or request.outputs)
     try:
         for reference in before:
             engine.tag(image_id, reference)
-            if kept:
+            if request.load:
                 emit(ImageTagged(reference=reference))
         yield
     finally:
-        if not kept:
+        if not request.load:
             for reference, old in before.items():
                 if old is None:
                     engine.remove_image(reference)
@@ -90,23 +89,29 @@ def push(
                 extras,
                 upload=lambda name: _upload(engine, emit, image_id, name, request, credentials),
             )
-            return _push_all(request, attacher.put, emit)
+            return push_each(request.tags, attacher.put, emit)
     if request.push_by_digest:
-        return _push_all(
-            request, lambda name: _push_by_digest(engine, emit, image_id, name, request, credentials), emit
+        return push_each(
+            request.tags,
+            lambda name: _push_by_digest(engine, emit, image_id, name, request, credentials),
+            emit,
         )
-    return _push_all(request, lambda tag: _push(engine, emit, tag, request, credentials), emit)
+    return push_each(request.tags, lambda tag: _push(engine, emit, tag, request, credentials), emit)
 
 
-def _push_all(request: BuildRequest, push: Callable[[Reference], str], emit: Listener) -> dict[str, str]:
+def push_each(tags: Sequence[Reference], push: Callable[[Reference], str], emit: Listener) -> dict[str, str]:
+    """Call `push`, which gives a digest, for one reference after the other; each reference and its digest.
+
+    Raises PushFailed for the first that cannot be pushed, which says which references made it.
+    """
     digests: dict[str, str] = {}
-    for tag in request.tags:
+    for tag in tags:
         reference = str(tag)
         begin = time.monotonic()
         try:
             digest = push(tag)
         except RegistryError as error:
-            failed = [str(other) for other in request.tags if str(other) not in digests]
+            failed = [str(other) for other in tags if str(other) not in digests]
             made = f"; pushed: {', '.join(digests)}" if digests else ""
             raise PushFailed(
                 f"{error.message}; not pushed: {', '.join(failed)}{made}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from incubator.oci.descriptor import Descriptor
     from incubator.oci.image_config import RuntimeConfig
     from incubator.oci.platform import Platform
 
@@ -88,3 +89,26 @@ class ResultImage:
     def digest(self) -> str | None:
         """Manifest digest in the registry."""
         return next(iter(self.digests.values()), None)
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Platforms of the image, most often one."""
+        return (str(self.platform),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultIndex(ResultImage):
+    """An image for several platforms: `images` are those that it has, in the order that was asked for.
+
+    `digests` and `digest` are about the index, and so is `descriptor`; nothing of it is there without a push. `id`
+    is the index's digest, and empty without a push: no engine has the whole image. `layers` and `logs` are those of
+    all platforms, one after the other; `config`, `config_digest` and `platform` those of the first.
+    """
+
+    images: tuple[ResultImage, ...]
+    descriptor: Descriptor | None = None
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Platforms of the image."""
+        return tuple(str(image.platform) for image in self.images)

@@ -34,11 +34,13 @@ class Schedule(Generic[_Unit]):
         *,
         parallelism: int,
         halt: Halt,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._waiting = {unit: set(needed) for unit, needed in needs.items()}
         self._execute = execute
         self._parallelism = parallelism
         self._halt = halt
+        self._patience_s = patience_s
         self._running: set[_Unit] = set()
         self._ended: queue.SimpleQueue[_End[_Unit]] = queue.SimpleQueue()
 
@@ -96,6 +98,6 @@ class Schedule(Generic[_Unit]):
 
     def _let_end(self) -> None:
         """Wait for the threads, whose failures are consequences of the first one."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self._patience_s
         while self._running and self._next_end(deadline):
             pass

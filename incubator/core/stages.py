@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from incubator.core.engine import ImageInfo
     from incubator.core.layer import Surroundings
     from incubator.core.leftovers import Workshop
+    from incubator.core.making import Making
     from incubator.core.plan.graph import Unit
     from incubator.core.plan.keys import KeyParts
     from incubator.core.plan.model import Plan, StagePlan
@@ -60,6 +59,7 @@ class StageExecutor:
         sources: SourceFiles,
         clock: Clock,
         earlier: EarlierResults,
+        making: Making,
     ) -> None:
         self._plan = plan
         self._around = surroundings
@@ -75,7 +75,7 @@ class StageExecutor:
         self._skipped = earlier.skipped
         self._progress: dict[int, _Progress] = {}
         self._made: dict[str, ImageInfo] = {}
-        self._making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._making = making
         self.results: dict[int, StageResult] = {}
         """Finished stages by their index."""
 
@@ -161,7 +161,7 @@ class StageExecutor:
         sources = [self.results[index] for index in stage_sources(group) if index not in self._skipped]
         before = replace(before, fresh=before.fresh or any(source.fresh for source in sources))
         # Of two stages with the same group the second may find what the first has made.
-        with self._making[key] if key and not before.fresh else contextlib.nullcontext():
+        with self._making.of(key) if key and not before.fresh else contextlib.nullcontext():
             found = self._find(key, group, before)
             if found:
                 image, logs = found, before.logs
@@ -183,7 +183,8 @@ class StageExecutor:
             not_cached = None if found else self._why_made(place, parts, before)
             if parts:
                 keep = partial(self._keep, place, parts, stored=found is not None)
-                if self._engine.info().store == "podman":  # loses names that are given at the same time
+                # Podman loses names that are given at the same time.
+                if self._making.by_others or self._engine.info().store == "podman":
                     keep(image.id)
                 else:
                     self._workshop.later(keep, image.id)

@@ -49,9 +49,11 @@ class AttachedSocket:
         """Close both directions."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        for end in (self._raw, self._socket):
+        # With TLS docker-py hands out the socket itself, and the response keeps it open.
+        for end in (getattr(self._raw, "_response", None), self._raw, self._socket):
             with contextlib.suppress(OSError):
-                end.close()
+                if end is not None:
+                    end.close()
 
 
 def split_frames(chunks: Iterable[bytes]) -> Iterator[Frame]:

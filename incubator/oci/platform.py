@@ -74,6 +74,12 @@ def parse_platform(text: str) -> Platform:
     return make_platform("linux", name)
 
 
+def parse_platforms(text: str) -> tuple[Platform, ...]:
+    """Different platforms, separated by commas; there is at least one. Raises InputError."""
+    parts = [part.strip() for part in text.split(",")]
+    return tuple(dict.fromkeys(parse_platform(part) for part in parts if part or len(parts) == 1))
+
+
 def _check(text: str, name: str, what: str, known: set[str]) -> None:
     if name in known:
         return

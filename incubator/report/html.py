@@ -47,13 +47,24 @@ def to_html(report: BuildReport) -> str:
         "title": f"{_text('Built' if report.image else 'Failed:')} {_text(name)}",
         "head": _head(report, name),
         "failures": _failures(report.failures),
-        "steps": _steps(report),
-        "layers": _layers(report),
-        "changes": _changes(report),
-        "findings": _findings(report),
+        "details": "\n".join([*map(_part, report.parts), _details(report)]),
         "foot": f"Made by incubator on {report.started_at:%Y-%m-%d %H:%M} UTC.",
     }
     return _SLOT.sub(lambda slot: values[slot[1]], page)  # once: what is put in is not looked at
+
+
+def _part(report: BuildReport) -> str:
+    """All about one of several platforms."""
+    image = report.image
+    facts = [f"built in {show_duration(report.duration_s)}"] if image else []
+    facts += [f"on {_text(report.engine)}"] if report.engine else []
+    facts += [_code(image.digest or image.id)] if image else []
+    title = f'<h2 class="part">{_text(report.platform)}</h2>'
+    return f'{title}\n<p class="soft">{", ".join(facts)}</p>\n{_details(report)}'
+
+
+def _details(report: BuildReport) -> str:
+    return "\n".join([_steps(report), _layers(report), _changes(report), _findings(report)])
 
 
 @cache
@@ -93,7 +104,8 @@ def _section(title: str, body: Iterable[str]) -> str:
 
 def _name(report: BuildReport) -> str:
     if report.image:
-        return report.image.tags[0] if report.image.tags else short_digest(report.image.id)
+        image = report.image
+        return image.tags[0] if image.tags else short_digest(image.id) or image.platform
     return report.dockerfile or "the build"
 
 
@@ -111,7 +123,7 @@ def _head(report: BuildReport, name: str) -> str:
     if image:
         facts.append(("Platform", _text(image.platform), False))
         facts += [("Digest", _code(image.digest), True)] if image.digest else []
-        facts.append(("Image ID", _code(image.id), True))
+        facts += [] if report.parts else [("Image ID", _code(image.id), True)]
         if len(image.tags) > 1:
             tags = "<br>".join(_code(tag) for tag in image.tags[:MOST_ITEMS])
             facts.append(("Tags", tags, True))
@@ -139,6 +151,8 @@ def _image_facts(report: BuildReport, image: ImageReport) -> Iterable[tuple[str,
     if image.size_bytes is not None:
         yield "Size", show_size(image.size_bytes), False
     own = [layer for layer in report.layers if layer.number is not None]
+    if report.parts:
+        return
     yield "Layers", f"{image.base_layers + len(own)}, {image.base_layers} of the base", False
 
 
@@ -219,7 +233,7 @@ def _step(step: StepReport, whole_s: float) -> str:
 
 def _layers(report: BuildReport) -> str:
     """Layers, the largest first."""
-    if not report.layers and not report.image:
+    if report.parts or not (report.layers or report.image):
         return ""
     rows: list[tuple[int, str]] = []
     image = report.image

@@ -45,25 +45,42 @@ def to_markdown(report: BuildReport) -> str:
     """The summary: what was built, or why nothing was; layers, timeline, findings."""
     head = "\n".join(_built(report, report.image) if report.image else _failed(report.failures))
     # The diagram is small and comes whole: what is cut is a table.
-    lines = [_limited(head, MOST_BYTES // 2), *_timeline(report), *_layers(report), *_findings(report), ""]
-    return _limited("\n".join(lines), MOST_BYTES)
+    lines = [_limited(head, MOST_BYTES // 2)]
+    for part in report.parts:
+        lines += ["", f"#### {escape(part.platform)}"]
+        lines += ["", *_facts(part, part.image)] if part.image else []
+        lines += _details(part)
+    return _limited("\n".join([*lines, *_details(report), ""]), MOST_BYTES)
+
+
+def _details(report: BuildReport) -> Iterator[str]:
+    yield from _timeline(report)
+    yield from _layers(report)
+    yield from _findings(report)
 
 
 def _built(report: BuildReport, image: ImageReport) -> Iterator[str]:
-    name = image.tags[0] if image.tags else short_digest(image.id)
+    yield f"### Built {_code(image.tags[0] if image.tags else short_digest(image.id) or image.platform)}"
+    yield ""
+    yield from _facts(report, image)
+    if image.tags:
+        yield from ("", "**Tags**", "", *(f"- {_code(tag)}" for tag in image.tags[:MOST_ROWS]))
+
+
+def _facts(report: BuildReport, image: ImageReport) -> Iterator[str]:
+    """What there is to know of an image as a whole; that of several platforms has its layers in their parts."""
     rows = [("Digest", _code(image.digest))] if image.digest else []
-    rows += [("Image ID", _code(image.id)), ("Platform", _code(image.platform))]
+    rows += [] if report.parts else [("Image ID", _code(image.id))]
+    rows += [("Platform", _code(image.platform))]
     if image.size_bytes is not None:
         change = next((text for change in image.changes if (text := change_words(change, image))), "")
         rows.append(("Size", escape(show_size(image.size_bytes) + (f" ({change})" if change else ""))))
     own = [layer for layer in report.layers if layer.number is not None]
-    count = show_count(image.base_layers + len(own), "layer")
-    rows.append(("Layers", f"{count}, {sum(layer.cached for layer in own)} of them cached"))
+    if not report.parts:
+        count = show_count(image.base_layers + len(own), "layer")
+        rows.append(("Layers", f"{count}, {sum(layer.cached for layer in own)} of them cached"))
     rows.append(("Duration", show_duration(report.duration_s)))
-    yield f"### Built {_code(name)}"
-    yield from ("", "| | |", "| --- | --- |", *(f"| {title} | {value} |" for title, value in rows))
-    if image.tags:
-        yield from ("", "**Tags**", "", *(f"- {_code(tag)}" for tag in image.tags[:MOST_ROWS]))
+    yield from ("| | |", "| --- | --- |", *(f"| {title} | {value} |" for title, value in rows))
 
 
 def _failed(failures: Sequence[Failure]) -> Iterator[str]:

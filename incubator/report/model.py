@@ -157,6 +157,7 @@ class BuildReport:
     """A build that has ended: `image` is there if it went well, `failures` if not.
 
     `dockerfile`, `context` and `engine` are empty where it failed before it began. `steps` in order of their start.
+    Of a build for several platforms `parts` has a report for each that began, and this one what concerns them all.
     """
 
     started_at: datetime
@@ -171,6 +172,8 @@ class BuildReport:
     findings: tuple[Finding, ...]
     image: ImageReport | None
     failures: tuple[Failure, ...]
+    platform: str = ""
+    parts: tuple[BuildReport, ...] = ()
 
 
 def place_of(span: Span | None) -> str:
@@ -381,7 +384,7 @@ def _image_report(result: ResultImage) -> ImageReport:
         id=result.id,
         tags=result.tags,
         digests=result.digests,
-        platform=str(result.platform),
+        platform=", ".join(result.platforms),
         size_bytes=result.size_bytes,
         base_layers=len(base),
         base_size_bytes=sum(layer.size_bytes or 0 for layer in base),

@@ -66,7 +66,8 @@ def run_pipeline(
         git(checkout, "remote", "add", "origin", ORIGIN)
     command = [str(lab.tool("gitlab-ci-local")), "--file", name, "--helper-image", HELPER_IMAGE]
     command += ["--volume", engine.socket_volume, "--network", "host", "--no-artifacts-to-source"]
-    command += ["--variable", "GITLAB_CI=true", "--ignore-predefined-vars", "GITLAB_CI"]
+    own = ["GITLAB_CI", *(name for name in variables if name.startswith("CI_REGISTRY"))]
+    command += ["--variable", "GITLAB_CI=true", "--ignore-predefined-vars", ",".join(own)]
     for key, value in variables.items():
         command += ["--variable", f"{key}={value}"]
     environ = {"PATH": f"{path}:/usr/bin:/bin", "HOME": str(checkout.parent), **engine.env}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from incubator.core.engine import Engine
+    from incubator.core.engine import Client
     from incubator.registry.repository import Repository
     from lab import EngineHandle, RegistryHandle
     from tests.engine.conftest import Bench
@@ -194,7 +194,11 @@ def test_the_command_prints_the_digest(built: Built, registries: Registries, tmp
     assert "linux/amd64" in done.stderr
     assert dict(index.annotations) == {"key": "value"}
     metadata = json.loads((tmp_path / "metadata.json").read_text())
-    assert metadata == {"containerimage.digest": index.digest, "image.name": f"{built.name}:all"}
+    assert metadata == {
+        "containerimage.descriptor": index.descriptor.to_json(),
+        "containerimage.digest": index.digest,
+        "image.name": f"{built.name}:all",
+    }
 
 
 def test_a_pipeline_step_merges(built: Built, registries: Registries, tmp_path: Path) -> None:
@@ -227,5 +231,5 @@ def test_a_pipeline_step_merges(built: Built, registries: Registries, tmp_path: 
     assert index.digest in out.getvalue()
 
 
-def no_engine(_environ: Mapping[str, str]) -> Engine:
+def no_engine(_environ: Mapping[str, str]) -> Client:
     pytest.fail("a merge needs no engine")

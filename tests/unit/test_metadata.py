@@ -8,7 +8,7 @@ import pytest
 from incubator.console.summary import summary_lines
 from incubator.core.result import CommandLog, LayerResult, ResultImage
 from incubator.errors import InputError
-from incubator.metadata import check_writable, metadata_text, write_atomically
+from incubator.metadata import check_writable, make_metadata, metadata_text, write_atomically
 from incubator.oci.attestation import SLSA_PROVENANCE
 from incubator.oci.image_config import RuntimeConfig
 from incubator.oci.platform import parse_platform
@@ -40,7 +40,7 @@ def result(*, tags: tuple[str, ...] = (), pushed: bool = False) -> ResultImage:
 
 
 def test_metadata_is_what_docker_writes() -> None:
-    text = metadata_text(result(tags=("app:1", "r:5000/x/app:2"), pushed=True))
+    text = metadata_text(make_metadata(result(tags=("app:1", "r:5000/x/app:2"), pushed=True)))
     assert json.loads(text) == {
         "containerimage.config.digest": CONFIG,
         "containerimage.digest": DIGEST,
@@ -51,11 +51,13 @@ def test_metadata_is_what_docker_writes() -> None:
 
 def test_what_is_attested_is_told() -> None:
     attested = dataclasses.replace(result(tags=("app:1",), pushed=True), provenance={"buildDefinition": {}})
-    assert json.loads(metadata_text(attested))["incubator.provenance"] == {"buildDefinition": {}}
+    assert json.loads(metadata_text(make_metadata(attested)))["incubator.provenance"] == {
+        "buildDefinition": {}
+    }
 
 
 def test_without_push_the_digest_is_that_of_the_engine() -> None:
-    assert json.loads(metadata_text(result())) == {
+    assert json.loads(metadata_text(make_metadata(result()))) == {
         "containerimage.config.digest": CONFIG,
         "containerimage.digest": ID,
     }

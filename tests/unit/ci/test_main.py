@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from incubator.core.engine import Engine
+    from incubator.core.engine import Client
 
 SECRET = "s3cr3t-t0ken"
 
@@ -29,15 +29,15 @@ def workspace(tmp_path: Path) -> Path:
     return folder
 
 
-def never(_environ: Mapping[str, str]) -> Engine:
+def never(_environ: Mapping[str, str]) -> Client:
     pytest.fail("no engine is asked for")
 
 
-def not_asked(_environ: Mapping[str, str]) -> Engine:
-    return cast("Engine", object())
+def not_asked(_environ: Mapping[str, str]) -> Client:
+    return cast("Client", object())
 
 
-def unreachable(_environ: Mapping[str, str]) -> Engine:
+def unreachable(_environ: Mapping[str, str]) -> Client:
     raise EngineUnreachable("no container engine answers", hint="mount the socket")
 
 
@@ -83,7 +83,7 @@ def test_secrets_are_masked_before_all_else_and_shown_nowhere(workspace: Path) -
 
 
 def test_a_fault_of_ours_ends_with_1_and_its_text_commands_nothing(workspace: Path) -> None:
-    def broken(_environ: Mapping[str, str]) -> Engine:
+    def broken(_environ: Mapping[str, str]) -> Client:
         raise RuntimeError("what\n::set-output name=digest::forged\n##[error]forged")
 
     out = io.StringIO()

@@ -28,6 +28,8 @@ from incubator.ci.outputs import (
 )
 from incubator.core.merge_images import MergedImage
 from incubator.errors import BuilderError
+from incubator.oci.descriptor import Descriptor
+from incubator.oci.media_types import OCI_INDEX
 from incubator.schema import load_schema
 
 if TYPE_CHECKING:
@@ -229,13 +231,20 @@ def test_a_folder_that_is_a_link_leads_nowhere(tmp_path: Path) -> None:
 
 def test_outputs_of_a_merge_have_the_same_names(outputs: Outputs) -> None:
     merged = MergedImage(
-        digest=DIGEST, tags=("acme/web:1", "ghcr.io/acme/web:1"), platforms=("linux/amd64", "linux/arm64")
+        descriptor=Descriptor(media_type=OCI_INDEX, digest=DIGEST, size=7),
+        digests=dict.fromkeys(("acme/web:1", "ghcr.io/acme/web:1"), DIGEST),
+        platforms=("linux/amd64", "linux/arm64"),
     )
     found = make_merge_outputs(merged, duration_s=1.5)
     assert found.keys() == outputs.keys()
     Draft202012Validator(load_schema("outputs")).validate(found)
     assert found["image"] == f"acme/web@{DIGEST}"
     assert found["metadata"]["image.name"] == "docker.io/acme/web:1,ghcr.io/acme/web:1"
+    assert found["metadata"]["containerimage.descriptor"] == {
+        "mediaType": OCI_INDEX,
+        "digest": DIGEST,
+        "size": 7,
+    }
     assert as_texts(found)["platform"] == "linux/amd64,linux/arm64"
     assert f"IMAGE=acme/web@{DIGEST}\n" in dotenv_text(found)
 

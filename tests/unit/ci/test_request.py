@@ -58,7 +58,7 @@ def faults_of(workspace: Path, **variables: str) -> str:
 def test_nothing_given_builds_the_workspace(workspace: Path) -> None:
     request = request_of(workspace)
     assert request.dockerfile.text == "FROM busybox\n"
-    assert (request.push, request.load, request.pull, request.no_cache) == (False, False, False, False)
+    assert (request.push, request.load, request.pull, request.no_cache) == (False, True, False, False)
     assert (request.tags, request.layers, request.volumes, request.limits) == ((), (), (), Limits())
 
 
@@ -233,9 +233,24 @@ def test_a_checkout_may_not_choose_cgroups_and_security_options(workspace: Path)
     assert "--security-opt" in found
 
 
-def test_one_platform_only(workspace: Path) -> None:
-    found = faults_of(workspace, platforms="linux/amd64,linux/arm64")
-    assert "2 platforms are given, and a build is for one" in found
+def test_several_platforms_and_their_nodes(workspace: Path) -> None:
+    node = "arm64=tcp://arm.example:2376"
+    request = request_of(workspace, platforms="linux/amd64,aarch64", nodes=node, tags="acme/web", push="true")
+    assert (list(map(str, request.platforms)), request.platform) == (["linux/amd64", "linux/arm64"], None)
+    assert list(map(str, request.nodes)) == ["linux/arm64=tcp://arm.example:2376"]
+    assert not request.load
+    found = faults_of(
+        workspace, platforms="linux/amd64,linux/arm64", nodes="linux/s390x=tcp://z:1", load="true"
+    )
+    assert "node linux/s390x=tcp://z:1: linux/s390x is not built" in found
+    assert "load keeps one image under a name" in found
+
+
+def test_a_file_of_the_checkout_names_no_nodes(workspace: Path) -> None:
+    (workspace / ".incubator").write_text(
+        "platform: linux/amd64,linux/arm64\nnodes: ['arm64=tcp://evil:1']\n"
+    )
+    assert "nodes" in faults_of(workspace)
 
 
 def test_labels_and_arguments_of_rules_stand_below_what_is_given(workspace: Path) -> None:

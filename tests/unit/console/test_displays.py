@@ -354,8 +354,9 @@ def test_json_lines_follow_the_schema() -> None:
         "time": 1700000000.123,
         "step": {
             "number": 2, "total": 3, "stage": "build", "text": "RUN make",
-            "span": {"file": "Dockerfile", "first_line": 2, "last_line": 2, "column": 1},
+            "span": {"file": "Dockerfile", "first_line": 2, "last_line": 2, "column": 1}, "platform": "",
         },
+        "platform": "",
     }  # fmt: skip
     assert records[5]["data"] == "\x1b[31mwarn\x1b[0m\n"
     assert records[-1]["error"] == {
