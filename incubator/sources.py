@@ -246,7 +246,7 @@ def _context_folder(place: Place) -> Path:
     path = Path(given)
     if not given or not path.exists():
         hint = did_you_mean(path.name, _names(path.parent)) if given else None
-        raise InputError(f"context {given!r} does not exist", hint=hint)
+        raise InputError(f"context {given!r} does not exist", hint=_nothing_checked_out(place) or hint)
     if not path.is_dir():
         folder = os.path.normpath(path.parent)
         hint = (
@@ -274,7 +274,8 @@ def _find_dockerfile(place: Place, root: Path) -> Path:
             f"Dockerfile {shown!r} is a folder", hint=f"name the file: {place.file_option}{shown}/Dockerfile"
         )
     if not path.exists():
-        raise InputError(f"Dockerfile {shown!r} does not exist", hint=_other_dockerfiles(place, root, path))
+        hint = _nothing_checked_out(place) or _other_dockerfiles(place, root, path)
+        raise InputError(f"Dockerfile {shown!r} does not exist", hint=hint)
     if not path.is_file() and not path.is_fifo():
         raise InputError(f"Dockerfile {shown!r} is not a regular file")
     return path
@@ -292,6 +293,13 @@ def _shown_path(place: Place, path: Path) -> str:
     if place.workspace and path.is_relative_to(place.workspace):
         path = path.relative_to(place.workspace)
     return os.path.normpath(path)
+
+
+def _nothing_checked_out(place: Place) -> str | None:
+    """A hint where a pipeline's workspace is empty, which is the first mistake that one can make there."""
+    if place.workspace is None or _names(place.workspace):
+        return None
+    return "the workspace is empty: check the repository out in a step before (actions/checkout)"
 
 
 def _other_dockerfiles(place: Place, root: Path, path: Path) -> str:

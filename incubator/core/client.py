@@ -51,7 +51,22 @@ class DockerClient(ImageCalls, ContainerCalls):
         Raises EngineUnreachable when nothing answers, EngineError when the API is too old.
         """
         environ = dict(os.environ if environ is None else environ)
-        options = cast("dict[str, Any]", kwargs_from_env(environment=environ))
+        host = environ.get("DOCKER_HOST", "")
+        if host.startswith("ssh:"):
+            raise EngineUnreachable(
+                "DOCKER_HOST: an engine is not reached by ssh://",
+                hint="bring its socket here with ssh -N -L /tmp/engine.sock:/var/run/docker.sock HOST, "
+                "and set DOCKER_HOST=unix:///tmp/engine.sock",
+            )
+        try:
+            options = cast("dict[str, Any]", kwargs_from_env(environment=environ))
+        except docker_errors.TLSParameterError as error:
+            folder = environ.get("DOCKER_CERT_PATH") or "~/.docker"
+            raise EngineUnreachable(
+                f"no certificates for the engine at {host} in {folder}",
+                hint="ca.pem, cert.pem and key.pem are needed there; DOCKER_CERT_PATH names the folder, "
+                "and without DOCKER_TLS_VERIFY no TLS is used",
+            ) from error
         if "base_url" not in options:
             found = next((path for path in DEFAULT_SOCKETS if Path(path).exists()), DEFAULT_SOCKETS[0])
             options["base_url"] = f"unix://{found}"

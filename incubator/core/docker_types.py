@@ -17,6 +17,7 @@ from docker import auth
 from docker import errors as docker_errors
 
 from incubator.core.engine import DiskUsage, ImageInfo, PathStat
+from incubator.core.transfers import transfer_hint
 from incubator.errors import EngineError, EngineUnreachable, RegistryError
 from incubator.oci.image_config import ImageConfig, runtime_config_from_json
 from incubator.oci.platform import make_platform
@@ -49,8 +50,6 @@ _FOREIGN = (
 )
 _REFUSALS = {401: ("unauthorized", "basic auth credentials", "401"), 403: ("denied", "forbidden", "403")}
 """The status of a registry by words of its refusal: engines hand on the words alone."""
-
-_CREDENTIAL_HINT = "check the user name and the password or token, and that it may do this"
 
 
 def disk_usage(reply: Mapping[str, Any]) -> DiskUsage:
@@ -91,12 +90,12 @@ def registry_errors(doing: str) -> Iterator[None]:
     except EngineUnreachable:
         raise
     except EngineError as error:
-        said = error.message.lower()
+        said = error.message.removeprefix(f"cannot {doing}: ")
         status = next(
-            (status for status, words in _REFUSALS.items() if any(word in said for word in words)), None
+            (status for status, words in _REFUSALS.items() if any(word in said.lower() for word in words)),
+            None,
         )
-        hint = _CREDENTIAL_HINT if status else None
-        raise RegistryError(error.message, status=status, hint=hint) from error
+        raise RegistryError(error.message, status=status, hint=transfer_hint(said)) from error
 
 
 def innermost(error: BaseException) -> str:

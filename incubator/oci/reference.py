@@ -68,12 +68,9 @@ def parse_reference(text: str) -> Reference:
     if not _DOMAIN.fullmatch(registry):
         raise InputError(f"invalid reference {text!r}: {registry!r} is not a registry host[:port]")
     if not _PATH.fullmatch(repository):
-        upper = repository != repository.lower()
         raise InputError(
             f"invalid reference {text!r}: {repository!r} is not a repository name",
-            hint="repository names are lower case"
-            if upper
-            else "use lower-case letters and digits, separated by . _ - or /",
+            hint=_what_is_no_repository(repository),
         )
     if len(f"{registry}/{repository}") > _LONGEST_NAME:
         raise InputError(f"invalid reference {text!r}: the name is longer than {_LONGEST_NAME} characters")
@@ -125,6 +122,16 @@ def _split_registry(name: str) -> tuple[str, str]:
             return DEFAULT_REGISTRY, rest if "/" in rest else f"library/{rest}"
         return first, rest
     return DEFAULT_REGISTRY, name if slash else f"library/{name}"
+
+
+def _what_is_no_repository(name: str) -> str:
+    if "" in name.split("/"):
+        return "a part of the name is missing: a variable in it may be empty"
+    if ":" in name:
+        return "a tag cannot hold a /, as names of branches do: write - for it"
+    if name != name.lower():
+        return "repository names are lower case"
+    return "use lower-case letters and digits, separated by . _ - or /"
 
 
 def familiar_name(name: str) -> str:

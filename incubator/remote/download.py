@@ -59,7 +59,7 @@ def download(
             if attempt == _ATTEMPTS - 1:
                 raise DownloadFailed(
                     f"cannot fetch {redacted(wanted.url)}: {error}",
-                    hint="ADD fetches from where incubator runs, not from where the engine runs",
+                    hint="it is fetched from where incubator runs, not from where the engine runs",
                 ) from error
     raise AssertionError
 

@@ -403,12 +403,33 @@ def test_pushing(bench: Bench, registry: RegistryHandle) -> None:
 
 
 def test_a_registry_that_refuses(bench: Bench, registry_auth: RegistryHandle) -> None:
-    name = f"{registry_auth.address}/cli/{uuid.uuid4().hex[:12]}:1"
-    done = bench.run("build", "--network=none", "-t", name, "--push", "--metadata-file", "meta.json", ".")
+    name = f"{registry_auth.address}/cli/{uuid.uuid4().hex[:12]}"
+    done = bench.run(
+        "build", "--network=none", "-t", f"{name}:1", "--push", "--metadata-file", "meta.json", "."
+    )
     assert (done.returncode, done.stdout) == (4, "")
-    assert name in done.stderr
+    assert f"cannot push to {name}: " in done.stderr
+    assert "nothing was built\nhint: log in: " in done.stderr
     assert not (bench.folder / "meta.json").exists()
-    docker(bench.engine, "rmi", "--force", name, check=False)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "code", "words"),
+    [
+        ("FROM registry.invalid/web\n", 4, "hint: it is the engine that has to reach the registry"),
+        ("FROM busybox\nCOPY greting /\n", 2, "hint: did you mean greeting?"),
+        ("FROM busybox\nCOPY ignored /\n", 2, "hint: take it back with a line `!ignored`"),
+        ("FROM busybox\nRUN ehco hello\n", 1, "hint: a command was not found"),
+        ("FROM busybox\nCPY greeting /\n", 2, "hint: did you mean COPY?"),
+    ],
+)
+def test_mistakes_in_a_dockerfile_have_a_hint(bench: Bench, dockerfile: str, code: int, words: str) -> None:
+    bench.write("Dockerfile", dockerfile)
+    bench.write("ignored", "")
+    bench.write(".dockerignore", "ignored\n")
+    done = bench.run("build", "--network=none", ".")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
 
 
 def test_version(bench: Bench) -> None:

@@ -156,3 +156,12 @@ def test_an_image_of_which_nothing_changed_is_the_same(bench: Bench) -> None:
     again = bench.build(text, FILES, no_cache=False)
     assert again.id == first.id
     assert bench.build(text, FILES, no_cache=True).id != first.id
+
+
+def test_layers_of_files_are_the_same_bytes_again(bench: Bench) -> None:
+    text = "FROM busybox\nCOPY a.txt /copied/\nWORKDIR /copied\nENV A=1\n"
+    first = bench.build(text, FILES, source_date_epoch=1700000000)
+    os.utime(bench.folder / "a.txt", (1800000000, 1800000000))
+    again = bench.build(text, source_date_epoch=1700000000)
+    assert [layer.diff_id for layer in again.layers] == [layer.diff_id for layer in first.layers]
+    assert again.config_digest == first.config_digest

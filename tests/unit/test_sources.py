@@ -141,6 +141,18 @@ def test_a_missing_dockerfile_names_those_nearby() -> None:
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("path", ["workspace", "workspace/services/web"])
+def test_a_workspace_into_which_nothing_was_checked_out(path: str) -> None:
+    put("Dockerfile")
+    Path("workspace").mkdir()
+    message = fault(path=path, workspace=Path("workspace").resolve(), dockerfile_from="here")
+    assert "does not exist" in message
+    assert message.endswith(
+        "hint: the workspace is empty: check the repository out in a step before (actions/checkout)"
+    )
+
+
+@pytest.mark.usefixtures("here")
 def test_what_is_no_readable_file() -> None:
     put("Dockerfile/inner")
     assert (

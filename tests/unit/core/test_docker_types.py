@@ -121,16 +121,36 @@ def test_an_engine_that_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "hinted"),
+    ("said", "hint"),
     [
-        ("unauthorized: authentication required", True), ("denied: requested access", True), ("403 Forbidden", True),
-        ("no basic auth credentials: 401", True), ("manifest unknown", False),
+        ("no basic auth credentials", "docker login"),
+        ("unauthorized: authentication required", "user name and the password"),
+        ("denied: requested access", "user name and the password"),
+        ("403 Forbidden", "user name and the password"),
+        ("pull access denied for x, repository does not exist or may require 'docker login': denied", "tag"),
+        ("manifest for x:1 not found: manifest unknown: manifest unknown", "tag"),
+        ("toomanyrequests: You have reached your pull rate limit", "Docker Hub"),
+        (
+            'Get "https://x.example/v2/": dial tcp: lookup x.example on 10.0.0.1:53: no such host',
+            "the engine",
+        ),
+        ('Get "https://x.example/v2/": dial tcp 10.0.0.2:443: connect: connection refused', "the engine"),
+        ('Get "https://x.example/v2/": net/http: request canceled (Client.Timeout exceeded', "the engine"),
+        ("http: server gave HTTP response to HTTPS client", "insecure-registries"),
+        ("x509: certificate signed by unknown authority", "certs.d"),
+        ("dial tcp 10.0.0.2:54035: connect: connection refused", "the engine"),
     ],
-)  # fmt: skip
-def test_a_refused_login_has_a_hint(said: str, *, hinted: bool) -> None:
+)
+def test_what_a_registry_or_the_way_there_refuses_has_a_hint(said: str, hint: str) -> None:
     with pytest.raises(RegistryError) as caught, registry_errors("push x"):
         raise api_error(500, said)
-    assert bool(caught.value.hint) is hinted
+    assert hint in str(caught.value.hint)
+
+
+def test_other_words_have_none() -> None:
+    with pytest.raises(RegistryError) as caught, registry_errors("push x"):
+        raise api_error(500, "no space left on device")
+    assert caught.value.hint is None
 
 
 def test_nothing_happens_where_nothing_is_raised() -> None:

@@ -99,7 +99,17 @@ def test_the_longest_name() -> None:
 
 @pytest.mark.parametrize(
     ("text", "hint"),
-    [("App", "lower case"), ("a b", "separated by"), ("a:", "up to 128"), ("a@x", "sha256:<64 hex digits>")],
+    [
+        ("App", "lower case"),
+        ("a b", "separated by"),
+        ("a:", "up to 128"),
+        ("a@x", "sha256:<64 hex digits>"),
+        (":1.0", "a variable in it may be empty"),
+        ("/web:1.0", "a variable in it may be empty"),
+        ("h.io//web", "a variable in it may be empty"),
+        ("h.io/a/:1.0", "a variable in it may be empty"),
+        ("h.io/a:feature/x", "a tag cannot hold a /"),
+    ],
 )
 def test_hints(text: str, hint: str) -> None:
     with pytest.raises(InputError) as caught:
