@@ -66,8 +66,9 @@ def run_pipeline(
         git(checkout, "remote", "add", "origin", ORIGIN)
     command = [str(lab.tool("gitlab-ci-local")), "--file", name, "--helper-image", HELPER_IMAGE]
     command += ["--volume", engine.socket_volume, "--network", "host", "--no-artifacts-to-source"]
-    own = ["GITLAB_CI", *(name for name in variables if name.startswith("CI_REGISTRY"))]
-    command += ["--variable", "GITLAB_CI=true", "--ignore-predefined-vars", ",".join(own)]
+    command += ["--variable", "GITLAB_CI=true"]
+    predefined = ["GITLAB_CI", *(name for name in variables if name.startswith("CI_"))]
+    command += ["--ignore-predefined-vars", ",".join(predefined)]  # else it warns of them
     for key, value in variables.items():
         command += ["--variable", f"{key}={value}"]
     environ = {"PATH": f"{path}:/usr/bin:/bin", "HOME": str(checkout.parent), **engine.env}

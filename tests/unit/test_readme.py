@@ -8,7 +8,6 @@ import itertools
 import json
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from incubator.dockerfile import Source, parse
 from incubator.errors import DockerfileError
 from incubator.faults import Faults
 from incubator.schema import load_schema
+from tests.pages import ROOT, RUN, Snippet, snippets_of
 from tests.unit.core.planning import base, plan
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from incubator.ci.inputs import PipelineInputs
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     "README.md",
     "CONTRIBUTING.md",
@@ -46,24 +45,8 @@ EXPRESSION = re.compile(r"\$\{\{ *(.+?) *\}\}")
 PYTHON = base("python:3.12-slim")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snippet:
-    page: str
-    line: int
-    language: str
-    text: str
-
-
-def snippets_of(page: str) -> Iterator[Snippet]:
-    """All fenced blocks of a page, however deep they stand."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for block in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        line = text.count("\n", 0, block.start()) + 1
-        yield Snippet(page=page, line=line, language=block[1], text=block[2])
-
-
-ELSEWHERE = {"docs/how-to/lint.md", "docs/how-to/tags.md"}
-"""Pages whose snippets are tried where their command is tested."""
+ELSEWHERE = {"docs/how-to/lint.md", "docs/how-to/tags.md", *RUN}
+"""Pages whose snippets are tried where their command is tested, or run by tests/e2e/test_pages.py."""
 SNIPPETS = [snippet for page in PAGES if page not in ELSEWHERE for snippet in snippets_of(page)]
 LANGUAGES = {"yaml", "sh", "python", "dockerfile"}
 
@@ -162,7 +145,7 @@ def test_the_deploy_job_needs_the_components_job_and_uses_what_it_hands_on() -> 
 
 
 def commands(snippet: Snippet) -> Iterator[list[str]]:
-    for line in snippet.text.splitlines():
+    for line in snippet.text.replace("\\\n", "").splitlines():
         yield shlex.split(line)
 
 
@@ -270,23 +253,7 @@ def test_foreign_frontends_are_refused() -> None:
         parse(Source("Dockerfile", "# syntax=acme/other:1\nFROM busybox\n"))
 
 
-# -- pages --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#]*)(?:#[^)]*)?\)", text):
-        if target and "://" not in target:
-            assert (ROOT / page).parent.joinpath(target).exists(), target
-
-
-def test_anchors_of_the_readme_exist() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    anchors = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
-    for page in PAGES:
-        links = re.findall(r"\]\((?:\S*README\.md)?#([^)]+)\)", (ROOT / page).read_text(encoding="utf-8"))
-        assert set(links) <= anchors
+# -- messages ----------------------------------------------------------------------------------------------
 
 
 def test_messages_of_the_troubleshooting_page_are_those_of_the_program() -> None:
