@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
 
-from incubator.errors import InputError
+from incubator.errors import InputError, OtherCache
 from incubator.faults import did_you_mean
 from incubator.neighbours import FALSE, TRUE, Refused
 from incubator.oci.reference import Reference, parse_reference
@@ -164,7 +164,7 @@ def _check_type(kind: str, what: str) -> None:
     if not kind:
         raise InputError(f"invalid {what}: it has no type", hint=_FORM)
     if kind in _TYPES:
-        raise InputError(f"{what} of type {kind} is not supported", hint=_TYPES[kind])
+        raise OtherCache(f"{what} of type {kind} is not supported", hint=_TYPES[kind])
     raise InputError(
         f"invalid {what}: there is no type {kind!r}", hint=did_you_mean(kind, ("registry", *_TYPES)) or _FORM
     )

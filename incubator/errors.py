@@ -3,6 +3,7 @@
 BuilderError                       exit code 1: the build failed
 ├── InputError                     2: bad input (options, pipeline inputs, configuration, paths)
 │   ├── InputErrors                2: several of them, reported together
+│   ├── OtherCache                 2: a cache of a type that is not used here
 │   └── DockerfileError            2: a fault at a place in a Dockerfile
 │       ├── DockerfileErrors       2: several of them, reported together
 │       └── ExpandError            2: a word that cannot be expanded
@@ -81,6 +82,10 @@ class InputError(BuilderError):
     """Something the caller gave is wrong; nothing has been changed anywhere."""
 
     exit_code = 2
+
+
+class OtherCache(InputError):
+    """A cache of a type that others have; a build is the same without it, and takes longer."""
 
 
 class InputErrors(InputError):

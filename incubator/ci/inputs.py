@@ -26,7 +26,7 @@ from incubator.core.container_options import (
 )
 from incubator.core.limits import make_limits, parse_layer_splits, parse_parallelism, parse_timeout
 from incubator.core.trust import Origin, make_volume
-from incubator.errors import BuilderError, InputError, InputErrors
+from incubator.errors import BuilderError, InputError, InputErrors, OtherCache
 from incubator.named_contexts import split_pair
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_repository_name, parse_tag_reference
 from incubator.request import Credential, ExtraHost, Ulimit
@@ -232,8 +232,10 @@ def read_inputs(
         pull=reader.boolean("pull"),
         no_cache=reader.boolean("no-cache"),
         no_cache_filters=reader.entries("no-cache-filters"),
-        cache_from=tuple(dict.fromkeys(reader.each("cache-from", parse_cache_from))),
-        cache_to=tuple(dict.fromkeys(reader.each("cache-to", parse_cache_to))),
+        cache_from=tuple(
+            dict.fromkeys(reader.each("cache-from", _used(parse_cache_from, "cache-from", warn)))
+        ),
+        cache_to=tuple(dict.fromkeys(reader.each("cache-to", _used(parse_cache_to, "cache-to", warn)))),
         platforms=reader.entries("platforms"),
         nodes=reader.entries("nodes"),
         layers=reader.parsed("layers", parse_layer_splits),
@@ -399,7 +401,9 @@ class _Reader:
         text = self.text(name)
         return None if text is None else self._try(self._specs[name], parse, text)
 
-    def each(self, name: str, parse: Callable[[str], T], entries: tuple[str, ...] | None = None) -> list[T]:
+    def each(
+        self, name: str, parse: Callable[[str], T | None], entries: tuple[str, ...] | None = None
+    ) -> list[T]:
         given = self.entries(name) if entries is None else entries
         values = [self._try(self._specs[name], parse, entry) for entry in given]
         return [value for value in values if value is not None]
@@ -468,6 +472,19 @@ def _pair(text: str) -> tuple[str, str | None]:
     if not key.strip():
         raise InputError(f"{text!r} has no name before the =", hint="write NAME=VALUE")
     return key, value if equals else None
+
+
+def _used(parse: Callable[[str], T], name: str, warn: Callable[[str], None]) -> Callable[[str], T | None]:
+    """`parse`, but None for a cache of another type: a workflow that has one builds without it, and is told so."""
+
+    def parse_used(text: str) -> T | None:
+        try:
+            return parse(text)
+        except OtherCache as error:
+            warn(f"input {name}: {error.message}, so the build goes on without it: {error.hint}")
+            return None
+
+    return parse_used
 
 
 def _context(text: str, workspace: Path) -> str:

@@ -134,6 +134,17 @@ def test_a_cache_in_a_registry(move: Callable[[str], ActRun], registry: Registry
     assert [tag for tag in tags if tag.startswith("buildcache-")]
 
 
+def test_caches_of_other_types(move: Callable[[str], ActRun], registry: RegistryHandle) -> None:
+    run = move("other-caches")
+    assert stored(registry, "moved/other-caches", "latest").digest == run.outputs("image")["digest"]
+    warned = " ".join(found["arg"] for found in run.commands("warning"))
+    assert [kind for kind in ("gha", "local", "inline") if f"of type {kind} is not supported" in warned] == [
+        "gha",
+        "local",
+        "inline",
+    ]
+
+
 def test_a_test_before_the_push(
     move: Callable[[str], ActRun], engine: EngineHandle, registry: RegistryHandle
 ) -> None:

@@ -459,12 +459,25 @@ def test_caches_keep_their_commas(ci: Ci) -> None:
     assert inputs.cache_from == ()
 
 
+@pytest.mark.parametrize("kind", ["gha,scope=main", "inline", "local,src=/tmp/.buildx-cache", "s3,bucket=b"])
+def test_a_cache_of_another_type_is_warned_of_and_not_used(kind: str) -> None:
+    warnings: list[str] = []
+    texts = {"INPUT_CACHE-FROM": f"type={kind}\nacme/web:c", "INPUT_CACHE-TO": f"type={kind}"}
+    inputs = read_environ(texts, "github", warnings.append)
+    assert [str(source.reference) for source in inputs.cache_from] == ["acme/web:c"]
+    assert inputs.cache_to == ()
+    name = kind.partition(",")[0]
+    assert len(warnings) == 2
+    assert all(
+        f"of type {name} is not supported, so the build goes on without it" in text for text in warnings
+    )
+
+
 def test_faults_of_caches_come_together() -> None:
-    [github, digest, mode] = faults(
-        cache_from=f"type=gha,scope=main\nacme/web@sha256:{'0' * 64}",
+    [digest, mode] = faults(
+        cache_from=f"acme/web@sha256:{'0' * 64}",
         cache_to="type=registry,ref=acme/web:c,mdoe=max",
     )
-    assert "input cache-from: cache source of type gha is not supported" in github
     assert "input cache-from: cache source 'acme/web@sha256:" in digest
     assert "input cache-to: cache target 'acme/web:c': there is no attribute 'mdoe'" in mode
     assert "did you mean mode?" in mode
