@@ -12,8 +12,9 @@ from incubator.cache_options import parse_cache_from, parse_cache_to
 from incubator.calls import parse_method
 from incubator.ci.lists import Entry, parse_list
 from incubator.ci.raw import RawValue, read_raw
+from incubator.ci.reading import Reader
 from incubator.ci.registry_auth import parse_registry, parse_registry_auth
-from incubator.ci.spec import InputSpec, input_specs
+from incubator.ci.spec import input_specs, pattern_of
 from incubator.ci.tags import read_language
 from incubator.ci.tags.labels import LEVELS_VARIABLE, parse_levels
 from incubator.ci.tags.rules import looks_like_rule
@@ -24,9 +25,9 @@ from incubator.core.container_options import (
     parse_shm_size,
     parse_ulimit,
 )
-from incubator.core.limits import make_limits, parse_layer_splits, parse_parallelism, parse_timeout
+from incubator.core.limits import parse_layer_splits, parse_parallelism, parse_timeout
 from incubator.core.trust import Origin, make_volume
-from incubator.errors import BuilderError, InputError, InputErrors, OtherCache
+from incubator.errors import InputError, OtherCache
 from incubator.named_contexts import split_pair
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_repository_name, parse_tag_reference
 from incubator.request import Credential, ExtraHost, Ulimit
@@ -52,15 +53,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LIMIT_KEYS = {
-    "memory": "memory",
-    "memory-swap": "memswap",
-    "cpu-shares": "cpushares",
-    "cpu-period": "cpuperiod",
-    "cpu-quota": "cpuquota",
-    "cpuset-cpus": "cpusetcpus",
-    "cpuset-mems": "cpusetmems",
-}
 _LOGIN = {"registry", "username", "password"}
 OF_MERGE = _LOGIN | {
     "annotations",
@@ -205,7 +197,7 @@ def read_inputs(
         )
     if around.ci == "gitlab" and not raw.keys() & _LOGIN:
         raw |= _gitlab_login(environ)
-    reader = _Reader(raw, faults)
+    reader = Reader(raw, faults)
     inputs = PipelineInputs(
         context=reader.parsed("context", lambda text: _context(text, around.workspace)),
         file=reader.text("file"),
@@ -285,20 +277,20 @@ def _gitlab_login(environ: Mapping[str, str]) -> dict[str, str]:
     return values if all(values.values()) else {}
 
 
-def _build_args(reader: _Reader, environ: Mapping[str, str]) -> dict[str, str | None]:
+def _build_args(reader: Reader, environ: Mapping[str, str]) -> dict[str, str | None]:
     return {
         key: environ.get(key) if value is None else value for key, value in reader.pairs("build-args").items()
     }
 
 
-def _annotations(reader: _Reader) -> tuple[Annotation, ...]:
+def _annotations(reader: Reader) -> tuple[Annotation, ...]:
     """Annotations; those of a merge are about the index where they do not say otherwise."""
     parse = parse_merge_annotation if reader.entries("merge") else parse_annotation
     found = reader.each("annotations", parse)
     return tuple(annotation for several in found for annotation in several)
 
 
-def _references(reader: _Reader) -> tuple[Reference, ...]:
+def _references(reader: Reader) -> tuple[Reference, ...]:
     """Tags in full; with `images` there are none."""
     if reader.entries("images"):
         return ()
@@ -309,7 +301,7 @@ def _references(reader: _Reader) -> tuple[Reference, ...]:
 
 
 def _language(
-    reader: _Reader, around: Surroundings, faults: Faults, warn: Callable[[str], None]
+    reader: Reader, around: Surroundings, faults: Faults, warn: Callable[[str], None]
 ) -> TagLanguage | None:
     """Images and rules; None where neither is given."""
 
@@ -377,103 +369,6 @@ def _check_merge(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults: Fa
         )
 
 
-class _Reader:
-    """Takes typed values out of raw ones; what cannot be read is noted in `faults` and counts as not given."""
-
-    def __init__(self, raw: Mapping[str, RawValue], faults: Faults) -> None:
-        self._raw = raw
-        self._faults = faults
-        self._specs = {spec.name: spec for spec in input_specs()}
-
-    def text(self, name: str) -> str | None:
-        value = self._raw.get(name)
-        return value if isinstance(value, str) else None
-
-    def entries(self, name: str) -> tuple[str, ...]:
-        return tuple(entry.text for entry in self.placed(name))
-
-    def placed(self, name: str) -> tuple[Entry, ...]:
-        """Entries of a list and where they stand."""
-        value = self._raw.get(name, ())
-        return () if isinstance(value, str) else value
-
-    def parsed(self, name: str, parse: Callable[[str], T]) -> T | None:
-        text = self.text(name)
-        return None if text is None else self._try(self._specs[name], parse, text)
-
-    def each(
-        self, name: str, parse: Callable[[str], T | None], entries: tuple[str, ...] | None = None
-    ) -> list[T]:
-        given = self.entries(name) if entries is None else entries
-        values = [self._try(self._specs[name], parse, entry) for entry in given]
-        return [value for value in values if value is not None]
-
-    def boolean(self, name: str) -> bool | None:
-        return self.parsed(name, _boolean)
-
-    def integer(self, name: str) -> int | None:
-        schema = self._specs[name].schema
-        return self.parsed(name, lambda text: _integer(text, schema["minimum"], schema["maximum"]))
-
-    def limit(self, name: str) -> str | None:
-        return self.parsed(name, lambda text: _limit(name, text))
-
-    def pairs(self, name: str) -> dict[str, str | None]:
-        """`key=value` entries; None for a key without `=`. A key given twice keeps the later value."""
-        return dict(self.each(name, _pair))
-
-    def _try(self, spec: InputSpec, parse: Callable[[str], T], text: str) -> T | None:
-        try:
-            return parse(text)
-        except InputErrors as errors:
-            for error in errors.errors:
-                self._note(spec, error)
-        except InputError as error:
-            self._note(spec, error)
-        return None
-
-    def _note(self, spec: InputSpec, error: BuilderError) -> None:
-        self._faults.add(f"input {spec.name}: {error.message}", hint=error.hint)
-
-
-def _boolean(text: str) -> bool:
-    if text in {"true", "True", "TRUE"}:
-        return True
-    if text in {"false", "False", "FALSE"}:
-        return False
-    raise InputError(f"{text!r} is neither true nor false", hint="write true or false, nothing else")
-
-
-def _integer(text: str, least: int, most: int) -> int:
-    allowed = f"a whole number from {least} to {most}"
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise InputError(f"{text!r} is not a whole number", hint=f"expected {allowed}")
-    if not least <= int(text) <= most:
-        raise InputError(f"{text} is out of range", hint=f"expected {allowed}")
-    return int(text)
-
-
-def _limit(name: str, text: str) -> str:
-    values = {_LIMIT_KEYS[name]: text}
-    if name == "memory-swap":
-        # Only whether it is a size counts here: the memory that it needs may stand in the configuration.
-        values = {"memory": text} if text != "-1" else {}
-    try:
-        make_limits(values)
-    except InputErrors as errors:
-        error = errors.errors[0]
-        message = re.sub(r"^(invalid )?container limit [a-z]+:? ", "", error.message)
-        raise InputError(message, hint=error.hint) from errors
-    return text
-
-
-def _pair(text: str) -> tuple[str, str | None]:
-    key, equals, value = text.partition("=")
-    if not key.strip():
-        raise InputError(f"{text!r} has no name before the =", hint="write NAME=VALUE")
-    return key, value if equals else None
-
-
 def _used(parse: Callable[[str], T], name: str, warn: Callable[[str], None]) -> Callable[[str], T | None]:
     """`parse`, but None for a cache of another type: a workflow that has one builds without it, and is told so."""
 
@@ -497,14 +392,9 @@ def _context(text: str, workspace: Path) -> str:
 
 
 def _report(path: str) -> str:
-    if not re.fullmatch(_pattern("report"), path):
+    if not re.fullmatch(pattern_of("report"), path):
         raise InputError(
             f"{path!r} is no plain path of an HTML file in the workspace",
             hint="as in reports/image.html: letters, digits, `.`, `_` and `-`, and no hidden folder",
         )
     return path
-
-
-def _pattern(name: str) -> str:
-    pattern: str = next(spec for spec in input_specs() if spec.name == name).schema["pattern"]
-    return pattern

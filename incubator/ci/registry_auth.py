@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from incubator.ci.spec import input_specs
+from incubator.ci.spec import pattern_of
 from incubator.errors import InputError
 from incubator.faults import Faults, did_you_mean
 from incubator.neighbours import INPUTS
@@ -33,7 +33,7 @@ def parse_registry(text: str) -> str:
             )
         return DEFAULT_REGISTRY
     host = text.rstrip("/")
-    if not re.fullmatch(_pattern(), host):
+    if not re.fullmatch(pattern_of("registry"), host):
         raise InputError(f"{text!r} is not a host with optional port", hint="as in ghcr.io or localhost:5000")
     return DEFAULT_REGISTRY if host in _DOCKER_HUB else host
 
@@ -99,8 +99,3 @@ def _credential(entry: Any) -> Credential:
     return Credential(
         registry=parse_registry(registry), username=entry["username"], password=entry["password"]
     )
-
-
-def _pattern() -> str:
-    pattern: str = next(spec for spec in input_specs() if spec.name == "registry").schema["pattern"]
-    return pattern

@@ -44,6 +44,12 @@ def input_specs() -> tuple[InputSpec, ...]:
     return tuple(_spec(name, schema) for name, schema in load_schema("inputs")["properties"].items())
 
 
+def pattern_of(name: str) -> str:
+    """The pattern that the text of an input has to match."""
+    pattern: str = load_schema("inputs")["properties"][name]["pattern"]
+    return pattern
+
+
 def _spec(name: str, schema: dict[str, Any]) -> InputSpec:
     kind = "list" if schema["type"] == "array" else schema["type"]
     return InputSpec(
