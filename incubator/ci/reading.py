@@ -59,7 +59,7 @@ class Reader:
     def each(
         self, name: str, parse: Callable[[str], T | None], entries: tuple[str, ...] | None = None
     ) -> list[T]:
-        """What `parse` makes of each entry of a list, or of `entries`, but for those that it refuses or that are None."""
+        """What `parse` makes of each entry of a list, or of `entries`; none of what it refuses, and no None."""
         given = self.entries(name) if entries is None else entries
         values = [self._try(self._specs[name], parse, entry) for entry in given]
         return [value for value in values if value is not None]
