@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from incubator.core.layer import at_step
@@ -54,7 +55,8 @@ class GroupKeys:
         """Where a group is in the file, whatever it holds; builds for other platforms have places of their own."""
         position = stage.groups.index(group)
         request = self.request
-        return place_in((request.context, request.dockerfile.name), stage.name, request.platform, position)
+        context = Path(str(request.context)).absolute()  # "." of another project is another place
+        return place_in((context, request.dockerfile.name), stage.name, request.platform, position)
 
     def _seen_by_runs(self) -> dict[str, Any]:
         """What RUNs may notice of their container and a key therefore covers; limits are not in it."""
