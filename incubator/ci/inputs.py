@@ -357,10 +357,14 @@ def _check_together(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults:
 
 
 def _check_merge(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults: Faults) -> None:
-    """Note all inputs that have a say in builds alone. Those of `action.yml` that have a default are always given."""
+    """Note all inputs that have a say in builds alone.
+
+    Those that have a default in `action.yml` or a component are always given.
+    """
     for spec in input_specs():
         default = spec.default if isinstance(spec.default, str) else json.dumps(spec.default)
-        if spec.name not in OF_MERGE and raw.get(spec.name, default) != default:
+        idle = {default, spec.schema.get("x-gitlab-default")}
+        if spec.name not in OF_MERGE and (given := raw.get(spec.name)) is not None and given not in idle:
             faults.add(f"input {spec.name}: it is about a build, and merge builds nothing")
     if inputs.push is False:
         faults.add(

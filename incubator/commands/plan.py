@@ -15,6 +15,7 @@ from incubator.console.text import clean_text
 from incubator.console.words import show_count
 from incubator.core.build import Builder
 from incubator.core.client import DockerClient
+from incubator.core.nodes import Engines
 from incubator.faults import Faults, did_you_mean
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         hint = did_you_mean(arguments.format, FORMATS) or f"formats are {', '.join(FORMATS)}"
         faults.add(f"unknown --format {arguments.format!r}", hint=hint)
     request = read_request(arguments, configs, values, faults)
-    with closing(request.context), closing(DockerClient.from_env()) as engine:
+    with closing(request.context), Engines(request, DockerClient.from_env, os.environ) as engines:
+        engine = engines.of(next(iter(request.platforms), request.platform))
         console = make_console("quiet" if arguments.quiet else "plain", sys.stderr, os.environ)
         try:
             stages = Builder(request, client=engine, emit=console).preview()

@@ -74,7 +74,7 @@ def _ignore(_event: Event) -> None:
 
 
 class Builder:
-    """Builds one request with one engine. `build` may be called once.
+    """Builds one request, for one platform, with one engine. `build` may be called once.
 
     `environ` leads to the logins that docker and Podman keep; without it there are only those of the request.
     `making` is what builds have in common that run at the same time on one engine.
@@ -214,6 +214,12 @@ class Builder:
 
     def _check_options(self) -> None:
         request = self._request
+        if request.platforms:
+            names = ", ".join(map(str, request.platforms))
+            raise InputError(
+                f"this is done for one platform at a time, and {len(request.platforms)} are given: {names}",
+                hint="name one, as in --platform linux/amd64",
+            )
         check_options(
             self._document,
             target=request.target,

@@ -59,7 +59,7 @@ class Engines:
         self._stack.close()
 
     def of(self, platform: Platform | None) -> Engine:
-        """The engine that builds for one of the request's platforms."""
+        """The engine that builds for a platform of the request; None: for that of the engine itself."""
         return self._of[platform]
 
     def _open(self, stack: ExitStack, environ: Mapping[str, str]) -> Client:

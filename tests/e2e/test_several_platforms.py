@@ -169,7 +169,8 @@ def test_the_documented_jobs_of_a_pipeline(
     """The jobs run with the image of this checkout, in its folder with the Dockerfile; all else is as written."""
     need("gitlab-ci-local")
     text = example("### On GitLab")
-    text = text.replace("org/incubator/build@1", "$CI_PROJECT_PATH/build@$CI_COMMIT_SHA")
+    for name in ("build", "merge"):
+        text = text.replace(f"org/incubator/{name}@1", f"$CI_PROJECT_PATH/{name}@$CI_COMMIT_SHA")
     text = text.replace("    inputs:\n", f"    inputs:\n      image: {project_image}\n")
     text = text.replace("      push: true\n", "      push: true\n      context: tests/e2e/platforms\n")
     pipeline = checkout.parent / "documented.yml"

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from incubator.console.summary import summary_lines
-from incubator.core.result import CommandLog, LayerResult, ResultImage
+from incubator.core.result import CommandLog, LayerResult, ResultImage, ResultIndex
 from incubator.errors import InputError
 from incubator.metadata import check_writable, make_metadata, metadata_text, write_atomically
 from incubator.oci.attestation import SLSA_PROVENANCE
+from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import RuntimeConfig
+from incubator.oci.media_types import OCI_INDEX
 from incubator.oci.platform import parse_platform
 
 ID, CONFIG, DIGEST = ("sha256:" + pair * 32 for pair in ("1a", "2b", "3c"))
@@ -98,6 +100,36 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         check_writable(str(tmp_path), "--iidfile")
     with pytest.raises(InputError, match="there is no folder"):
         check_writable(str(tmp_path / "no/file"), "--iidfile")
+
+
+def index(*, pushed: bool) -> ResultIndex:
+    one = result(tags=("app:1",), pushed=pushed)
+    fields = {name: getattr(one, name) for name in one.__dataclass_fields__}
+    images = tuple(
+        dataclasses.replace(one, tags=(), platform=parse_platform(text))
+        for text in ("linux/amd64", "linux/arm64")
+    )
+    descriptor = Descriptor(media_type=OCI_INDEX, digest=DIGEST, size=7) if pushed else None
+    return ResultIndex(**(fields | {"images": images, "descriptor": descriptor}))
+
+
+def test_metadata_of_several_platforms() -> None:
+    metadata = make_metadata(index(pushed=True))
+    assert metadata.keys() == {
+        "containerimage.descriptor", "containerimage.digest", "image.name", "incubator.platforms"
+    }  # fmt: skip
+    assert metadata["containerimage.descriptor"] == {"mediaType": OCI_INDEX, "digest": DIGEST, "size": 7}
+    digests = {"containerimage.config.digest": CONFIG, "containerimage.digest": DIGEST}
+    assert metadata["incubator.platforms"] == {"linux/amd64": digests, "linux/arm64": digests}
+    assert "containerimage.digest" not in make_metadata(index(pushed=False))
+
+
+def test_the_summary_has_a_part_for_each_platform() -> None:
+    lines = summary_lines(index(pushed=True))
+    assert lines[:3] == ["tag       app:1", f"digest    app:1@{DIGEST}", "platform  linux/amd64"]
+    assert lines.count("platform  linux/arm64") == 1
+    assert lines.count("layers    2 layers (2.5 MB), 2 layers of the base") == 2
+    assert lines[-1] == "built in  1 min 15 s"
 
 
 def test_the_summary() -> None:

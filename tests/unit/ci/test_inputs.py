@@ -216,6 +216,13 @@ def test_reads_every_kind(ci: Ci) -> None:
     )
 
 
+def test_what_the_component_gives_by_itself_is_no_fault_of_a_merge() -> None:
+    given = {"merge": component('["a/b:1"]'), "tags": component('["a/b:2"]')}
+    assert read("gitlab", **given, report=component("incubator-report.html")).merge == ("a/b:1",)
+    (fault,) = faults("gitlab", **given, report=component("other.html"))
+    assert "it is about a build" in fault
+
+
 def test_layers_and_squash() -> None:
     assert read(layers="auto").layer_splits == "auto"
     assert read(layers="0").layer_splits == (0,)
