@@ -439,6 +439,16 @@ def platforms(_: World) -> Case:
     )
 
 
+def nodes(world: World) -> Case:
+    return Case(
+        value=f"linux/arm64={world.engine.host}",
+        others={"platforms": "linux/arm64"},
+        environ={"DOCKER_HOST": "unix:///nowhere/docker.sock"},
+        dockerfile="FROM scratch\nCOPY Dockerfile /\n",
+        shows=lambda outcome: outcome.outputs.get("platform") == "linux/arm64",
+    )
+
+
 def layers(_: World) -> Case:
     return Case(
         value="0",
