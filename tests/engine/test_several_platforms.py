@@ -211,6 +211,30 @@ def test_files_alone_need_no_emulation(docker28: Bench, registry: RegistryHandle
     assert sorted(str(entry.platform) for entry in index.manifests) == sorted(platforms)
 
 
+def test_what_is_attested_of_each_image_comes_along(docker28: Bench, registry: RegistryHandle) -> None:
+    name = new_name(registry)
+    result = build(
+        docker28,
+        "FROM scratch\nARG TARGETARCH\nCOPY file /\nLABEL arch=$TARGETARCH\n",
+        {"file": "x"},
+        tag=name,
+        push=True,
+        provenance=True,
+        annotations=["index:org.example.of=index", "manifest:org.example.of=image"],
+    )
+    index = json.loads(fetch(registry, name, "manifests", "latest")[0])
+    assert index["annotations"] == {"org.example.of": "index"}
+    images = [entry for entry in index["manifests"] if entry["platform"]["os"] != "unknown"]
+    about = [entry["annotations"] for entry in index["manifests"] if entry["platform"]["os"] == "unknown"]
+    assert [entry["platform"]["architecture"] for entry in images] == ["amd64", "arm64"]
+    assert {notes["vnd.docker.reference.digest"] for notes in about} == {entry["digest"] for entry in images}
+    assert {notes["vnd.docker.reference.type"] for notes in about} == {"attestation-manifest"}
+    for entry in images:
+        manifest = json.loads(fetch(registry, name, "manifests", entry["digest"])[0])
+        assert manifest["annotations"] == {"org.example.of": "image"}
+    assert all(image.provenance for image in result.images)
+
+
 def test_the_first_failure_ends_the_others(docker28: Bench, base: str) -> None:
     dockerfile = f"FROM {base}\nARG TARGETARCH\nRUN test $TARGETARCH = amd64 && sleep 600; sleep 2; exit 3\n"
     begin = time.monotonic()
