@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.durations import parse_duration_ns
 from incubator.dockerfile.flags import Kind
-from incubator.dockerfile.instructions import HealthcheckInstruction
+from incubator.dockerfile.instructions import Command, HealthcheckInstruction
 from incubator.dockerfile.text import nearest
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def make_healthcheck(maker: Maker) -> HealthcheckInstruction:
         if args:
             maker.note("HEALTHCHECK NONE takes no arguments", rule="healthcheck-arguments", word=args[0])
         maker.done()
-        return HealthcheckInstruction(**maker.common(), command=None)
+        return HealthcheckInstruction(node=maker.node, command=None)
     single, _ = maker.flags(_HEALTH_FLAGS)
     if kind.upper() != "CMD":
         near = nearest(kind, ("CMD", "NONE"), case_sensitive=False)
@@ -54,8 +54,8 @@ def make_healthcheck(maker: Maker) -> HealthcheckInstruction:
     retries = _retries(maker, single.get("retries", ""))
     maker.done()
     return HealthcheckInstruction(
-        **maker.common(),
-        command=maker.command(tuple(args)),
+        node=maker.node,
+        command=Command(words=tuple(args), shell_form=not maker.node.json),
         interval_ns=interval,
         timeout_ns=timeout,
         start_period_ns=start_period,

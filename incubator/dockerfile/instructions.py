@@ -8,14 +8,16 @@ splitting of `ENV a=b c=d`) is already done here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from incubator.dockerfile.source import locate
+from incubator.dockerfile.text import SPACES
 
 if TYPE_CHECKING:
+    from incubator.dockerfile.line import Node
     from incubator.dockerfile.markers import Marker
-    from incubator.dockerfile.source import Piece, Source, Span
+    from incubator.dockerfile.source import Source, Span
 
 _WORD = re.compile(r"""(?:[^\s'"\\`]++|[\\`](?s:.)?|"(?:[^"\\]++|\\(?s:.))*+(?:"|\\?\Z)|'[^']*+(?:'|\Z))++""")
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
@@ -50,20 +52,34 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """What all instructions share.
+    """What all instructions share: the node of which they are made."""
 
-    `number` counts instructions of the file from 1. `original` is the logical line with continuations joined.
-    `written` is the keyword as written, `comments` are those right above, `pieces` are where its continued
-    lines begin. `placed` is False for a trigger that comes with a base image: its text is not in the file.
-    """
+    node: Node
 
-    span: Span
-    number: int
-    original: str
-    written: str = ""
-    comments: tuple[str, ...] = ()
-    pieces: tuple[Piece, ...] = field(default=(), repr=False, compare=False)
-    placed: bool = field(default=True, repr=False, compare=False)
+    @property
+    def span(self) -> Span:
+        """Its place; for a trigger that comes with a base image, that of the FROM."""
+        return self.node.span
+
+    @property
+    def number(self) -> int:
+        """Counts instructions of the file from 1."""
+        return self.node.number
+
+    @property
+    def original(self) -> str:
+        """The logical line, with continuations joined."""
+        return self.node.original.strip(SPACES)
+
+    @property
+    def written(self) -> str:
+        """The keyword as written."""
+        return self.node.name
+
+    @property
+    def comments(self) -> tuple[str, ...]:
+        """Those right above."""
+        return self.node.comments
 
     @property
     def keyword(self) -> str:
@@ -73,14 +89,25 @@ class Instruction:
     def place_of(self, word: str) -> Span:
         """Where `word` first stands behind the keyword; the whole instruction where it does not."""
         offset = self.original.find(word, len(self.written)) if word else -1
-        return self.span if offset < 0 or not self.placed else locate(self.span, self.pieces, offset)
+        return self._place(offset) if offset >= 0 and self.node.placed else self.span
 
     def words(self) -> tuple[tuple[str, Span], ...]:
         """The words of the line, keyword first, as written and with their places; quotes keep blanks in."""
-        if not self.placed:
+        if not self.node.placed:
             return ()
         found = _WORD.finditer(self.original)
-        return tuple((match[0], locate(self.span, self.pieces, match.start())) for match in found)
+        return tuple((match[0], self._place(match.start())) for match in found)
+
+    def _place(self, offset: int) -> Span:
+        return locate(self.span, self.node.pieces, offset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CommandInstruction(Instruction):
+    @property
+    def command(self) -> Command:
+        """All words of the line, in the form in which they were given."""
+        return Command(words=self.node.args, shell_form=not self.node.json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,19 +146,22 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunInstruction(Instruction):
+class RunInstruction(_CommandInstruction):
     """RUN. `script`: the command is nothing but one heredoc, whose body is what is to be run.
 
     With other heredocs the command and their contents go to the shell as they are.
     """
 
-    command: Command
-    heredocs: tuple[Heredoc, ...] = ()
     script: bool = False
     mounts: tuple[Mount, ...] = ()
     network: str | None = None
     security: str | None = None
     devices: tuple[str, ...] = ()
+
+    @property
+    def heredocs(self) -> tuple[Heredoc, ...]:
+        """Those of the line, in order."""
+        return self.node.heredocs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,13 +194,13 @@ class AddInstruction(Instruction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CmdInstruction(Instruction):
-    command: Command
+class CmdInstruction(_CommandInstruction):
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntrypointInstruction(Instruction):
-    command: Command
+class EntrypointInstruction(_CommandInstruction):
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

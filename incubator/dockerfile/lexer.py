@@ -58,6 +58,7 @@ class Reader:
         if not self.raw[-1]:
             self.raw.pop()
         self.position = 0  # of the next line in `raw`; also the number of the line just read
+        self.number = 0  # of the last node
         self.escape = "\\"
         self.warnings: list[Warning_] = []
         self.faults: list[DockerfileError] = []
@@ -144,18 +145,12 @@ class Reader:
         pieces: tuple[Piece, ...] = ()
         if goes_on:
             line, pieces = self.read_continuation(line)
-        comments = tuple(self.comments)
-        self.comments.clear()
+        comments: tuple[str, ...] = ()
+        if self.comments:
+            comments = tuple(self.comments)
+            self.comments.clear()
         try:
-            node = split_line(
-                line,
-                self.escape,
-                first_line=first,
-                last_line=self.position,
-                column=column,
-                pieces=pieces,
-                comments=comments,
-            )
+            node = split_line(line, self.escape)
             heredocs = find_heredocs(node) if "<<" in line else ()
         except LexError as error:
             at = max(line.find(error.word), 0) if error.word else 0
@@ -164,7 +159,14 @@ class Reader:
             return None
         if heredocs:
             node.heredocs = self.read_heredocs(heredocs, Span(self.source, first, first, column))
-            node.last_line = self.position
+        self.number += 1
+        node.number = self.number
+        node.source = self.source
+        node.first_line = first
+        node.last_line = self.position
+        node.column = column
+        node.pieces = pieces
+        node.comments = comments
         return node
 
     def read_comment(self, line: str) -> None:

@@ -6,11 +6,12 @@ Source: BuildKit, frontend/dockerfile/parser/line_parsers.go and split_command.g
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.flags import cut_flags
 from incubator.dockerfile.json_form import NotStringsError, parse_json_form
+from incubator.dockerfile.source import Source, Span
 from incubator.dockerfile.text import ASCII_SPACES, SPACES, lower
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from incubator.dockerfile.instructions import Heredoc
     from incubator.dockerfile.source import Piece
 
+_NOWHERE: Final = Source("", "")
 _BLANKS: Final = re.compile(r"[\t\v\f\r ]+")
 _ASCII_BLANKS: Final = re.compile(rf"[{ASCII_SPACES}]+")
 _WORD: Final = {
@@ -31,13 +33,14 @@ _WORD: Final = {
 }
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen, which would cost: a large file has many
+@dataclass(slots=True)  # not frozen, which would cost: a large file has many
 class Node:
     """One instruction as the lexer sees it. Not changed once it is handed out.
 
     `name` is as written, `keyword` the same in lower case. `args` are the words: for ENV and LABEL name, value
     and `=` (or nothing) in turn. `json`: they were given as a JSON array. `original` is the logical line,
-    `comments` stand right above it, `pieces` are where its continued lines begin.
+    `comments` stand right above it, `pieces` are where its continued lines begin. `number` counts the nodes of a
+    file from 1. Only one that stands in a file is `placed`; a base image brings others.
     """
 
     name: str
@@ -48,11 +51,19 @@ class Node:
     original: str
     child: Node | None = None
     heredocs: tuple[Heredoc, ...] = ()
+    source: Source = field(default=_NOWHERE, repr=False, compare=False)
     first_line: int = 0
     last_line: int = 0
     column: int = 1
-    pieces: tuple[Piece, ...] = ()
+    number: int = 0
     comments: tuple[str, ...] = ()
+    pieces: tuple[Piece, ...] = field(default=(), repr=False, compare=False)
+    placed: bool = field(default=True, repr=False, compare=False)
+
+    @property
+    def span(self) -> Span:
+        """Its place."""
+        return Span(self.source, self.first_line, self.last_line, self.column)
 
 
 class LexError(Exception):
@@ -66,10 +77,10 @@ class LexError(Exception):
         self.word = word
 
 
-def split_line(line: str, escape: str, *, nested: bool = False, **around: Any) -> Node:
+def split_line(line: str, escape: str, *, nested: bool = False) -> Node:
     """The node of one logical line; `nested`: behind ONBUILD, where another ONBUILD is not split further.
 
-    `around` are the fields of the node that the line itself does not tell. Raises `LexError`.
+    Where it stands is not told yet. Raises `LexError`.
     """
     text = line.strip(SPACES)
     name, _, rest = text.partition(" ")
@@ -89,16 +100,7 @@ def split_line(line: str, escape: str, *, nested: bool = False, **around: Any) -
         child = split_line(args, escape, nested=True) if args and not nested else None
     elif split := _SPLITTERS.get(keyword):
         words, is_json = split(args, escape)
-    return Node(
-        name=name,
-        keyword=keyword,
-        flags=flags,
-        args=words,
-        json=is_json,
-        original=line,
-        child=child,
-        **around,
-    )
+    return Node(name, keyword, flags, words, is_json, line, child)
 
 
 def _text(rest: str, _escape: str) -> tuple[tuple[str, ...], bool]:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.flags import Kind, read_flags
-from incubator.dockerfile.instructions import Command
 from incubator.dockerfile.source import locate
-from incubator.dockerfile.text import SPACES
 from incubator.errors import DockerfileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from incubator.dockerfile.line import Node
-    from incubator.dockerfile.source import Span
 
 _NO_FLAGS: Final[Mapping[str, Kind]] = {}
 _EXAMPLES: Final = {
@@ -27,7 +24,6 @@ _EXAMPLES: Final = {
     "word": '["/bin/sh", "-c"]',
 }
 """What to write where an argument is missing, if not its name in capitals."""
-_NOTHING: Final = Command(words=(), shell_form=True)
 
 
 class Stop(Exception):
@@ -37,13 +33,10 @@ class Stop(Exception):
 class Maker:
     """Makes the instruction of one node and notes its faults."""
 
-    __slots__ = ("faults", "node", "number", "placed", "span")
+    __slots__ = ("faults", "node")
 
-    def __init__(self, node: Node, number: int, span: Span, *, placed: bool = True) -> None:
+    def __init__(self, node: Node) -> None:
         self.node = node
-        self.number = number
-        self.span = span
-        self.placed = placed
         self.faults: list[DockerfileError] = []
 
     @property
@@ -51,27 +44,15 @@ class Maker:
         """The instruction's name as messages write it."""
         return self.node.name.upper()
 
-    def common(self) -> dict[str, Any]:
-        """The fields that all instructions share."""
-        return {
-            "span": self.span,
-            "number": self.number,
-            "original": self.node.original.strip(SPACES),
-            "written": self.node.name,
-            "comments": self.node.comments,
-            "pieces": self.node.pieces,
-            "placed": self.placed,
-        }
-
     def note(self, message: str, *, rule: str, hint: str | None = None, word: str = "", nth: int = 0) -> None:
         """Notes a fault, where `word` begins a word of the line (the `nth` time, from 0), or at least stands in it."""
-        span = self.span
-        if word and self.placed:
+        span = self.node.span
+        if word and self.node.placed:
             line, begin = self.node.original, len(self.node.name)
             starts = (match.start() for match in re.finditer(rf"(?<=\s){re.escape(word)}", line[begin:]))
             offset = next(islice(starts, nth, None), line.find(word, begin) - begin) + begin
             if offset >= begin:
-                span = locate(self.span, self.node.pieces, offset)
+                span = locate(span, self.node.pieces, offset)
         self.faults.append(DockerfileError(message, rule=rule, span=span, hint=hint))
 
     def stop(self, message: str, *, rule: str, hint: str | None = None, word: str = "") -> Stop:
@@ -120,7 +101,3 @@ class Maker:
                 hint=f"write {self.name} {_EXAMPLES.get(what, what.upper())}",
             )
         return self.node.args
-
-    def command(self, args: tuple[str, ...]) -> Command:
-        """`args` as a command in the form in which they were given."""
-        return Command(words=args, shell_form=not self.node.json) if args or self.node.json else _NOTHING

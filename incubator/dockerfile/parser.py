@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.instructions import Document, Instruction
@@ -15,7 +16,8 @@ from incubator.errors import DockerfileError, DockerfileErrors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_Head = tuple[str, Span]
+    from incubator.dockerfile.line import Node
+
 MAX_FAULTS: Final = 100
 _FRONTEND: Final = re.compile(
     r"(?:.+/)?docker/dockerfile(?:-upstream(?::[^@]*)?|:(?:1(?:[.\-][^@]*)?|latest|labs|experimental|master))?(?:@.+)?"
@@ -38,13 +40,12 @@ def parse_faulty(source: Source) -> tuple[Document, tuple[DockerfileError, ...]]
     """What `parse` gives and what it raises. With faults, the instructions are the sound ones, at times none."""
     reader = Reader(source)
     instructions: list[Instruction] = []
-    heads: list[_Head] = []
+    heads: list[Node] = []
     faults: list[DockerfileError] = []
-    for number, node in enumerate(reader.nodes(), 1):
-        span = Span(source, node.first_line, node.last_line, node.column)
-        if not heads or heads[-1][0] != "from":
-            heads.append((node.keyword, span))
-        maker = Maker(node, number, span)
+    for node in reader.nodes():
+        if not heads or heads[-1].keyword != "from":
+            heads.append(node)
+        maker = Maker(node)
         instruction = make_instruction(maker)
         if instruction:
             instructions.append(instruction)
@@ -91,7 +92,16 @@ def parse_trigger(text: str, *, span: Span, number: int) -> Instruction:
             )
         )
     if not faults:
-        maker = Maker(lexed.nodes[0], number, span, placed=False)
+        node = replace(
+            lexed.nodes[0],
+            source=span.source,
+            first_line=span.first_line,
+            last_line=span.last_line,
+            column=span.column,
+            number=number,
+            placed=False,
+        )
+        maker = Maker(node)
         instruction = make_instruction(maker)
         faults = maker.faults
     if instruction is None or faults:
@@ -121,25 +131,27 @@ def _foreign_frontend(source: Source, syntax: str) -> DockerfileError:
     )
 
 
-def _order_faults(source: Source, heads: Sequence[_Head]) -> list[DockerfileError]:
+def _order_faults(source: Source, heads: Sequence[Node]) -> list[DockerfileError]:
     """What is wrong with the file as a whole: nothing in it, no FROM, or something but ARG before it.
 
-    `heads` are keyword and place of the instructions up to the first FROM and with it.
+    `heads` are the instructions up to the first FROM and with it.
     """
     if not heads:
         message = "the Dockerfile has no instructions" if source.text else "the Dockerfile is empty"
         return [DockerfileError(message, rule="empty", span=Span(source, 1, 1), hint="begin with FROM image")]
-    if not all(keyword in MAKERS for keyword, _ in heads):
+    if not all(node.keyword in MAKERS for node in heads):
         return []  # one of these lines may be meant to be the FROM
-    has_from = heads[-1][0] == "from"
-    for keyword, span in heads:
-        if keyword not in ("arg", "from"):
+    has_from = heads[-1].keyword == "from"
+    for node in heads:
+        if node.keyword not in ("arg", "from"):
             hint = "only ARG may come before FROM" + ("" if has_from else ", and there is no FROM")
-            message = f"{keyword.upper()} stands before the first FROM"
-            return [DockerfileError(message, rule="no-stage", span=span, hint=hint)]
+            message = f"{node.keyword.upper()} stands before the first FROM"
+            return [DockerfileError(message, rule="no-stage", span=node.span, hint=hint)]
     if not has_from:
         message = "the Dockerfile has no FROM, so there is nothing to build"
         return [
-            DockerfileError(message, rule="no-stage", span=heads[-1][1], hint="begin a stage with FROM image")
+            DockerfileError(
+                message, rule="no-stage", span=heads[-1].span, hint="begin a stage with FROM image"
+            )
         ]
     return []

@@ -6,6 +6,7 @@ Source: BuildKit, frontend/dockerfile/instructions/parse.go.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.flags import Kind
@@ -35,7 +36,7 @@ from incubator.dockerfile.instructions import (
 from incubator.dockerfile.line import LexError, Node
 from incubator.dockerfile.maker import Maker, Stop
 from incubator.dockerfile.run_options import check_device, read_mount
-from incubator.dockerfile.source import Span, locate
+from incubator.dockerfile.source import locate
 from incubator.dockerfile.text import SPACES, lower, nearest
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _make_from(maker: Maker) -> FromInstruction:
     single, _ = maker.flags(_FROM_FLAGS)
     maker.done()
     return FromInstruction(
-        **maker.common(), image=args[0], platform=single.get("platform") or None, alias=alias
+        node=maker.node, image=args[0], platform=single.get("platform") or None, alias=alias
     )
 
 
@@ -153,7 +154,7 @@ def _make_arg(maker: Maker) -> ArgInstruction:
         if not name:
             raise maker.stop("ARG: a name is missing before =", rule="blank-name", word=word)
         pairs.append((name, value if equals else None))
-    return ArgInstruction(**maker.common(), pairs=tuple(pairs))
+    return ArgInstruction(node=maker.node, pairs=tuple(pairs))
 
 
 def _pairs(maker: Maker) -> tuple[tuple[tuple[str, str], ...], bool]:
@@ -170,12 +171,12 @@ def _pairs(maker: Maker) -> tuple[tuple[tuple[str, str], ...], bool]:
 
 def _make_env(maker: Maker) -> EnvInstruction:
     pairs, legacy = _pairs(maker)
-    return EnvInstruction(**maker.common(), pairs=pairs, legacy=legacy)
+    return EnvInstruction(node=maker.node, pairs=pairs, legacy=legacy)
 
 
 def _make_label(maker: Maker) -> LabelInstruction:
     pairs, legacy = _pairs(maker)
-    return LabelInstruction(**maker.common(), pairs=pairs, legacy=legacy)
+    return LabelInstruction(node=maker.node, pairs=pairs, legacy=legacy)
 
 
 def _heredoc_of(word: str) -> Heredoc | None:
@@ -233,7 +234,7 @@ def _make_copy(maker: Maker) -> CopyInstruction:
     sources, destination, heredocs = _sources(maker)
     maker.done()
     return CopyInstruction(
-        **maker.common(),
+        node=maker.node,
         sources=sources,
         destination=destination,
         heredocs=heredocs,
@@ -252,7 +253,7 @@ def _make_add(maker: Maker) -> AddInstruction:
     maker.done()
     keep_git_dir, unpack = single.get("keep-git-dir"), single.get("unpack")
     return AddInstruction(
-        **maker.common(),
+        node=maker.node,
         sources=sources,
         destination=destination,
         heredocs=heredocs,
@@ -268,9 +269,8 @@ def _make_add(maker: Maker) -> AddInstruction:
 
 def _make_run(maker: Maker) -> RunInstruction:
     node = maker.node
-    command = maker.command(node.args)
     if not node.flags and not node.heredocs:
-        return RunInstruction(**maker.common(), command=command)
+        return RunInstruction(node=node)
     single, many = maker.flags(_RUN_FLAGS)
     for flag, allowed in (("network", _NETWORKS), ("security", _SECURITIES)):
         value = single.get(flag)
@@ -287,9 +287,7 @@ def _make_run(maker: Maker) -> RunInstruction:
         check_device(maker, raw)
     maker.done()
     return RunInstruction(
-        **maker.common(),
-        command=command,
-        heredocs=node.heredocs,
+        node=maker.node,
         script=bool(node.heredocs) and _heredoc_of(node.args[0]) is not None,
         mounts=mounts,
         network=single.get("network"),
@@ -301,46 +299,46 @@ def _make_run(maker: Maker) -> RunInstruction:
 def _make_cmd(maker: Maker) -> CmdInstruction:
     maker.flags()
     maker.done()
-    return CmdInstruction(**maker.common(), command=maker.command(maker.node.args))
+    return CmdInstruction(node=maker.node)
 
 
 def _make_entrypoint(maker: Maker) -> EntrypointInstruction:
     maker.flags()
     maker.done()
-    return EntrypointInstruction(**maker.common(), command=maker.command(maker.node.args))
+    return EntrypointInstruction(node=maker.node)
 
 
 def _make_workdir(maker: Maker) -> WorkdirInstruction:
     path = maker.one_argument("path")
     maker.flags()
     maker.done()
-    return WorkdirInstruction(**maker.common(), path=path)
+    return WorkdirInstruction(node=maker.node, path=path)
 
 
 def _make_user(maker: Maker) -> UserInstruction:
     user = maker.one_argument("user")
     maker.flags()
     maker.done()
-    return UserInstruction(**maker.common(), user=user)
+    return UserInstruction(node=maker.node, user=user)
 
 
 def _make_maintainer(maker: Maker) -> MaintainerInstruction:
     name = maker.one_argument("name")
     maker.flags()
     maker.done()
-    return MaintainerInstruction(**maker.common(), name=name)
+    return MaintainerInstruction(node=maker.node, name=name)
 
 
 def _make_stopsignal(maker: Maker) -> StopsignalInstruction:
     # As in the reference, flags here mean nothing and are no fault.
-    return StopsignalInstruction(**maker.common(), signal=maker.one_argument("signal"))
+    return StopsignalInstruction(node=maker.node, signal=maker.one_argument("signal"))
 
 
 def _make_expose(maker: Maker) -> ExposeInstruction:
     ports = maker.some_arguments("port")
     maker.flags()
     maker.done()
-    return ExposeInstruction(**maker.common(), ports=tuple(sorted(ports)))
+    return ExposeInstruction(node=maker.node, ports=tuple(sorted(ports)))
 
 
 def _make_volume(maker: Maker) -> VolumeInstruction:
@@ -349,7 +347,7 @@ def _make_volume(maker: Maker) -> VolumeInstruction:
     if not all(paths):
         maker.note("VOLUME: a path is empty", rule="missing-argument", word='""')
     maker.done()
-    return VolumeInstruction(**maker.common(), paths=paths)
+    return VolumeInstruction(node=maker.node, paths=paths)
 
 
 def _make_shell(maker: Maker) -> ShellInstruction:
@@ -360,7 +358,7 @@ def _make_shell(maker: Maker) -> ShellInstruction:
             "SHELL takes a JSON array only", rule="shell-not-json", hint='write SHELL ["/bin/sh", "-c"]'
         )
     maker.done()
-    return ShellInstruction(**maker.common(), shell=args)
+    return ShellInstruction(node=maker.node, shell=args)
 
 
 def _make_onbuild(maker: Maker) -> OnbuildInstruction:
@@ -378,33 +376,28 @@ def _make_onbuild(maker: Maker) -> OnbuildInstruction:
     for heredoc in maker.node.heredocs:
         trigger += f"\n{heredoc.content}{heredoc.name}"
     offset = maker.node.original.find(child.original)
-    span = maker.span
-    if maker.placed:
-        start = locate(span, maker.node.pieces, offset)
-        span = Span(span.source, start.first_line, span.last_line, start.column)
-    inner = Maker(_trigger_node(maker.node, child, offset), maker.number, span, placed=maker.placed)
+    inner = Maker(_trigger_node(maker.node, child, offset))
     instruction = make_instruction(inner)
     maker.faults += inner.faults
     maker.done()
     assert instruction  # it is missing only where a fault was noted
-    return OnbuildInstruction(**maker.common(), trigger=trigger, instruction=instruction)
+    return OnbuildInstruction(node=maker.node, trigger=trigger, instruction=instruction)
 
 
 def _trigger_node(node: Node, child: Node, offset: int) -> Node:
     """The node of the trigger, which begins at `offset`, with what only the whole line knows."""
-    return Node(
-        name=child.name,
-        keyword=child.keyword,
-        flags=child.flags,
-        args=child.args,
-        json=child.json,
-        original=child.original,
-        child=child.child,
+    start = locate(node.span, node.pieces, offset if node.placed else 0)
+    return replace(
+        child,
         heredocs=node.heredocs,
-        first_line=node.first_line,
+        source=node.source,
+        first_line=start.first_line,
         last_line=node.last_line,
-        pieces=tuple((begin - offset, line, column) for begin, line, column in node.pieces if begin > offset),
+        column=start.column,
+        number=node.number,
         comments=node.comments,
+        pieces=tuple((begin - offset, line, column) for begin, line, column in node.pieces if begin > offset),
+        placed=node.placed,
     )
 
 

@@ -1,0 +1,286 @@
+"""Texts that are meant to be slow to read: families of them, each of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from incubator.calls import check_file
+from incubator.context.patterns import PatternError, PatternMatcher, match_glob, parse_ignore_file
+from incubator.dockerfile import Source, parse
+from incubator.dockerfile.expand import expand, expand_raw
+from incubator.dockerfile.lint import FORMATS
+from incubator.errors import DockerfileError
+
+Family = Callable[[int], str]
+"""Makes the text of about so many characters."""
+
+
+def _repeated(head: str, piece: str, tail: str = "") -> Family:
+    """`head`, then `piece` as often as fits, then `tail`; `@` in the piece is a number that grows."""
+
+    def make(size: int) -> str:
+        left = max(size - len(head) - len(tail), 0)
+        if "@" not in piece:
+            return head + piece * (left // len(piece)) + tail
+        pieces: list[str] = []
+        while left > 0:
+            pieces.append(piece.replace("@", str(len(pieces))))
+            left -= len(pieces[-1])
+        return head + "".join(pieces[:-1]) + tail
+
+    return make
+
+
+def _halves(first: Family, second: Family) -> Family:
+    return lambda size: first(size // 2) + second(size - size // 2)
+
+
+def _nested(head: str, opening: str, middle: str, closing: str) -> Family:
+    def make(size: int) -> str:
+        times = size // len(opening + closing)
+        return head + opening * times + middle + closing * times
+
+    return make
+
+
+DOCKERFILES: Final[dict[str, Family]] = {
+    "RUN": _repeated("FROM a\n", "RUN\n"),
+    "RUN x": _repeated("FROM a\n", "RUN x\n"),
+    "RUN distinct": _repeated("FROM a\n", "RUN @\n"),
+    "RUN lower and upper": _repeated("FROM a\n", "RUN x\nrun x\n"),
+    "RUN exec form": _repeated("FROM a\n", 'RUN ["a"]\n'),
+    "RUN --mount": _repeated("FROM a\n", "RUN --mount=type=cache,target=/@ x\n"),
+    "RUN --network": _repeated("FROM a\n", "RUN --network=none x\n"),
+    "RUN installs": _repeated("FROM a\n", "RUN pip install x; apt-get update\n"),
+    "RUN of many commands": _repeated("FROM a\nRUN ", "a;\\\n", "\n"),
+    "RUN continued": _repeated("FROM a\n", "RUN\\\n x\n"),
+    "heredocs": _repeated("FROM a\n", "RUN <<E\nx\nE\n"),
+    "empty heredocs": _repeated("FROM a\n", "RUN <<E\nE\n"),
+    "heredocs without an end": _repeated("FROM a\n", "RUN <<E\n"),
+    "heredocs of COPY": _repeated("FROM a\n", "COPY <<E b\nx\nE\n"),
+    "many heredocs of a line": _repeated("FROM a\nRUN ", "<<E \\\n", "\n" + "E\n" * 10),
+    "many quoted heredocs of a line": _repeated("FROM a\nRUN ", "<<'E' \\\n", "\n"),
+    "many heredocs of COPY": _halves(_repeated("FROM a\nCOPY ", "<<E \\\n", "/x\n"), _repeated("", "E\n")),
+    "long heredoc": _repeated("FROM a\nRUN <<E\n", "x\n", "E\n"),
+    "long heredoc without an end": _repeated("FROM a\nRUN <<E\n", " E\n"),
+    "CMD": _repeated("FROM a\n", "CMD\n"),
+    "CMD x": _repeated("FROM a\n", "CMD x\n"),
+    "ARG": _repeated("FROM a\n", "ARG a\n"),
+    "ARG before FROM": _repeated("", "ARG a@\n", "FROM a\n"),
+    "ARG with a value": _repeated("FROM a\n", "ARG a@=$b\n"),
+    "ARG of many names": _repeated("FROM a\nARG ", "a@=b \\\n", "\n"),
+    "ARG of many secrets": _repeated("FROM a\nARG ", "token@=b \\\n", "\n"),
+    "ARG of many faults": _repeated("ARG ", "a@=${@ \\\n", "\nFROM a\n"),
+    "ENV": _repeated("FROM a\n", "ENV a=b\n"),
+    "ENV of old": _repeated("FROM a\n", "ENV a b\n"),
+    "ENV distinct": _repeated("FROM a\n", "ENV a@=b\n"),
+    "ENV of many names": _repeated("FROM a\nENV ", "a@=b \\\n", "\n"),
+    "ENV of many secrets": _repeated("FROM a\nENV ", "token@=b \\\n", "\n"),
+    "ENV without names": _repeated("FROM a\nENV ", "=@ \\\n", "\n"),
+    "ENV unset": _repeated("FROM a\n", "ENV a=$b@\n"),
+    "ENV unset, near others": _halves(
+        _repeated("FROM scratch\n", "ENV long_name_of_a_variable_@=b\n"),
+        _repeated("", "ENV a=$long_name_of_a_variable@\n"),
+    ),
+    "ENV unset after many": _halves(
+        _repeated("FROM a\n", "ENV a@=b\n"), _repeated("", "ENV a=$variable_@\n")
+    ),
+    "ENV doubled": _repeated("FROM a\nENV a=aaaaaaaa\n", "ENV a=$a$a\n"),
+    "ENV of a long value": _halves(
+        lambda size: f"FROM a\nENV a={'a' * min(size, 65_000)}\n", _repeated("", "ENV b@=x$a\n")
+    ),
+    "LABEL": _repeated("FROM a\n", 'LABEL a="$b"\n'),
+    "LABEL of many names": _repeated("FROM a\nLABEL ", "a=\"b\" c='d' \\\n", "\n"),
+    "LABEL of a long value": _halves(
+        lambda size: f"FROM a\nENV a={'a' * min(size, 65_000)}\nLABEL b=", _repeated("", "$a\\\n")
+    ),
+    "COPY": _repeated("FROM a\n", "COPY a b\n"),
+    "COPY with flags": _repeated("FROM a\n", "COPY --chown=$a --from=b c d\n"),
+    "COPY of a secret": _repeated("FROM a\n", "COPY id_rsa b\n"),
+    "COPY of many secrets": _repeated("FROM a\nCOPY ", "@/id_rsa \\\n", "b\n"),
+    "COPY of everything": _halves(
+        _repeated("FROM a\n", "COPY . .\n"), _repeated("", "RUN pip install -r x\n")
+    ),
+    "COPY of many flags": _repeated("FROM a\nCOPY ", "--exclude='a b' \\\n", "c d\n"),
+    "COPY of many bytes": _repeated("FROM a\nCOPY ", "--\u00e9=\u00e0 \\\n", "c d\n"),
+    "COPY of quoted flags": _repeated("FROM a\nCOPY ", "--exclude='a'\\b\"c\" \\\n", "c d\n"),
+    "ADD": _repeated("FROM a\n", "ADD <<E /x\n$a\nE\n"),
+    "FROM": _repeated("", "FROM a\n"),
+    "FROM AS": _repeated("", "FROM a AS b\n"),
+    "FROM of a variable": _repeated("ARG a=b\n", "FROM $a AS b\n"),
+    "FROM of variables": _halves(_repeated("", "ARG a@\n"), _repeated("", "FROM $b@\n")),
+    "FROM of no image": _repeated("", "FROM :x AS a@\n"),
+    "FROM of a platform": _repeated("", "FROM --platform=linux/amd64 a AS b\n"),
+    "stages on stages": _repeated("FROM a AS s\n", "FROM s AS s\n"),
+    "stages that add": _repeated("FROM a AS s\n", "FROM s AS s\nENV a@=b\n"),
+    "stages on a large one": _halves(_repeated("FROM a AS s\n", "ENV a@=b\n"), _repeated("", "FROM s\n")),
+    "stages that copy": _repeated("FROM a AS s\n", "FROM s AS s@\nCOPY --from=s a b\n"),
+    "EXPOSE": _repeated("FROM a\n", "EXPOSE 80 81\n"),
+    "EXPOSE of many": _repeated("FROM a\nEXPOSE ", "@:1/TCP \\\n", "\n"),
+    "EXPOSE of blanks": _repeated("FROM a\nEXPOSE ", "1\u00a0 \\\n", "\n"),
+    "HEALTHCHECK": _repeated("FROM a\n", "HEALTHCHECK --interval=1s CMD x\n"),
+    "HEALTHCHECK of a time": _repeated("FROM a\nHEALTHCHECK --interval=", "1s\\\n", " CMD x\n"),
+    "VOLUME": _repeated("FROM a\n", "VOLUME a\n"),
+    "USER": _repeated("FROM a\n", "USER a\n"),
+    "WORKDIR": _repeated("FROM a\n", "WORKDIR x\n"),
+    "SHELL": _repeated("FROM a\n", 'SHELL ["a"]\n'),
+    "MAINTAINER": _repeated("FROM a\n", "MAINTAINER a\n"),
+    "ONBUILD": _repeated("FROM a\n", "ONBUILD RUN x\n"),
+    "ONBUILD of ONBUILD": _repeated("FROM a\n", "ONBUILD ", "\n"),
+    "unknown instructions": _repeated("FROM a\n", "FOO x\n"),
+    "missing arguments": _repeated("FROM a\n", "COPY x\n"),
+    "many mounts": _repeated("FROM a\nRUN ", "--mount=type=cache,target=/@ \\\n", "x\n"),
+    "many mounts of no type": _repeated("FROM a\nRUN ", "--mount=type=@ \\\n", "x\n"),
+    "many mounts with variables": _repeated("FROM a\nRUN ", "--mount=from=$@ \\\n", "x\n"),
+    "long mount": _repeated("FROM a\nRUN --mount=", 'a,"b""",\\\n', "c x\n"),
+    "long device": _repeated("FROM a\nRUN --device=", "@,\\\n", "c x\n"),
+    "comments": _repeated("", "# c\n", "FROM a\n"),
+    "comments inside": _repeated("FROM a\nRUN x \\\n", "# c\n", "y\n"),
+    "comments between": _repeated("FROM a\n", "#c\nRUN\n"),
+    "comments that skip": _repeated("FROM a\n", "# check=skip=x\nCMD x\n"),
+    "markers": _repeated("FROM a\n", "RUN\n# incubator: layer\n"),
+    "markers inside": _repeated("FROM a\nRUN x \\\n", "# incubator: layer\n", "y\n"),
+    "empty lines": _repeated("FROM a\n", "\n"),
+    "empty lines inside": _repeated("FROM a\n", "RUN x \\\n\n y\n"),
+    "continuations": _repeated("FROM a\nRUN ", "x \\\n", "y\n"),
+    "short continuations": _repeated("FROM a\nRUN x", "\\\n", "y\n"),
+    "a long line": _repeated("FROM a\nRUN ", "x", "\n"),
+    "not a Dockerfile": _repeated("", "x"),
+    "long array": _repeated("FROM a\nCMD [", '"a",\\\n', '"b"]\n'),
+    "array of objects": _repeated("FROM a\nCMD [", '{"a":1},\\\n', "1]\n"),
+    "nested array": _repeated("FROM a\nCMD ", "[\\\n", "\n"),
+    "errors asked for": _repeated("# check=error=true\nFROM a\n", "CMD x\n"),
+    "nested variables in a heredoc": _repeated("FROM a\nRUN <<E ", "${a:-\\\n", "\nE\n"),
+    "nested variables": _repeated("FROM a\nENV a=", "${a:-\\\n", "\n"),
+    "many variables": _repeated("FROM a\nENV a=", "${a:-$b}\\\n", "\n"),
+    "many quotes": _repeated("FROM a\nENV a=", '"\\"b" \\\n', "\n"),
+}
+"""Texts for the parser and the checks."""
+
+WORDS: Final[dict[str, Family]] = {
+    "nested": _nested("", "${a:-", "x", "}"),
+    "nested in part": _repeated("", "${a:-${b:-${c:-x}}}"),
+    "variables": _repeated("", "$a"),
+    "variables in braces": _repeated("", "${b}"),
+    "distinct variables": _repeated("", "$v@ "),
+    "replacements": _repeated("", "${a//a/b}"),
+    "prefixes": _repeated("", "${a#?}"),
+    "defaults": _repeated("", "${e:-x}"),
+    "words": _repeated("", "a "),
+    "blanks": _repeated("", " "),
+    "escapes": _repeated("", "\\a"),
+    "single quotes": _repeated("", "'a'"),
+    "double quotes": _repeated("", '"a"'),
+    "escapes in double quotes": _repeated('"', '\\"', '"'),
+    "less": _repeated("", "<"),
+    "dollars": _repeated("", "$"),
+    "wide names": _repeated("$", "\u00e9"),
+    "plain": _repeated("", "a"),
+}
+"""Words to expand."""
+
+PATTERNS: Final[dict[str, Family]] = {
+    "plain lines": _repeated("", "a@\n"),
+    "empty lines": _repeated("", "\n"),
+    "comments": _repeated("", "#\n"),
+    "one letter": _repeated("", "a\n"),
+    "paths": _repeated("", "some/folder/*.txt\n"),
+    "suffixes": _repeated("", "*abc\n"),
+    "distinct suffixes": _repeated("", "*a@\n"),
+    "deep suffixes": _repeated("", "**/abc\n"),
+    "deep stars": _repeated("", "**/*abc\n"),
+    "distinct deep stars": _repeated("", "**/*a@\n"),
+    "prefixes": _repeated("", "a@/**\n"),
+    "question marks": _repeated("", "?\n"),
+    "classes": _repeated("", "[z]\n"),
+    "distinct classes": _repeated("", "[z]@\n"),
+    "classes of many": _repeated("", "[a-z0-9_]\n"),
+    "deep classes": _repeated("", "**/[a]xyz\n"),
+    "distinct deep classes": _repeated("", "**/[a]@\n"),
+    "negated classes": _repeated("", "[^a]*b\n"),
+    "digits": _repeated("", "\\d\n"),
+    "letters": _repeated("", "\\pL\n"),
+    "escapes": _repeated("", "\\-\n"),
+    "taken back": _repeated("*\n", "!a@\n"),
+    "classes taken back": _repeated("*\n", "![a]@\n!*\n"),
+    "carets": _repeated("", "^a?\n"),
+    "line of open classes": _repeated("", "[a*[b*"),
+    "line of classes": _repeated("", "[a]"),
+    "line of distinct classes": _repeated("", "[a@]"),
+    "line of stars": _repeated("", "*a"),
+    "line of deep stars": _repeated("", "**/*", "[a]"),
+    "line of deep folders": _repeated("", "**/a/", "[a]"),
+    "line of question marks": _repeated("", "?"),
+    "line of letters": _repeated("", "a", "?"),
+    "line of wide letters": lambda size: "".join(chr(0x4E00 + at % 20_000) for at in range(size)) + "?",
+    "line of escapes": _repeated("", "\\-", "?"),
+    "line of digits": _repeated("", "\\d"),
+    "line of posix classes": _repeated("", "[[:alpha:]]"),
+    "line of open posix classes": _repeated("", "[[:", "]"),
+    "line of carets": _repeated("", "a*^"),
+    "line of ends": _repeated("", "\\z?"),
+    "long class": _repeated("[", "ab", "]"),
+    "class of wide letters": lambda size: (
+        "[" + "".join(chr(0x4E00 + at * 2 % 20_000) for at in range(size)) + "]"
+    ),
+    "line of dots": _repeated("a", "/./b"),
+    "line up": _repeated("a", "/../b"),
+    "slashes": _repeated("a", "/", "*"),
+    "blanks": _repeated("", " ", "a"),
+}
+"""Ignore files."""
+
+FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
+    "Dockerfile": DOCKERFILES,
+    "word": WORDS,
+    "ignore file": PATTERNS,
+}
+
+_ENV: Final = {"a": "aab/a*b?.c", "b": "a" * 50, "PATH": "/bin:/usr/bin", "V": "x y", "e": ""}
+_PATHS: Final = ("a", "a/b/c.txt", "src/a_package/a_module/a_file_of_some_length.py")
+
+
+def parse_it(text: str) -> None:
+    """As a build begins."""
+    with suppress(DockerfileError):
+        parse(Source("Dockerfile", text))
+
+
+def check_it(text: str) -> None:
+    """As `incubator lint` does, with its report."""
+    FORMATS["text"](check_file(Source("Dockerfile", text), None, build_args={}, target=None, strict=False))
+
+
+def expand_it(text: str) -> None:
+    """As a word of an instruction, and as the text of a file in it."""
+    with suppress(DockerfileError):
+        expand(text, _ENV)
+    with suppress(DockerfileError):
+        expand_raw(text, _ENV)
+
+
+def ignore_by_it(text: str) -> None:
+    """As an ignore file that is asked for paths."""
+    with suppress(PatternError):
+        matcher = PatternMatcher(parse_ignore_file(text))
+        for path in _PATHS:
+            matcher.matches_or_parent_matches(path)
+            matcher.match_down(path)
+
+
+def match_by_it(text: str) -> None:
+    """As a source of COPY."""
+    pattern = text.partition("\n")[0]
+    for path in _PATHS:
+        with suppress(PatternError):
+            match_glob(pattern, path)
+
+
+ACTIONS: Final[Mapping[str, Mapping[str, Callable[[str], None]]]] = {
+    "Dockerfile": {"parse": parse_it, "lint": check_it},
+    "word": {"expand": expand_it},
+    "ignore file": {"ignore": ignore_by_it, "glob": match_by_it},
+}
+"""What is to be done with a text of a kind."""
