@@ -15,14 +15,11 @@ from incubator.context.tarstream import BLOCK, header
 from incubator.core.blob import Blob
 from incubator.oci.layout import INDEX, MARKER, blob_path
 from incubator.oci.media_types import (
-    DOCKER_LAYER,
-    DOCKER_LAYER_GZIP,
-    DOCKER_LAYER_ZSTD,
+    DOCKER_LAYERS,
     OCI_CONFIG,
     OCI_INDEX,
-    OCI_LAYER,
     OCI_LAYER_GZIP,
-    OCI_LAYER_ZSTD,
+    OCI_LAYERS,
     OCI_MANIFEST,
 )
 
@@ -32,11 +29,7 @@ if TYPE_CHECKING:
     from incubator.core.stored import Part, StoredImage
     from incubator.oci.image_config import ImageConfig
 
-_OCI_TYPES = {
-    DOCKER_LAYER: OCI_LAYER,
-    DOCKER_LAYER_GZIP: OCI_LAYER_GZIP,
-    DOCKER_LAYER_ZSTD: OCI_LAYER_ZSTD,
-}
+_OCI_TYPES = {DOCKER_LAYERS[kind]: OCI_LAYERS[kind] for kind in OCI_LAYERS}
 
 
 def docker_archive(

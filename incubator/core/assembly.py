@@ -11,7 +11,7 @@ from incubator.errors import RegistryError
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import digest_of
 from incubator.oci.manifest import Manifest
-from incubator.oci.media_types import COMPRESSIONS, OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD
+from incubator.oci.media_types import COMPRESSIONS, OCI_CONFIG, OCI_LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _UPLOADS = 4
 """Layers that are moved at the same time."""
-_OCI = {"none": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
 
 
 def push_image(
@@ -107,4 +106,4 @@ def oci_descriptor(layer: Descriptor) -> Descriptor:
     kind = COMPRESSIONS.get(layer.media_type)
     if kind is None:
         raise RegistryError(f"a layer has the type {layer.media_type!r}, which is not known")
-    return Descriptor(media_type=_OCI[kind], digest=layer.digest, size=layer.size, urls=layer.urls)
+    return Descriptor(media_type=OCI_LAYERS[kind], digest=layer.digest, size=layer.size, urls=layer.urls)

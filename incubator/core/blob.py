@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import zlib
 from dataclasses import dataclass, replace
 from io import BytesIO, FileIO
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
@@ -20,8 +19,6 @@ IN_MEMORY_BYTES = 8 << 20
 """A blob up to this size is not written to disk."""
 
 _CHUNK = 1 << 20
-GZIP_WINDOW = 31
-"""The window size by which zlib is told to read or write a gzip header; one it writes holds no time and no name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +88,3 @@ def _append(file: BinaryIO, data: bytes) -> None:
             f"cannot write a layer to a temporary file: {error.strerror}",
             hint=f"layers are put together in {tempfile.gettempdir()}; TMPDIR names another folder",
         ) from error
-
-
-def gzip(blob: Blob, *, level: int = 6) -> Blob:
-    """The blob compressed; equal bytes give equal ones."""
-
-    def compressed() -> Iterator[bytes]:
-        packer = zlib.compressobj(level, zlib.DEFLATED, GZIP_WINDOW)
-        for chunk in blob.chunks():
-            yield packer.compress(chunk)
-        yield packer.flush()
-
-    return Blob.write(compressed())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from docker.utils.json_stream import json_stream
 
 from incubator.core.archive import docker_archive, oci_archive, stored_docker_archive, stored_oci_archive
-from incubator.core.blob import gzip
+from incubator.core.compression import GZIP
 from incubator.core.docker_calls import ATTEMPTS, EngineCalls
 from incubator.core.docker_types import (
     auth_config,
@@ -164,7 +164,7 @@ class ImageCalls(EngineCalls):
             data, image_id = docker_archive(config, top=top, placeholders=self.info().store == "podman")
             return self._load(data, image_id)
         layers = self._layer_descriptors(layers_of) if layers_of else []
-        with gzip(top) if top else contextlib.nullcontext() as packed:
+        with GZIP.pack(top) if top else contextlib.nullcontext() as packed:
             data, image_id, descriptors = oci_archive(config, layers=layers, top=packed)
             self._descriptors[image_id] = descriptors
             return self._load(data, image_id)

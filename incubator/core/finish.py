@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,15 @@ from incubator.core.attach import Extras
 from incubator.core.export import write_files, write_image
 from incubator.core.lazy import LazyEngine
 from incubator.core.provenance import BuildRecord, summary_of
-from incubator.core.publish import images_before, push, tagged
+from incubator.core.publish import images_before, push, push_with, tagged, upload_first, upload_untagged
 from incubator.core.result import CommandLog, LayerResult, ReplacedImage, ResultImage
 from incubator.errors import EngineError
 from incubator.events import ImageBuilt
 from incubator.oci.image_config import digest_of
+from incubator.registry.repository import Registries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from incubator.core.assemble import Clock
     from incubator.core.engine import Engine, ImageInfo
@@ -88,7 +89,7 @@ class Finisher:
         with tagged(engine, self._emit, image_id, request, before):
             self._write_outputs(image_id, config)
             if request.push:
-                digests = push(engine, self._emit, image_id, request, self._credentials, extras)
+                digests = self._push(image_id, config, extras)
         logs = tuple(
             CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
             for stage in plan.stages
@@ -123,6 +124,28 @@ class Finisher:
             started=now - timedelta(seconds=time.monotonic() - self._begin),
             finished=now,
         )
+
+    def _push(self, image: str, config: ImageConfig, extras: Extras) -> dict[str, str]:
+        request = self._request
+        if not (request.push_by_digest or extras):
+            return push(self._engine, self._emit, request, self._credentials)
+        insecure = self._engine.info().insecure_registries
+        with Registries(self._credentials, insecure=insecure) as registries:
+            if not request.push_by_digest:
+                upload = upload_first(self._engine, self._emit, image, request, self._credentials)
+                return push_with(extras, upload, registries, self._emit, request)
+            with self._assembler(registries) as assembler:
+                upload = upload_untagged(assembler, self._emit, image, config)
+                return push_with(extras, upload, registries, self._emit, request)
+
+    @contextmanager
+    def _assembler(self, registries: Registries) -> Iterator[LazyEngine]:
+        """What puts images together without the engine. A cache of the caller's works with the engine alone."""
+        if isinstance(self._engine, LazyEngine):
+            yield self._engine
+            return
+        with LazyEngine(self._engine, registries, keep=True, shelf=self._workshop.reference) as engine:
+            yield engine
 
     def _on_engine(self, image: str) -> str:
         return self._engine.on_engine(image) if isinstance(self._engine, LazyEngine) else image

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import threading
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from incubator.core.blob import GZIP_WINDOW, Blob, gzip
+from incubator.core.blob import Blob
+from incubator.core.compression import GZIP, UNPACK_ERRORS, Packer, unpack
 from incubator.errors import RegistryError
 from incubator.oci.descriptor import Descriptor
-from incubator.oci.media_types import COMPRESSIONS, OCI_LAYER_GZIP
+from incubator.oci.media_types import COMPRESSIONS, OCI_LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from incubator.registry.repository import Repository
-
-_CHUNK = 1 << 20
 
 
 class CacheBroken(RegistryError):
@@ -28,9 +26,9 @@ class CacheBroken(RegistryError):
 class KnownLayer:
     """A layer by the digest of its tar. For several threads.
 
-    `descriptor` is that of its blob in the repository `home`. Without a home there is the `tar`, which is compressed
-    when somebody asks for the blob. `size_bytes`: of the tar, None where only that of the blob is known. `cached`: it
-    comes from a cache.
+    `descriptor` is that of its blob, which is in the repository `home` or in `packed`. Without either there is the
+    `tar`, or what it is the same `as_` with another compression: it is packed by `packer` when somebody asks for the
+    blob. `size_bytes`: of the tar, None where only that of the blob is known. `cached`: it comes from a cache.
     """
 
     diff_id: str
@@ -39,12 +37,14 @@ class KnownLayer:
     tar: Blob | None = None
     size_bytes: int | None = None
     cached: bool = False
-    _packed: Blob | None = None
+    packed: Blob | None = None
+    as_: KnownLayer | None = None
+    packer: Packer = GZIP
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
     def close(self) -> None:
-        """Let go of files; `tar` is this layer's own."""
-        for blob in (self.tar, self._packed):
+        """Let go of files; `tar` and `packed` are this layer's own."""
+        for blob in (self.tar, self.packed):
             if blob:
                 blob.file.close()
 
@@ -61,13 +61,15 @@ class KnownLayer:
                 self.home, self.descriptor = home, descriptor
 
     def described(self) -> Descriptor:
-        """The descriptor of the blob. Raises BuilderError where the disk is full."""
+        """The descriptor of the blob. Raises BuilderError where the disk is full, and as `unpacked` does."""
         with self._reading:
             if self.descriptor is None:
-                assert self.tar
-                self._packed = gzip(self.tar)
+                with self.as_.unpacked() if self.as_ else self._tar() as tar:
+                    self.packed = self.packer.pack(tar)
                 self.descriptor = Descriptor(
-                    media_type=OCI_LAYER_GZIP, digest=self._packed.digest, size=self._packed.size_bytes
+                    media_type=OCI_LAYERS[self.packer.kind],
+                    digest=self.packed.digest,
+                    size=self.packed.size_bytes,
                 )
             return self.descriptor
 
@@ -75,9 +77,9 @@ class KnownLayer:
         """The blob that is `described`. Raises RegistryError, and CacheBroken for one of a cache."""
         descriptor = self.described()
         if self.home is None:
-            assert self._packed
+            assert self.packed
             with self._reading:
-                yield from self._packed.chunks()
+                yield from self.packed.chunks()
             return
         try:
             yield from self.home.read_blob(descriptor)
@@ -90,32 +92,21 @@ class KnownLayer:
         """The tar. Raises as `chunks` does, and CacheBroken or RegistryError where it is not what it should be."""
         if self.tar:
             with self._reading:
-                return self.tar.shared()
+                return self._tar()
         descriptor = self.described()
         kind = COMPRESSIONS.get(descriptor.media_type)
         kinds: type[RegistryError] = CacheBroken if self.cached else RegistryError
-        if kind not in ("none", "gzip"):
+        if kind is None:
             raise kinds(f"no way to unpack a layer of the type {descriptor.media_type!r}")
         try:
-            tar = Blob.write(_gunzip(self.chunks()) if kind == "gzip" else self.chunks())
-        except zlib.error as error:
+            tar = Blob.write(unpack(self.chunks(), kind))
+        except UNPACK_ERRORS as error:
             raise kinds(f"the layer {descriptor.digest} is broken: {error}") from error
         if tar.digest != self.diff_id:
             tar.file.close()
             raise kinds(f"the layer {descriptor.digest} unpacks to {tar.digest} instead of {self.diff_id}")
         return tar
 
-
-def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """A gzip stream unpacked in pieces of bounded size; it may have several members."""
-    unpacker = zlib.decompressobj(GZIP_WINDOW)
-    for chunk in chunks:
-        data = chunk
-        while data:
-            if unpacker.eof:
-                unpacker = zlib.decompressobj(GZIP_WINDOW)
-            yield unpacker.decompress(data, _CHUNK)
-            data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-    yield unpacker.flush()
-    if not unpacker.eof:
-        raise zlib.error("it ends too early")
+    def _tar(self) -> Blob:
+        assert self.tar
+        return self.tar.shared()

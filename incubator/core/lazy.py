@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from incubator.core.assembly import push_image
 from incubator.core.constants import APP_NAME
 from incubator.core.engine import ImageInfo
+from incubator.core.engine_layers import read_layers
 from incubator.core.engine_proxy import EngineProxy
 from incubator.core.known_layers import CacheBroken, KnownLayer
 from incubator.core.registry_image import config_of, manifest_for
@@ -75,6 +76,8 @@ class LazyEngine(EngineProxy):
         self._references: dict[str, str] = {}
         self._brought: dict[str, str] = {}
         self._bringing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._origins: dict[str, ImageInfo] = {}
+        self._reading = threading.Lock()
         self.layers: dict[str, KnownLayer] = {}
         """Layers of which it is known where their blobs are, by their diff IDs."""
 
@@ -89,7 +92,12 @@ class LazyEngine(EngineProxy):
     def image(self, reference: str, platform: Platform | None = None) -> ImageInfo | None:
         """See `Engine`; an image that is only known counts as one of the engine's."""
         known = self._images.get(self._references.get(reference, reference))
-        return known.info if known else self._engine.image(reference, platform)
+        if known:
+            return known.info
+        found = self._engine.image(reference, platform)
+        if found and found.repo_digests:
+            self._origins[found.id] = found
+        return found
 
     def pull(
         self,
@@ -287,11 +295,15 @@ class LazyEngine(EngineProxy):
     def push(
         self, reference: str, *, credential: Credential | None, progress: Callable[[int, int | None], None]
     ) -> str:
-        """See `Engine`. An image of known layers is put together in the registry, others the engine uploads."""
+        """See `Engine`. An image of known layers is put together in the registry, others the engine uploads.
+
+        It reads the layers that it alone has from its own disk, and knows which of them registries have. Through its
+        export the whole image would come here, most of it in vain.
+        """
         image = self._references.get(reference)
         parsed = parse_reference(reference)
         if image is not None:
-            digest = self._assemble(image, parsed, progress)
+            digest = self.assemble_known(image, parsed, progress)
             if digest:
                 return digest
             self._engine.tag(self.on_engine(image), reference)
@@ -301,36 +313,66 @@ class LazyEngine(EngineProxy):
             self.learn(parsed, digest, pushed.config)
         return digest
 
-    def push_by_digest(
-        self, image: str, name: Reference, progress: Callable[[int, int | None], None]
-    ) -> str | None:
-        """Put an image of known layers into a repository without a tag; its digest, None where that is not possible.
-
-        Raises CacheBroken.
-        """
-        return self._assemble(image, name, progress) if image in self._images else None
-
-    def _assemble(
+    def assemble_known(
         self, image: str, reference: Reference, progress: Callable[[int, int | None], None]
     ) -> str | None:
-        """Put an image together in its registry; its digest. Raises CacheBroken.
+        """Put an image of known layers together in its registry; its digest. Raises CacheBroken.
 
         None where that fails: the engine may trust a registry that we do not, or reach one that we cannot.
         """
         if reference.registry in self._silent:
             return None
-        if not self._knows_layers(self._images[image]):
+        known = self._images.get(image)
+        if known is None or not self._knows_layers(known):
             return None
-        config = self._images[image].info.config
-        layers = [self.layers[diff_id] for diff_id in config.diff_ids]
         try:
-            repository = self._registries.repository(reference)
-            return push_image(repository, config, layers, tag=reference.tag, progress=progress)
+            return self.assemble(image, known.info.config, reference, progress=progress)
         except CacheBroken:
             raise
         except RegistryError as error:
             self._note_silence(reference, error)
             return None
+
+    def assemble(
+        self,
+        image: str,
+        config: ImageConfig,
+        reference: Reference,
+        *,
+        progress: Callable[[int, int | None], None],
+    ) -> str:
+        """Put an image together in a registry, without a tag where `reference` has none; its digest.
+
+        `config` is its own. Raises RegistryError, CacheBroken, and EngineError where a layer cannot be read.
+        """
+        layers = self.layers_of(image, config.diff_ids)
+        repository = self._registries.repository(reference)
+        return push_image(repository, config, layers, tag=reference.tag, progress=progress)
+
+    def layers_of(self, image: str, diff_ids: Sequence[str]) -> list[KnownLayer]:
+        """The layers of an image; those that the engine alone has are read from its export. Raises EngineError."""
+        with self._reading:
+            if not self.layers.keys() >= set(diff_ids):
+                self._ask_origins(diff_ids)
+            unknown = set(diff_ids) - self.layers.keys()
+            if unknown:
+                descriptors = [layer.descriptor for layer in self.layers.values() if layer.descriptor]
+                known = self.layers.keys() | {descriptor.digest for descriptor in descriptors}
+                for layer in read_layers(self._engine.export([self.on_engine(image)]), unknown, known):
+                    self._files.callback(layer.close)
+                    self.layers[layer.diff_id] = layer
+        return [self.layers[diff_id] for diff_id in diff_ids]
+
+    def _ask_origins(self, diff_ids: Sequence[str]) -> None:
+        """Note where registries have the layers of base images that are on the engine: they need not be sent again."""
+        if self._engine.info().store == "oci":
+            return  # its export has them as they were pulled
+        for base in list(self._origins.values()):
+            own = base.config.diff_ids
+            if own == tuple(diff_ids[: len(own)]) and not self.layers.keys() >= set(own):
+                for name in base.repo_digests:
+                    reference = parse_reference(name)
+                    self.learn(reference, str(reference.digest), base.config)
 
     def upload(self, image: ImageInfo, reference: Reference, credential: Credential | None) -> None:
         """Let the engine push an image for the sake of its layers. Raises EngineError, RegistryError."""
@@ -343,13 +385,15 @@ class LazyEngine(EngineProxy):
         self.learn(reference, digest, image.config)
 
     def learn(self, reference: Reference, digest: str, config: ImageConfig) -> None:
-        """Note where the layers of an image are that was pushed. What cannot be told stays unknown."""
+        """Note where the layers of an image are that was pushed or pulled. What cannot be told stays unknown."""
         if reference.registry in self._silent:
             return
         repository = self._registries.repository(reference)
         try:
             found = manifest_for(repository, digest or str(reference.tag), config.platform)
-        except BuilderError:
+        except BuilderError as error:
+            if isinstance(error, RegistryError):
+                self._note_silence(reference, error)
             return
         if found and len(found[0].layers) == len(config.diff_ids):
             self._note_layers(config.diff_ids, found[0].layers, repository)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +12,7 @@ from incubator.core.attach import Attacher
 from incubator.core.lazy import LazyEngine
 from incubator.core.lookup import find_credential, report_transfer
 from incubator.errors import PushFailed, RegistryError
-from incubator.events import ImagePushed, ImageTagged, WarningRaised
+from incubator.events import ImagePushed, ImageTagged
 from incubator.oci.reference import is_loopback
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from incubator.core.attach import Extras
     from incubator.core.engine import Engine, ImageInfo
     from incubator.events import Listener
+    from incubator.oci.image_config import ImageConfig
     from incubator.oci.reference import Reference
     from incubator.request import BuildRequest, Credential
 
@@ -68,35 +68,51 @@ def tagged(
                     engine.tag(old.id, reference)
 
 
-def push(
-    engine: Engine,
-    emit: Listener,
-    image_id: str,
-    request: BuildRequest,
-    credentials: Credentials,
-    extras: Extras,
-) -> dict[str, str]:
-    """Push every tag, or to every repository by digest; each pushed reference and the digest its registry confirmed.
+def push(engine: Engine, emit: Listener, request: BuildRequest, credentials: Credentials) -> dict[str, str]:
+    """Let the engine push every tag; each pushed reference and the digest its registry confirmed.
 
-    With `extras` that is the digest of what they make of the image. Raises PushFailed, which says which references
-    made it.
+    Raises PushFailed, which says which references made it.
     """
-    if extras:
-        with Registries(credentials) as registries:
-            attacher = Attacher(
-                registries,
-                request.tags,
-                extras,
-                upload=lambda name: _upload(engine, emit, image_id, name, request, credentials),
-            )
-            return push_each(request.tags, attacher.put, emit)
-    if request.push_by_digest:
-        return push_each(
-            request.tags,
-            lambda name: _push_by_digest(engine, emit, image_id, name, request, credentials),
-            emit,
-        )
     return push_each(request.tags, lambda tag: _push(engine, emit, tag, request, credentials), emit)
+
+
+def push_with(
+    extras: Extras,
+    upload: Callable[[Reference], str],
+    registries: Registries,
+    emit: Listener,
+    request: BuildRequest,
+) -> dict[str, str]:
+    """The same with what lies beside an image. `upload` puts the image alone into a repository; its digest."""
+    put = Attacher(registries, request.tags, extras, upload).put if extras else upload
+    return push_each(request.tags, put, emit)
+
+
+def upload_untagged(
+    engine: LazyEngine, emit: Listener, image: str, config: ImageConfig
+) -> Callable[[Reference], str]:
+    """Puts an image together in a registry without a tag, which no engine's push can do."""
+
+    def upload(name: Reference) -> str:
+        progress = report_transfer(emit, str(name), "push")
+        return engine.assemble(image, config, replace(name, tag=None), progress=progress)
+
+    return upload
+
+
+def upload_first(
+    engine: Engine, emit: Listener, image: str, request: BuildRequest, credentials: Credentials
+) -> Callable[[Reference], str]:
+    """Pushes an image of which more is to come: what a push of it alone comes to, but untagged if that can be."""
+
+    def upload(name: Reference) -> str:
+        progress = report_transfer(emit, str(name), "push")
+        known = isinstance(engine, LazyEngine) and engine.assemble_known(
+            image, replace(name, tag=None), progress
+        )
+        return known or _push(engine, emit, name, request, credentials)
+
+    return upload
 
 
 def push_each(tags: Sequence[Reference], push: Callable[[Reference], str], emit: Listener) -> dict[str, str]:
@@ -142,61 +158,6 @@ def _push(
         # Engines get a token once a push, and some tokens end before a large layer is there. What is there stays.
         digest = attempt()
     return digest or _confirmed(engine, tag, credentials)
-
-
-def _upload(
-    engine: Engine,
-    emit: Listener,
-    image_id: str,
-    name: Reference,
-    request: BuildRequest,
-    credentials: Credentials,
-) -> str:
-    """Push an image of which more is to come, without its tag where that leaves nothing behind."""
-    if request.push_by_digest:
-        return _push_by_digest(engine, emit, image_id, name, request, credentials)
-    if isinstance(engine, LazyEngine):
-        place = replace(name, tag=None)
-        digest = engine.push_by_digest(image_id, place, report_transfer(emit, str(name), "push"))
-        if digest:
-            return digest
-    # Not under a tag for the time being: many registries would keep that for good.
-    return _push(engine, emit, name, request, credentials)
-
-
-def _push_by_digest(
-    engine: Engine,
-    emit: Listener,
-    image_id: str,
-    name: Reference,
-    request: BuildRequest,
-    credentials: Credentials,
-) -> str:
-    """Push without a tag. An engine cannot: where it has to push, a tag is there for the time being."""
-    if isinstance(engine, LazyEngine):
-        digest = engine.push_by_digest(image_id, name, report_transfer(emit, str(name), "push"))
-        if digest:
-            return digest
-    temporary = replace(name, tag=f"incubator-{secrets.token_hex(8)}")
-    engine.tag(image_id, str(temporary))
-    try:
-        digest = _push(engine, emit, temporary, request, credentials)
-    finally:
-        engine.remove_image(str(temporary))
-    try:
-        take_tag_away(temporary, digest, credentials)
-    except RegistryError as error:
-        emit(WarningRaised(message=f"the tag {temporary} stays in the registry: {error.message}"))
-    return digest
-
-
-def take_tag_away(tag: Reference, digest: str, credentials: Credentials) -> None:
-    """Remove a tag, but not what it stands for. Raises RegistryError: many registries do not allow it."""
-    with Registries(credentials) as registries:
-        repository = registries.repository(tag)
-        manifest, _ = repository.manifest(digest)
-        repository.delete_manifest(str(tag.tag))
-        repository.put_manifest(manifest, tag_or_digest=digest)  # some take the manifest with its last tag
 
 
 def _confirmed(engine: Engine, tag: Reference, credentials: Credentials) -> str:

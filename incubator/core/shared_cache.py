@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from incubator.core.assembly import ensure_layers, oci_descriptor, put_small_blob
-from incubator.core.blob import GZIP_WINDOW
+from incubator.core.compression import GZIP_WINDOW
 from incubator.core.facts import Facts, facts_from_json, files_id
 from incubator.core.known_layers import KnownLayer
 from incubator.core.lookup import find_credential

@@ -42,3 +42,14 @@ COMPRESSIONS: Final[dict[str, Compression]] = {
 
 IN_TOTO: Final = "application/vnd.in-toto+json"
 """A statement about an artifact."""
+
+OCI_LAYERS: Final[dict[Compression, str]] = {
+    "none": OCI_LAYER,
+    "gzip": OCI_LAYER_GZIP,
+    "zstd": OCI_LAYER_ZSTD,
+}
+DOCKER_LAYERS: Final[dict[Compression, str]] = {
+    "none": DOCKER_LAYER,
+    "gzip": DOCKER_LAYER_GZIP,
+    "zstd": DOCKER_LAYER_ZSTD,
+}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from incubator.core.caching import EngineCache
 from incubator.errors import PushFailed
 from incubator.events import ImageTagged, WarningRaised
 from incubator.metadata import make_metadata
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 from incubator.request import Credential
+from tests.engine.validate import validate_pushed
 
 if TYPE_CHECKING:
     from lab import RegistryHandle
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 COPIED = "FROM {base}\nCOPY file /file\n"
 RUN = "FROM busybox\nRUN echo pushed > /pushed\n"
+
+
+def tags_of(name: str) -> list[str]:
+    with Registries(Credentials()) as registries:
+        return registries.repository(name).tags()
 
 
 def test_layers_that_are_known_get_no_tag(docker28: Bench, registry: RegistryHandle) -> None:
@@ -32,29 +39,50 @@ def test_layers_that_are_known_get_no_tag(docker28: Bench, registry: RegistryHan
     assert (result.tags, result.digests) == ((), {name: result.digest})
     metadata = make_metadata(result)
     assert (metadata["containerimage.digest"], metadata["image.name"]) == (result.digest, name)
-    with Registries(Credentials()) as registries:
-        repository = registries.repository(name)
-        assert repository.tags() == []
-        manifest, _ = repository.manifest(result.digest)
-    assert manifest.digest == result.digest
+    validate_pushed(name, result.digest)
+    assert tags_of(name) == []
     kinds = (ImageTagged, WarningRaised)
     assert not [event for event in docker28.events if isinstance(event, kinds)]
 
 
-def test_where_the_engine_pushes_the_digest_is_what_counts(bench: Bench, registry: RegistryHandle) -> None:
+@pytest.mark.parametrize("own_cache", [False, True])
+def test_layers_of_the_engine_are_pushed_without_a_tag(
+    bench: Bench, registry: RegistryHandle, own_cache: bool
+) -> None:
     name = f"{registry.address}/digest/{uuid.uuid4().hex[:12]}"
-    result = bench.build(RUN, tag=name, push_by_digest=True)
+    text = f"{RUN}COPY file /file\nRUN echo more >> /pushed && rm -r /file\nENV A=b\n"
+    options: dict[str, Any] = {"cache": EngineCache(bench.client)} if own_cache else {}
+    result = bench.build(text, {"file": name}, tag=name, push_by_digest=True, **options)
     assert result.digest
     assert (result.tags, result.digests) == ((), {name: result.digest})
-    with Registries(Credentials()) as registries:
-        repository = registries.repository(name)
-        manifest, _ = repository.manifest(result.digest)
-        tags = repository.tags()
-    assert manifest.digest == result.digest
-    warnings = [event.message for event in bench.events if isinstance(event, WarningRaised)]
-    assert all(tag.startswith("incubator-") for tag in tags)
-    assert all(any(f"the tag {name}:{tag} stays" in text for text in warnings) for tag in tags)
+    image = validate_pushed(name, result.digest)
+    assert image.diff_ids == [layer.diff_id for layer in result.layers]
+    assert image.manifest.config.digest == result.config_digest
+    assert image.config["config"]["Env"][-1] == "A=b"
+    assert tags_of(name) == []
+    assert not [event for event in bench.events if isinstance(event, WarningRaised)]
     assert not [tag for image in bench.api.images(name) for tag in image["RepoTags"] or ()]
+    # What the engine keeps comes to the very same blobs.
+    again = bench.build(text, {"file": name}, tag=name, push_by_digest=True, no_cache=False, **options)
+    assert again.digest == result.digest
+
+
+def test_blobs_of_a_base_that_the_engine_has_stay_as_they_are(bench: Bench, registry: RegistryHandle) -> None:
+    name = f"{registry.address}/digest/{uuid.uuid4().hex[:12]}"
+    base = f"{name}-base:1"
+    pushed = bench.build("FROM scratch\nCOPY file /\n", {"file": name}, tag=base, push=True, load=False)
+    assert pushed.digest
+    bench.client.pull(base, platform=None, credential=None, progress=lambda *_: None)
+    try:
+        text = f"FROM {base}\nCOPY --from=busybox / /\nRUN echo on top > /top\n"
+        result = bench.build(text, tag=name, push_by_digest=True)
+    finally:
+        bench.client.remove_image(base)
+    assert result.digest
+    below = validate_pushed(base.removesuffix(":1"), pushed.digest).manifest.layers
+    image = validate_pushed(name, result.digest)
+    kept = image.manifest.layers[: len(below)]
+    assert [layer.digest for layer in kept] == [layer.digest for layer in below]
 
 
 def test_a_login_is_used_and_a_refusal_told(docker28: Bench, registry_auth: RegistryHandle) -> None:

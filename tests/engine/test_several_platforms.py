@@ -332,8 +332,9 @@ def test_one_cache_has_the_results_of_all_platforms(
     made = [event for event in docker20.events if isinstance(event, LayerCommitted)]
     assert {(event.platform, event.cached) for event in made} == {(platform, True) for platform in BOTH}
     assert len(made) == 4
-    configs = [image.config_digest for image in first.images]
-    assert [image.config_digest for image in second.images] == configs
+    # Not the configs: an engine tells the history of a base that it has in whole seconds.
+    layers = [[layer.diff_id for layer in image.layers] for image in first.images]
+    assert [[layer.diff_id for layer in image.layers] for image in second.images] == layers
     with Registries(Credentials()) as registries:
         keys = {tag for tag in registries.repository(cache).tags() if tag.startswith("cache-")}
     assert len(keys) >= 4

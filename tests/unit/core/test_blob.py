@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip as stdlib_gzip
 import hashlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incubator.core.blob import IN_MEMORY_BYTES, Blob, gzip
+from incubator.core.blob import IN_MEMORY_BYTES, Blob
 
 
 @given(st.lists(st.binary(max_size=100)))
@@ -28,14 +27,6 @@ def test_a_large_one_is_on_disk() -> None:
         assert blob.file.fileno() > 2
         assert sum(map(len, blob.chunks())) == IN_MEMORY_BYTES + 1
     assert blob.file.closed
-
-
-def test_packed_and_unpacked_again() -> None:
-    data = b"some text " * 300_000
-    with gzip(Blob.of_bytes(data)) as packed, gzip(Blob.of_bytes(data)) as again:
-        assert packed.size_bytes < len(data) / 50
-        assert stdlib_gzip.decompress(b"".join(packed.chunks())) == data
-        assert packed.digest == again.digest
 
 
 def test_what_fails_on_the_way_is_raised() -> None:
