@@ -147,7 +147,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         provenance: attest how a pushed image came about: True, or attributes as `mode=max,builder-id=URI`.
         sbom: file with the packages in a pushed image, SPDX or CycloneDX in JSON, to attest them.
         attests: attestations in full, `type=provenance,mode=max` or `type=sbom,src=FILE`.
-        outputs: files that get the result, `type=local|tar|docker,dest=PATH`, or a path alone for a folder.
+        outputs: files that get the result, `type=local|tar|docker|oci,dest=PATH`, or a path alone for a folder.
         emit: listener that takes every event of the build.
 
     Raises:

@@ -91,10 +91,15 @@ def check_writable(path: str, option: str) -> None:
 
 def check_dest(output: FileOutput) -> None:
     """Raise InputError where an output cannot go to its `dest`."""
-    if output.kind != "local":
+    if not output.is_folder:
         check_writable(output.dest, "output")
     elif Path(output.dest).exists() and not Path(output.dest).is_dir():
-        raise InputError(f"output {output.dest!r} is no folder", hint="write type=tar to have a file")
+        raise InputError(
+            f"output {output.dest!r} is no folder",
+            hint="leave tar=false out to have an archive"
+            if output.unpacked
+            else "write type=tar to have a file",
+        )
 
 
 def write_atomically(path: str, text: str) -> None:

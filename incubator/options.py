@@ -164,6 +164,11 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
     access = access or Access()
     outputs = outputs or Outputs()
     push = push or outputs.push
+    if outputs.packing and not push:
+        faults.add(
+            "an output says how the image is packed, and it is not pushed",
+            hint="write push=true, or type=oci for an archive",
+        )
     values = dict(values or {})
     if outputs.names:
         given = values.get("tags") or []
@@ -180,9 +185,9 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         check_several(several, load=bool(load), outputs=outputs, faults=faults)
         load = False
     if load is None:
-        load = not outputs.only_files
+        load = not outputs.without_image
     elif not several:
-        load = load or not (push or outputs.files)
+        load = load or not (push or outputs.without_image)
     build_args = dict(settings.build_args)
     epoch = None
     if source_date_epoch is not None:
@@ -236,6 +241,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         no_cache_filters=settings.no_cache_filters,
         push=push,
         push_by_digest=push_by_digest,
+        packing=outputs.packing,
         load=load and not (push and push_by_digest),  # under what name would it be kept?
         rm=settings.rm,
         force_rm=settings.force_rm,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, get_args
 
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
-from incubator.neighbours import FALSE, TRUE
-from incubator.request import FileOutput, OutputKind
+from incubator.neighbours import TRUE
+from incubator.packing_options import PACKING, read_boolean, read_packing
+from incubator.request import FileOutput, OutputKind, Packing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from incubator.faults import Faults
 
@@ -22,84 +23,103 @@ STDOUT: Final = "-"
 _KINDS: Final[tuple[OutputKind, ...]] = get_args(OutputKind)
 _ALIASES: Final = ("image", "registry")
 _FORM: Final = (
-    "write type=local,dest=FOLDER, type=tar,dest=FILE or type=docker,dest=FILE; a path alone is a folder"
+    "write type=local,dest=FOLDER, type=tar,dest=FILE, type=docker,dest=FILE or type=oci,dest=FILE; "
+    "a path alone is a folder"
 )
 _ATTRIBUTES: Final = {
     "local": ("type", "dest"),
     "tar": ("type", "dest"),
     "docker": ("type", "dest"),
-    "image": ("type", "name", "push"),
-    "registry": ("type", "name"),
+    "oci": ("type", "dest", "name", "tar", *PACKING),
+    "image": ("type", "name", "push", *PACKING),
+    "registry": ("type", "name", *PACKING),
+    "cacheonly": ("type",),
 }
-_REFUSED_TYPES: Final = {
-    "oci": "write type=docker,dest=FILE, which skopeo copy docker-archive:FILE oci:FOLDER turns into an OCI layout",
-    "cacheonly": "leave it out: --cache-to keeps results in a registry",
-}
+_BY_ENGINE: Final = (
+    "leave it out: the engine writes this archive; type=oci and pushes can be packed otherwise"
+)
 _REFUSED: Final = {
-    "compression": "leave it out: the engine compresses layers",
-    "compression-level": "leave it out: the engine compresses layers",
-    "force-compression": "leave it out: the engine compresses layers",
-    "oci-mediatypes": "leave it out: the engine chooses the media types",
+    **dict.fromkeys(PACKING, _BY_ENGINE),
     "platform-split": "leave it out: a build is for one platform",
     "rewrite-timestamp": "leave it out: set SOURCE_DATE_EPOCH, which no file of a client-made layer is newer than",
-    "push-by-digest": "give a tag to push, and use the digest among the outputs",
+    "push-by-digest": "give --push-by-digest",
     "name-canonical": "leave it out: the digest is among the outputs",
     "unpack": "leave it out: the engine unpacks images where it needs them",
-    "tar": "only archives are written: write type=tar or type=docker, and unpack it",
+    "tar": "write type=oci,tar=false for an image in a folder, type=local for its files",
 }
-"""Attributes of BuildKit's exporters that nothing comes of here."""
+"""Attributes of BuildKit's exporters that nothing comes of here, or not with each type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """Where a result goes: `files`, and what entries of type `image` and `registry` ask for."""
+    """Where a result goes: `files`, and what entries of type `image` and `registry` ask for.
+
+    `packing`: how the image is pushed. `cache_only`: nowhere, where no other entry says more.
+    """
 
     files: tuple[FileOutput, ...] = ()
     names: tuple[str, ...] = ()
     push: bool = False
     image: bool = False
+    packing: Packing | None = None
+    cache_only: bool = False
 
     @property
-    def only_files(self) -> bool:
-        """Whether nothing is asked for but files: then the engine need not keep the image."""
-        return bool(self.files) and not self.image
+    def without_image(self) -> bool:
+        """Whether files, or nothing at all, are asked for: then the engine need not keep the image."""
+        return bool(self.files or self.cache_only) and not self.image
 
 
 def read_outputs(texts: str | Iterable[str], faults: Faults, *, stdout: bool = False) -> Outputs:
     """What entries mean; faults are noted in `faults`. `stdout`: whether one may go to standard output."""
     files: dict[FileOutput, None] = {}
-    names: dict[str, None] = {}
-    push = image = False
+    found = Outputs()
     for text in (texts,) if isinstance(texts, str) else texts:
         with faults.gather():
             values = _read(text)
             kind = values["type"]
-            if kind in _ALIASES:
-                image = True
-                push |= kind == "registry" or _boolean("push", values.get("push", "false"))
-                names |= dict.fromkeys(
-                    name.strip() for name in values.get("name", "").split(",") if name.strip()
-                )
-                continue
-            output = _file_output(kind, values.get("dest", ""), stdout=stdout)
-            if output.dest in {other.dest for other in files if other != output}:
-                raise InputError(f"two outputs go to {output.dest!r}", hint="give each a dest of its own")
-            files[output] = None
-    return Outputs(files=tuple(files), names=tuple(names), push=push, image=image)
+            named = [name.strip() for name in values.get("name", "").split(",") if name.strip()]
+            names = tuple(dict.fromkeys((*found.names, *named)))
+            if kind == "cacheonly":
+                found = replace(found, cache_only=True)
+            elif kind in _ALIASES:
+                push = kind == "registry" or read_boolean(values, "push")
+                packing = read_packing(values)
+                if packing and found.packing not in (None, packing):
+                    raise InputError("two outputs want the image to be packed in two ways")
+                packing = packing or found.packing
+                found = replace(found, image=True, names=names, push=found.push or push, packing=packing)
+            else:
+                output = _file_output(values, stdout=stdout)
+                if output.dest in {other.dest for other in files if other != output}:
+                    raise InputError(f"two outputs go to {output.dest!r}", hint="give each a dest of its own")
+                files[output] = None
+                found = replace(found, names=names, files=tuple(files))
+    return found
 
 
-def _file_output(kind: str, dest: str, *, stdout: bool) -> FileOutput:
-    if not dest and kind != "local" and stdout:
+def _file_output(values: Mapping[str, str], *, stdout: bool) -> FileOutput:
+    kind, dest = values["type"], values.get("dest", "")
+    unpacked = not read_boolean(values, "tar", default=True)
+    packing = read_packing(values) or Packing()
+    folder = kind == "local" or unpacked
+    if not packing.oci_types:
+        raise InputError(
+            "output of type oci: oci-mediatypes=false is not supported", hint="write type=docker,dest=FILE"
+        )
+    if not dest and not folder and stdout:
         dest = STDOUT  # as docker has it: without a file it is a stream
     if not dest:
         raise InputError(f"output of type {kind}: it has no dest", hint=_FORM)
-    if dest == STDOUT and kind == "local":
+    if dest == STDOUT and folder:
         raise InputError(
-            "output of type local: a folder cannot go to standard output", hint="write type=tar,dest=-"
+            f"output of type {kind}: a folder cannot go to standard output",
+            hint="write type=tar,dest=-" if kind == "local" else "leave tar=false out",
         )
     if dest == STDOUT and not stdout:
         raise InputError(f"output of type {kind}: standard output is not free here", hint="name a file")
-    return next(FileOutput(kind=known, dest=dest) for known in _KINDS if known == kind)
+    known = next(known for known in _KINDS if known == kind)
+    return FileOutput(kind=known, dest=dest, unpacked=unpacked, packing=packing)
 
 
 def _read(text: str) -> dict[str, str]:
@@ -119,8 +139,6 @@ def _read(text: str) -> dict[str, str]:
     kind = values.get("type", "")
     if not kind:
         raise InputError("invalid output: it has no type", hint=_FORM)
-    if kind in _REFUSED_TYPES:
-        raise InputError(f"output of type {kind} is not supported", hint=_REFUSED_TYPES[kind])
     if kind not in _ATTRIBUTES:
         raise InputError(
             f"invalid output: there is no type {kind!r}", hint=did_you_mean(kind, tuple(_ATTRIBUTES)) or _FORM
@@ -152,9 +170,3 @@ def _fields(text: str) -> list[str]:
     if not any(field.strip() for field in fields):
         raise InputError("invalid output: it is empty", hint=_FORM)
     return [field.strip() for field in fields]
-
-
-def _boolean(key: str, value: str) -> bool:
-    if value not in TRUE + FALSE:
-        raise InputError(f"output: {key}={value} is neither true nor false")
-    return value in TRUE

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from incubator.dockerfile.source import Source
     from incubator.oci.annotations import Annotation
     from incubator.oci.attestation import Predicate
+    from incubator.oci.media_types import Compression
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
 
@@ -185,16 +186,40 @@ class Attestations:
         return bool(self.types)
 
 
-OutputKind = Literal["docker", "tar", "local"]
-"""`docker`: the image as an archive; `tar`, `local`: its files, as a tar or in a folder."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packing:
+    """How an image is put together that no engine writes. Without a `compression` each layer is as it comes, or gzip.
+
+    With one, so are all layers above the base, with `force` those of the base too. `level` None: the usual one.
+    `oci_types`: media types of OCI, not Docker's.
+    """
+
+    compression: Compression | None = None
+    level: int | None = None
+    force: bool = False
+    oci_types: bool = True
+
+
+OutputKind = Literal["docker", "oci", "tar", "local"]
+"""`docker`, `oci`: the image as an archive of that form; `tar`, `local`: its files, as a tar or in a folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOutput:
-    """A file or folder that gets the result; `dest` `-` is standard output."""
+    """A file or folder that gets the result; `dest` `-` is standard output.
+
+    Of kind `oci` alone: `unpacked`: a folder instead of an archive, and `packing`.
+    """
 
     kind: OutputKind
     dest: str
+    unpacked: bool = False
+    packing: Packing = field(default_factory=Packing)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether `dest` is a folder."""
+        return self.kind == "local" or self.unpacked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +241,7 @@ class BuildRequest:
     such an argument counts as not given. `rm`: remove intermediate containers after success, `force_rm`: after
     failure too. `load`: keep the image on the engine under its tags; without it, `push` and `outputs` nothing is
     left but what later builds use. `push_by_digest`: `tags` name repositories, and the image gets no tag.
+    `packing`: how the image is pushed; None: as it comes.
     `no_cache_filters` are stages for which no earlier results are used. `target` None: the last stage. `platform`
     None: the engine's own. `platforms`: there are several, and `platform` is None; `core/platforms.py` makes a
     request for each. `nodes`: engines for some of them. `max_parallelism`: how many layers may be made at the same
@@ -247,6 +273,7 @@ class BuildRequest:
     no_cache_filters: Sequence[str] = ()
     push: bool = False
     push_by_digest: bool = False
+    packing: Packing | None = None
     load: bool = True
     rm: bool = True
     force_rm: bool = True

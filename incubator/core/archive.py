@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from incubator.context.entry import Entry
 from incubator.context.tarstream import BLOCK, header
 from incubator.core.blob import Blob
-from incubator.oci.layout import INDEX, MARKER, blob_path
+from incubator.oci.layout import INDEX, MARKER, MARKER_BYTES, blob_path
 from incubator.oci.media_types import (
     DOCKER_LAYERS,
     OCI_CONFIG,
@@ -77,7 +77,7 @@ def oci_archive(
         ).encode()
     )
     described = _descriptor(OCI_MANIFEST, manifest)
-    return _oci_layout(described, (*blobs, manifest)), manifest.digest, descriptors
+    return layout_archive([described], (*blobs, manifest)), manifest.digest, descriptors
 
 
 def stored_docker_archive(image: StoredImage) -> Iterator[bytes]:
@@ -93,15 +93,15 @@ def stored_docker_archive(image: StoredImage) -> Iterator[bytes]:
 def stored_oci_archive(image: StoredImage) -> Iterator[bytes]:
     """An OCI layout of a whole image, its manifest as it is."""
     described = _descriptor(image.media_type, image.manifest)
-    return _oci_layout(described, (*image.layers, image.config, image.manifest))
+    return layout_archive([described], (*image.layers, image.config, image.manifest))
 
 
-def _oci_layout(manifest: Mapping[str, Any], blobs: Iterable[Part]) -> Iterator[bytes]:
-    """A layout of one image."""
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [manifest]}
+def layout_archive(entries: Sequence[Mapping[str, Any]], blobs: Iterable[Part]) -> Iterator[bytes]:
+    """An OCI layout with `entries` in its index; each of `blobs` once."""
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
     files = {blob_path(part.digest): part for part in blobs}
     files[INDEX] = Blob.of_bytes(json.dumps(index).encode())
-    files[MARKER] = Blob.of_bytes(b'{"imageLayoutVersion":"1.0.0"}')
+    files[MARKER] = Blob.of_bytes(MARKER_BYTES)
     return _tar(files)
 
 

@@ -11,13 +11,22 @@ from incubator.errors import RegistryError
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import digest_of
 from incubator.oci.manifest import Manifest
-from incubator.oci.media_types import COMPRESSIONS, OCI_CONFIG, OCI_LAYERS
+from incubator.oci.media_types import (
+    COMPRESSIONS,
+    DOCKER_CONFIG,
+    DOCKER_LAYERS,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_LAYERS,
+    OCI_MANIFEST,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from incubator.core.known_layers import KnownLayer
     from incubator.oci.image_config import ImageConfig
+    from incubator.oci.media_types import Compression
     from incubator.registry.repository import Repository
 
 _UPLOADS = 4
@@ -30,6 +39,7 @@ def push_image(
     layers: Sequence[KnownLayer],
     *,
     tag: str | None,
+    oci_types: bool = True,
     progress: Callable[[int, int | None], None],
 ) -> str:
     """Make `tag` an image of `layers`, base first; the digest of its manifest, its only name without a tag.
@@ -38,10 +48,23 @@ def push_image(
     registry, or uploaded. Raises RegistryError, and CacheBroken where a cache promised what is not there.
     """
     ensure_layers(repository, layers, progress)
-    data = config.to_json_bytes()
-    described = put_small_blob(repository, data, OCI_CONFIG)
-    manifest = Manifest(config=described, layers=tuple(oci_descriptor(layer.described()) for layer in layers))
+    manifest = manifest_of(config, layers, oci_types=oci_types)
+    put_small_blob(repository, config.to_json_bytes(), manifest.config.media_type)
     return repository.put_manifest(manifest, tag_or_digest=tag).digest
+
+
+def manifest_of(config: ImageConfig, layers: Sequence[KnownLayer], *, oci_types: bool = True) -> Manifest:
+    """The manifest of an image. Raises what compressing its layers raises, and RegistryError."""
+    data = config.to_json_bytes()
+    return Manifest(
+        media_type=OCI_MANIFEST if oci_types else DOCKER_MANIFEST,
+        config=Descriptor(
+            media_type=OCI_CONFIG if oci_types else DOCKER_CONFIG, digest=digest_of(data), size=len(data)
+        ),
+        layers=tuple(
+            typed(layer.described(), OCI_LAYERS if oci_types else DOCKER_LAYERS) for layer in layers
+        ),
+    )
 
 
 def ensure_layers(
@@ -101,9 +124,9 @@ def put_small_blob(repository: Repository, data: bytes, media_type: str) -> Desc
     return descriptor
 
 
-def oci_descriptor(layer: Descriptor) -> Descriptor:
-    """A layer's descriptor with the media type that a manifest of OCI has for it. Raises RegistryError."""
+def typed(layer: Descriptor, types: Mapping[Compression, str]) -> Descriptor:
+    """A layer's descriptor with the media type that a family of `types` has for it. Raises RegistryError."""
     kind = COMPRESSIONS.get(layer.media_type)
     if kind is None:
         raise RegistryError(f"a layer has the type {layer.media_type!r}, which is not known")
-    return Descriptor(media_type=OCI_LAYERS[kind], digest=layer.digest, size=layer.size, urls=layer.urls)
+    return Descriptor(media_type=types[kind], digest=layer.digest, size=layer.size, urls=layer.urls)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from incubator.core.assembly import oci_descriptor, put_small_blob
+from incubator.core.assembly import put_small_blob, typed
 from incubator.core.provenance import make_provenance
 from incubator.core.purl import image_purl
 from incubator.core.registry_image import manifest_for
 from incubator.errors import RegistryError
 from incubator.oci.annotations import select
 from incubator.oci.attestation import SLSA_PROVENANCE, Predicate, attested_index, make_attestation, to_json
-from incubator.oci.media_types import OCI_CONFIG, OCI_MANIFEST
+from incubator.oci.media_types import OCI_CONFIG, OCI_LAYERS, OCI_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -154,7 +154,7 @@ def annotated(manifest: Manifest, annotations: Annotations) -> Manifest:
             manifest,
             media_type=OCI_MANIFEST,
             config=replace(manifest.config, media_type=OCI_CONFIG),
-            layers=tuple(map(oci_descriptor, manifest.layers)),
+            layers=tuple(typed(layer, OCI_LAYERS) for layer in manifest.layers),
         )
     merged = dict(manifest.annotations) | dict(annotations)
     return replace(manifest, annotations=tuple(sorted(merged.items())))

@@ -277,8 +277,8 @@ class Builder:
                     hint="leave `cache` out, or let your cache look into the registry itself",
                 )
             return None
-        keep = request.load or not request.push
-        if keep and not cached:
+        delivered = request.packing or any(output.kind == "oci" for output in request.outputs)
+        if not (cached or delivered or (request.push and not request.load)):
             return None
         registries = stack.enter_context(
             Registries(
@@ -288,7 +288,7 @@ class Builder:
             )
         )
         engine = stack.enter_context(
-            LazyEngine(self._client, registries, keep=keep, shelf=workshop.reference)
+            LazyEngine(self._client, registries, keep=request.load, shelf=workshop.reference)
         )
         self._use(engine)
         if not cached:

@@ -25,6 +25,8 @@ GZIP_WINDOW: Final = 31
 _ZSTD_WINDOW_LOG: Final = 23
 """8 MiB, what RFC 8878 recommends every reader to support; higher levels would take hundreds of MB of both sides."""
 _LARGEST_WINDOW_LOG: Final = 25
+_LARGE_LEVEL: Final = 12
+_LARGE_TABLE_LOG: Final = 20
 _LEVELS: Final[dict[Compression, int]] = {"gzip": 6, "zstd": 3, "none": 0}
 _CHUNK: Final = 1 << 20
 _MAGIC: Final[dict[bytes, Compression]] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -78,9 +80,16 @@ def _gzip(tar: Blob, level: int) -> Iterator[bytes]:
 def _zstd(tar: Blob, level: int) -> Iterator[bytes]:
     options = zstd.CompressionParameter
     window = min(_ZSTD_WINDOW_LOG, max(10, tar.size_bytes.bit_length()))
-    packer = zstd.ZstdCompressor(
-        options={options.compression_level: level, options.window_log: window, options.checksum_flag: 1}
-    )
+    chosen: dict[int, int] = {
+        options.compression_level: level,
+        options.window_log: window,
+        options.checksum_flag: 1,
+    }
+    if (
+        level > _LARGE_LEVEL
+    ):  # else the tables alone would take hundreds of MB, and four layers are packed at a time
+        chosen |= {options.chain_log: _LARGE_TABLE_LOG, options.hash_log: _LARGE_TABLE_LOG}
+    packer = zstd.ZstdCompressor(options=chosen)
     for chunk in tar.chunks():
         yield packer.compress(chunk)
     yield packer.flush()

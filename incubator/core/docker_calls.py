@@ -18,7 +18,7 @@ from incubator.oci.platform import make_platform
 from incubator.registry.credentials import login_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     import requests
     from docker import APIClient
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 600
 """How long one call may stay silent: commits and loads of large layers take their time."""
+
+LIBPOD = "/v4.0.0/libpod"
+"""Where Podman's own API begins, which has a version of its own."""
 
 ATTEMPTS = 5
 """How often Podman is asked what it has failed to tell or do."""
@@ -86,7 +89,7 @@ class EngineCalls:
     def _speaks(self, lowest: tuple[int, int]) -> bool:
         return tuple(int(part) for part in self.info().api_version.split(".")) >= lowest
 
-    def _stream(self, url: str, params: Mapping[str, str | list[str]], what: str) -> Iterator[bytes]:
+    def _stream(self, url: str, params: Mapping[str, str | list[str]], what: str) -> Generator[bytes]:
         with engine_errors(what):
             reply = self._call("GET", url, params=params, stream=True)
             with contextlib.closing(reply):
@@ -103,4 +106,5 @@ class EngineCalls:
         return reply
 
     def _url(self, path: str) -> str:
-        return f"{self._api.base_url}/v{self._api.api_version}{path}"
+        version = "" if path.startswith(LIBPOD) else f"/v{self._api.api_version}"
+        return f"{self._api.base_url}{version}{path}"

@@ -8,13 +8,13 @@ import tarfile
 import time
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from docker.utils.json_stream import json_stream
 
 from incubator.core.archive import docker_archive, oci_archive, stored_docker_archive, stored_oci_archive
 from incubator.core.compression import GZIP
-from incubator.core.docker_calls import ATTEMPTS, EngineCalls
+from incubator.core.docker_calls import ATTEMPTS, LIBPOD, EngineCalls
 from incubator.core.docker_types import (
     auth_config,
     auth_header,
@@ -28,12 +28,13 @@ from incubator.core.docker_types import (
     told_error,
 )
 from incubator.core.history import mark_layers
+from incubator.core.streams import ChunkReader
 from incubator.errors import EngineError, RegistryError
 from incubator.oci.reference import parse_reference
 from incubator.registry.credentials import login_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from docker import APIClient
 
@@ -117,10 +118,12 @@ class ImageCalls(EngineCalls):
         """Add what Podman leaves out of a config (OnBuild, Healthcheck, Shell), from the image's export."""
         image_id = data["Id"].removeprefix("sha256:")
         if image_id not in self._configs:
-            with engine_errors("read the config of an image"):
-                reply = self._call("GET", f"/images/{image_id}/get", stream=True)
-                with contextlib.closing(reply), tarfile.open(fileobj=reply.raw, mode="r|") as tar:
-                    self._configs[image_id] = find_config(tar, image_id)
+            with (
+                engine_errors("read the config of an image"),
+                ChunkReader(self.archive(image_id)) as reader,
+                tarfile.open(fileobj=cast("BinaryIO", reader), mode="r|") as tar,
+            ):
+                self._configs[image_id] = find_config(tar, image_id)
         data["Config"] = self._configs[image_id].get("config") or {}
 
     def pull(
@@ -232,9 +235,25 @@ class ImageCalls(EngineCalls):
         with engine_errors(f"tag the image as {reference}"):
             self._api.tag(image, parsed.name, parsed.tag, force=True)
 
-    def export(self, references: Sequence[str]) -> Iterator[bytes]:
+    def export(self, references: Sequence[str]) -> Generator[bytes]:
         """A tar that `docker load` takes, of one image under all of these references, or of one id."""
         return self._stream("/images/get", {"names": list(references)}, "export the image")
+
+    def archive(self, image: str) -> Iterator[bytes]:
+        """A tar with the blobs of an image, in whatever form the engine has for it."""
+        chunks = self.export([image])
+        try:
+            first = next(chunks, b"")
+        except EngineError:
+            if self.info().store != "podman":
+                raise
+            # Podman writes no docker archive of an image with zstd, which it pulls and runs; its own API has another.
+            url = f"{LIBPOD}/images/{image.removeprefix('sha256:')}/get"
+            chunks = self._stream(url, {"format": "oci-archive"}, "export the image")
+            first = next(chunks, b"")
+        with contextlib.closing(chunks):
+            yield first
+            yield from chunks
 
     def remove_image(self, reference: str) -> None:
         """Take a reference (or an untagged image) away; one that is missing or in use is fine."""

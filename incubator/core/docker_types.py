@@ -267,9 +267,9 @@ def seconds(time: str) -> float:
 
 
 def find_config(tar: tarfile.TarFile, image_id: str) -> dict[str, Any]:
-    """The image config in a docker archive. Raises EngineError."""
+    """The image config in a docker archive or an OCI layout. Raises EngineError."""
     for member in tar:
-        if member.name == f"{image_id}.json":
+        if member.name in {f"{image_id}.json", f"blobs/sha256/{image_id}"}:
             content = tar.extractfile(member)
             return dict(json.loads(content.read() if content else b"{}"))
     raise EngineError("the engine's export of an image holds no config")

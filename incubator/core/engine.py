@@ -286,6 +286,9 @@ class Engine(Protocol):
     def export(self, references: Sequence[str]) -> Iterable[bytes]:
         """A tar that `docker load` takes, of one image under all of these references, or of one id."""
 
+    def archive(self, image: str) -> Iterable[bytes]:
+        """A tar with the blobs of an image: a docker archive, an OCI layout, or both."""
+
     def remove_image(self, reference: str) -> None:
         """Take a reference (or an untagged image) away; one that is missing or in use is fine."""
 

@@ -123,6 +123,9 @@ class EngineProxy:
     def export(self, references: Sequence[str]) -> Iterable[bytes]:
         return self._engine.export(references)
 
+    def archive(self, image: str) -> Iterable[bytes]:
+        return self._engine.archive(image)
+
     def remove_image(self, reference: str) -> None:
         self._engine.remove_image(reference)
 

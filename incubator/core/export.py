@@ -31,7 +31,7 @@ _ROOT = Match(path="", name="", kind="dir")
 
 def write_image(engine: Engine, image: str, references: Sequence[str], dest: str) -> None:
     """The image as the engine exports it, under all of its references. Raises EngineError, BuilderError."""
-    _write_file(engine.export(references or [image]), dest)
+    write_file(engine.export(references or [image]), dest)
 
 
 def write_files(
@@ -58,7 +58,7 @@ def write_files(
             if output.kind == "local":
                 write_tree(entries, Path(output.dest))
             else:
-                _write_file(write_tar(entries), output.dest)
+                write_file(write_tar(entries), output.dest)
     finally:
         engine.remove_container(container)
 
@@ -70,7 +70,8 @@ def _entries(source: ContainerSource, epoch: int | None) -> Iterator[Entry]:
             yield entry if latest is None else replace(entry, mtime_ns=min(entry.mtime_ns, latest))
 
 
-def _write_file(chunks: Iterable[bytes], dest: str) -> None:
+def write_file(chunks: Iterable[bytes], dest: str) -> None:
+    """Write a file completely or not at all, or to standard output. Raises BuilderError, BrokenPipeError."""
     try:
         with _descriptor(dest) as descriptor, os.fdopen(descriptor, "wb", closefd=False) as file:
             for chunk in chunks:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import assemble
 from incubator.core.attach import Extras
+from incubator.core.delivery import Delivery
 from incubator.core.export import write_files, write_image
 from incubator.core.lazy import LazyEngine
 from incubator.core.provenance import BuildRecord, summary_of
-from incubator.core.publish import images_before, push, push_with, tagged, upload_first, upload_untagged
+from incubator.core.publish import images_before, push, push_with, tagged, upload_first, upload_here
 from incubator.core.result import CommandLog, LayerResult, ReplacedImage, ResultImage
 from incubator.errors import EngineError
 from incubator.events import ImageBuilt
 from incubator.oci.image_config import digest_of
 from incubator.registry.repository import Registries
+from incubator.request import Packing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -82,14 +84,17 @@ class Finisher:
         before = images_before(engine, request)
         replaced = _replaced(engine, before)
         digests: dict[str, str] = {}
-        if request.outputs:
+        if any(output.kind != "oci" for output in request.outputs):
             image_id = self._on_engine(image_id)
         if not request.load:  # it goes with its last reference, and stays if somebody else has one
             engine.tag(image_id, self._workshop.reference())
-        with tagged(engine, self._emit, image_id, request, before):
-            self._write_outputs(image_id, config)
+        with (
+            tagged(engine, self._emit, image_id, request, before),
+            self._delivery(image_id, config, final) as delivery,
+        ):
+            self._write_outputs(image_id, config, delivery)
             if request.push:
-                digests = self._push(image_id, config, extras)
+                digests = self._push(image_id, delivery, extras)
         logs = tuple(
             CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
             for stage in plan.stages
@@ -101,7 +106,7 @@ class Finisher:
         return ResultImage(
             id=image_id,
             config_digest=digest_of(config.to_json_bytes()),
-            tags=() if request.push_by_digest else tuple(str(tag) for tag in request.tags),
+            tags=tuple(before),
             digests=digests,
             layers=layers,
             logs=logs,
@@ -125,38 +130,48 @@ class Finisher:
             finished=now,
         )
 
-    def _push(self, image: str, config: ImageConfig, extras: Extras) -> dict[str, str]:
+    def _push(self, image: str, delivery: Delivery, extras: Extras) -> dict[str, str]:
         request = self._request
-        if not (request.push_by_digest or extras):
+        here = request.push_by_digest or request.packing
+        if not (here or extras):
             return push(self._engine, self._emit, request, self._credentials)
-        insecure = self._engine.info().insecure_registries
-        with Registries(self._credentials, insecure=insecure) as registries:
-            if not request.push_by_digest:
+        with self._registries() as registries:
+            if here:
+                packing = request.packing or Packing()
+                upload = upload_here(delivery, self._emit, packing, tagged=not extras)
+            else:
                 upload = upload_first(self._engine, self._emit, image, request, self._credentials)
-                return push_with(extras, upload, registries, self._emit, request)
-            with self._assembler(registries) as assembler:
-                upload = upload_untagged(assembler, self._emit, image, config)
-                return push_with(extras, upload, registries, self._emit, request)
+            return push_with(extras, upload, registries, self._emit, request)
+
+    def _registries(self) -> Registries:
+        return Registries(self._credentials, insecure=self._engine.info().insecure_registries)
 
     @contextmanager
-    def _assembler(self, registries: Registries) -> Iterator[LazyEngine]:
-        """What puts images together without the engine. A cache of the caller's works with the engine alone."""
-        if isinstance(self._engine, LazyEngine):
-            yield self._engine
-            return
-        with LazyEngine(self._engine, registries, keep=True, shelf=self._workshop.reference) as engine:
-            yield engine
+    def _delivery(self, image: str, config: ImageConfig, final: StageResult) -> Iterator[Delivery]:
+        """The image as it is put together without the engine."""
+        with ExitStack() as stack:
+            engine = self._engine
+            if not isinstance(engine, LazyEngine):  # a cache of the caller's works with the engine alone
+                registries = stack.enter_context(self._registries())
+                engine = LazyEngine(engine, registries, keep=True, shelf=self._workshop.reference)
+                stack.enter_context(engine)
+            base_layers = len(config.diff_ids) - len(final.layers)
+            yield stack.enter_context(
+                Delivery(engine=engine, image=image, config=config, base_layers=base_layers)
+            )
 
     def _on_engine(self, image: str) -> str:
         return self._engine.on_engine(image) if isinstance(self._engine, LazyEngine) else image
 
-    def _write_outputs(self, image: str, config: ImageConfig) -> None:
+    def _write_outputs(self, image: str, config: ImageConfig, delivery: Delivery) -> None:
         outputs = self._request.outputs
+        tags = () if self._request.push_by_digest else self._request.tags
         for output in outputs:
             if output.kind == "docker":
-                references = [] if self._request.push_by_digest else [str(tag) for tag in self._request.tags]
-                write_image(self._engine, image, references, output.dest)
-        files = [output for output in outputs if output.kind != "docker"]
+                write_image(self._engine, image, list(map(str, tags)), output.dest)
+            elif output.kind == "oci":
+                delivery.write(output, tags)
+        files = [output for output in outputs if output.kind in {"local", "tar"}]
         if files:
             write_files(self._engine, image, config, files, self._workshop, epoch=self._clock.epoch)
 

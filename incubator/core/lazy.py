@@ -67,7 +67,7 @@ class LazyEngine(EngineProxy):
         self, engine: Engine, registries: Registries, *, keep: bool, shelf: Callable[[], str]
     ) -> None:
         super().__init__(engine)
-        self._registries = registries
+        self.registries = registries
         self._silent: set[str] = set()
         self._keep = keep
         self._shelf = shelf
@@ -131,7 +131,7 @@ class LazyEngine(EngineProxy):
     def _resolve(self, pull: _Pull, platform: Platform) -> _Image | None:
         if pull.reference.registry in self._silent:
             return None
-        repository = self._registries.repository(pull.reference)
+        repository = self.registries.repository(pull.reference)
         found = manifest_for(repository, pull.reference.digest or str(pull.reference.tag), platform)
         if found is None:
             return None
@@ -325,29 +325,16 @@ class LazyEngine(EngineProxy):
         known = self._images.get(image)
         if known is None or not self._knows_layers(known):
             return None
+        config = known.info.config
+        layers = [self.layers[diff_id] for diff_id in config.diff_ids]
         try:
-            return self.assemble(image, known.info.config, reference, progress=progress)
+            repository = self.registries.repository(reference)
+            return push_image(repository, config, layers, tag=reference.tag, progress=progress)
         except CacheBroken:
             raise
         except RegistryError as error:
             self._note_silence(reference, error)
             return None
-
-    def assemble(
-        self,
-        image: str,
-        config: ImageConfig,
-        reference: Reference,
-        *,
-        progress: Callable[[int, int | None], None],
-    ) -> str:
-        """Put an image together in a registry, without a tag where `reference` has none; its digest.
-
-        `config` is its own. Raises RegistryError, CacheBroken, and EngineError where a layer cannot be read.
-        """
-        layers = self.layers_of(image, config.diff_ids)
-        repository = self._registries.repository(reference)
-        return push_image(repository, config, layers, tag=reference.tag, progress=progress)
 
     def layers_of(self, image: str, diff_ids: Sequence[str]) -> list[KnownLayer]:
         """The layers of an image; those that the engine alone has are read from its export. Raises EngineError."""
@@ -358,7 +345,7 @@ class LazyEngine(EngineProxy):
             if unknown:
                 descriptors = [layer.descriptor for layer in self.layers.values() if layer.descriptor]
                 known = self.layers.keys() | {descriptor.digest for descriptor in descriptors}
-                for layer in read_layers(self._engine.export([self.on_engine(image)]), unknown, known):
+                for layer in read_layers(self._engine.archive(self.on_engine(image)), unknown, known):
                     self._files.callback(layer.close)
                     self.layers[layer.diff_id] = layer
         return [self.layers[diff_id] for diff_id in diff_ids]
@@ -388,7 +375,7 @@ class LazyEngine(EngineProxy):
         """Note where the layers of an image are that was pushed or pulled. What cannot be told stays unknown."""
         if reference.registry in self._silent:
             return
-        repository = self._registries.repository(reference)
+        repository = self.registries.repository(reference)
         try:
             found = manifest_for(repository, digest or str(reference.tag), config.platform)
         except BuilderError as error:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from incubator.core.attach import Extras
+    from incubator.core.delivery import Delivery
     from incubator.core.engine import Engine, ImageInfo
     from incubator.events import Listener
-    from incubator.oci.image_config import ImageConfig
     from incubator.oci.reference import Reference
-    from incubator.request import BuildRequest, Credential
+    from incubator.request import BuildRequest, Credential, Packing
 
 
 def log_in(engine: Engine, credential: Credential) -> None:
@@ -38,8 +38,8 @@ def log_in(engine: Engine, credential: Credential) -> None:
 
 
 def images_before(engine: Engine, request: BuildRequest) -> dict[str, ImageInfo | None]:
-    """What each of the tags names before it is given anew; a push by digest gives none."""
-    if request.push_by_digest:
+    """What each of the tags names before it is given anew; a push by digest gives none, nor what nobody takes."""
+    if request.push_by_digest or not (request.load or request.push or request.outputs):
         return {}
     return {str(tag): engine.image(str(tag)) for tag in request.tags}
 
@@ -88,14 +88,14 @@ def push_with(
     return push_each(request.tags, put, emit)
 
 
-def upload_untagged(
-    engine: LazyEngine, emit: Listener, image: str, config: ImageConfig
+def upload_here(
+    delivery: Delivery, emit: Listener, packing: Packing, *, tagged: bool
 ) -> Callable[[Reference], str]:
-    """Puts an image together in a registry without a tag, which no engine's push can do."""
+    """Puts an image together in a registry without the engine's push, which needs a tag and packs as it likes."""
 
     def upload(name: Reference) -> str:
-        progress = report_transfer(emit, str(name), "push")
-        return engine.assemble(image, config, replace(name, tag=None), progress=progress)
+        place = name if tagged else replace(name, tag=None)
+        return delivery.push(place, packing, report_transfer(emit, str(name), "push"))
 
     return upload
 

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from incubator.core.assembly import ensure_layers, oci_descriptor, put_small_blob
+from incubator.core.assembly import ensure_layers, put_small_blob, typed
 from incubator.core.compression import GZIP_WINDOW
 from incubator.core.facts import Facts, facts_from_json, files_id
 from incubator.core.known_layers import KnownLayer
@@ -32,7 +32,7 @@ from incubator.events import WarningRaised
 from incubator.oci.digest import is_digest
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig, digest_of
 from incubator.oci.manifest import Manifest
-from incubator.oci.media_types import COMPRESSIONS, OCI_CONFIG, OCI_LAYER_GZIP
+from incubator.oci.media_types import COMPRESSIONS, OCI_CONFIG, OCI_LAYER_GZIP, OCI_LAYERS
 from incubator.oci.platform import make_platform
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ class SharedCache:
         shown = _image(config.platform, result.made, config.created)
         entry = Manifest(
             config=put_small_blob(repository, shown.to_json_bytes(), OCI_CONFIG),
-            layers=tuple(oci_descriptor(layer.described()) for layer in layers),
+            layers=tuple(typed(layer.described(), OCI_LAYERS) for layer in layers),
             annotations=tuple(sorted(annotations.items())),
         )
         repository.put_manifest(entry, tag_or_digest=_tag(cache, result.key))

@@ -6,7 +6,7 @@ Spec: OCI image-spec image-layout.md; names of a layout as buildx writes them, `
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from incubator.errors import InputError, shortened
@@ -18,15 +18,21 @@ if TYPE_CHECKING:
     from incubator.oci.descriptor import Descriptor
     from incubator.oci.manifest import Index
     from incubator.oci.platform import Platform
+    from incubator.oci.reference import Reference
 
 MARKER: Final = "oci-layout"
 """The file that says that a folder is a layout."""
+
+MARKER_BYTES: Final = b'{"imageLayoutVersion":"1.0.0"}'
 
 INDEX: Final = "index.json"
 
 _VERSION: Final = "1.0.0"
 _LATEST: Final = "latest"
-_NAMES: Final = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+"""The annotation under which an index of a layout has the names of images."""
+_FULL_NAME: Final = "io.containerd.image.name"
+_NAMES: Final = (REF_NAME, _FULL_NAME)
 _MOST_SHOWN: Final = 10
 
 
@@ -73,6 +79,23 @@ def check_marker(data: bytes) -> None:
 def blob_path(digest: str) -> str:
     """Where a blob is; `digest` is one."""
     return f"blobs/{digest.replace(':', '/')}"
+
+
+def named(
+    manifest: Descriptor, platform: Platform, references: Sequence[Reference]
+) -> tuple[Descriptor, ...]:
+    """The entries of a layout's index for an image: one for each of its names, as BuildKit writes them."""
+    entry = replace(manifest, platform=platform)
+    annotations = (
+        {
+            _FULL_NAME: f"{reference.registry}/{reference.repository}:{reference.tag}",
+            REF_NAME: str(reference.tag),
+        }
+        for reference in references
+        if reference.tag
+    )
+    found = tuple(replace(entry, annotations=tuple(sorted(texts.items()))) for texts in annotations)
+    return found or (entry,)
 
 
 def choose_image(index: Index, tag: str | None) -> Descriptor:

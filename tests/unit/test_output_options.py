@@ -6,7 +6,7 @@ import pytest
 
 from incubator.faults import Faults
 from incubator.output_options import Outputs, read_outputs
-from incubator.request import FileOutput
+from incubator.request import FileOutput, Packing
 
 
 def read(*texts: str, stdout: bool = True) -> Outputs:
@@ -33,20 +33,48 @@ def fault_of(*texts: str, stdout: bool = True) -> str:
         ("type=tar", FileOutput(kind="tar", dest="-")),
         ("TYPE=tar,dest=x.tar", FileOutput(kind="tar", dest="x.tar")),
         ("type=docker,dest=x.tar,tar=true", FileOutput(kind="docker", dest="x.tar")),
+        ("type=oci", FileOutput(kind="oci", dest="-")),
+        ("type=oci,dest=x,tar=false", FileOutput(kind="oci", dest="x", unpacked=True)),
+        (
+            "type=oci,dest=x,compression=zstd,compression-level=19,force-compression=true",
+            FileOutput(kind="oci", dest="x", packing=Packing(compression="zstd", level=19, force=True)),
+        ),
     ],
 )
 def test_files(text: str, expected: FileOutput) -> None:
     outputs = read(text)
     assert outputs.files == (expected,)
-    assert outputs.only_files
+    assert outputs.without_image
 
 
 def test_names_and_pushes() -> None:
     outputs = read("type=image,name=a:1,push=true", "out", "type=registry,name=b:2")
     assert outputs.names == ("a:1", "b:2")
     assert outputs.push
-    assert not outputs.only_files
+    assert not outputs.without_image
     assert not read("type=image,push=false").push
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ("", None),
+        (",compression=uncompressed", Packing(compression="none")),
+        (",compression=zstd,compression-level=0", Packing(compression="zstd", level=0)),
+        (",compression-level=9", Packing(compression="gzip", level=9)),
+        (",force-compression=1", Packing(compression="gzip", force=True)),
+        (",oci-mediatypes=false", Packing(oci_types=False)),
+        (",oci-mediatypes=true", Packing()),
+    ],
+)
+def test_how_a_pushed_image_is_packed(attributes: str, expected: Packing | None) -> None:
+    outputs = read(f"type=registry,name=a:1{attributes}", "type=registry,name=b:1")
+    assert (outputs.packing, outputs.push, outputs.names) == (expected, True, ("a:1", "b:1"))
+
+
+def test_nothing_but_the_cache() -> None:
+    assert read("type=cacheonly").without_image
+    assert not read("type=cacheonly", "type=image").without_image
 
 
 @pytest.mark.parametrize(
@@ -55,11 +83,21 @@ def test_names_and_pushes() -> None:
         ([""], "it is empty"),
         (["dest=x"], "it has no type"),
         (["type=tra,dest=x"], "tar"),
-        (["type=oci,dest=x"], "skopeo copy"),
+        (["type=oci,tar=false"], "it has no dest"),
+        (["type=oci,dest=-,tar=false"], "cannot go to standard output"),
+        (["type=oci,dest=x,oci-mediatypes=false"], "type=docker,dest=FILE"),
+        (["type=cacheonly,dest=x"], "no attribute 'dest'"),
+        (["type=docker,dest=x,compression=gzip"], "the engine writes this archive"),
+        (["type=image,compression=zsdt"], "zstd"),
+        (["type=image,compression=estargz"], "no compression 'estargz'"),
+        (["type=image,compression-level=10"], "none of gzip"),
+        (["type=image,compression=zstd,compression-level=-1"], "from 0 to 22"),
+        (["type=image,compression=uncompressed,compression-level=1"], "nothing is compressed"),
+        (["type=image,compression=zstd,oci-mediatypes=false"], "exclude each other"),
+        (["type=registry,name=a,compression=zstd", "type=registry,name=b,compression=gzip"], "two ways"),
         (["type=local"], "it has no dest"),
         (["type=local,dest=-"], "type=tar"),
         (["type=docker,dest=x,tar=false"], "tar=false is not supported"),
-        (["type=image,compression=zstd"], "compression=zstd is not supported"),
         (["type=tar,dset=x"], "dest"),
         (["type=tar,dest=x,dest=y"], "given twice"),
         (["type=image,push=maybe"], "neither true nor false"),

@@ -1,0 +1,127 @@
+"""An image that is put together without the engine: into registries and OCI layouts, packed as each wants it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from incubator.core.archive import layout_archive
+from incubator.core.assembly import manifest_of, push_image
+from incubator.core.blob import Blob
+from incubator.core.compression import Packer
+from incubator.core.export import write_file
+from incubator.core.known_layers import KnownLayer
+from incubator.core.layout_folder import LayoutFolder
+from incubator.oci.layout import named
+from incubator.oci.media_types import COMPRESSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from incubator.core.lazy import LazyEngine
+    from incubator.core.stored import Part
+    from incubator.oci.descriptor import Descriptor
+    from incubator.oci.image_config import ImageConfig
+    from incubator.oci.reference import Reference
+    from incubator.request import FileOutput, Packing
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """The image with `config`, which `engine` knows as `image`; its first `base_layers` are those of the base.
+
+    A context manager: temporary files are gone then. Layers are read, and packed in each way, once.
+    """
+
+    engine: LazyEngine
+    image: str
+    config: ImageConfig
+    base_layers: int
+    _files: ExitStack = field(default_factory=ExitStack)
+    _packed: dict[Packing, list[KnownLayer]] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    def push(
+        self, reference: Reference, packing: Packing, progress: Callable[[int, int | None], None]
+    ) -> str:
+        """Put the image into a registry, without a tag where `reference` has none; the digest of its manifest.
+
+        Raises RegistryError, CacheBroken, and EngineError where a layer cannot be read from the engine.
+        """
+        return push_image(
+            self.engine.registries.repository(reference),
+            self.config,
+            self._layers(packing),
+            tag=reference.tag,
+            oci_types=packing.oci_types,
+            progress=progress,
+        )
+
+    def write(self, output: FileOutput, references: Sequence[Reference]) -> None:
+        """Write the image as an OCI layout under its names. Raises as `push` does, and BuilderError."""
+        layers = self._layers(output.packing)
+        manifest = manifest_of(self.config, layers)
+        documents = self.config.to_json_bytes(), manifest.to_bytes()
+        entries = named(manifest.descriptor, self.config.platform, references)
+        if not output.unpacked:
+            blobs: list[Part] = [*map(_LayerPart, layers), *map(Blob.of_bytes, documents)]
+            write_file(layout_archive([entry.to_json() for entry in entries], blobs), output.dest)
+            return
+        with LayoutFolder.open(output.dest, make=True) as folder, folder.locked():
+            others = [entry for entry in folder.entries() if not _replaced(entry, entries)]
+            for layer in layers:
+                folder.write(layer.described().digest, layer.chunks())
+            folder.put(documents, (*others, *entries))
+
+    def _layers(self, packing: Packing) -> list[KnownLayer]:
+        if packing not in self._packed:
+            layers = self.engine.layers_of(self.image, self.config.diff_ids)
+            self._packed[packing] = [
+                self._as_asked(layer, packing) if packing.force or index >= self.base_layers else layer
+                for index, layer in enumerate(layers)
+            ]
+        return self._packed[packing]
+
+    def _as_asked(self, layer: KnownLayer, packing: Packing) -> KnownLayer:
+        """A layer in the compression that is asked for. With a level all are made anew: nobody tells of its level."""
+        if packing.compression is None:
+            return layer
+        packer = Packer(kind=packing.compression, level=packing.level)
+        kind = COMPRESSIONS.get(layer.descriptor.media_type) if layer.descriptor else layer.packer.kind
+        if packer.level is None and kind == packer.kind:
+            return layer
+        packed = KnownLayer(diff_id=layer.diff_id, as_=layer, packer=packer, size_bytes=layer.size_bytes)
+        self._files.callback(packed.close)
+        return packed
+
+
+def _replaced(entry: Descriptor, by: Sequence[Descriptor]) -> bool:
+    """Whether a layout's entry goes for new ones: it is one of them, or has a name of theirs."""
+    return any(
+        entry.digest == other.digest or (other.annotations and entry.annotations == other.annotations)
+        for other in by
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _LayerPart:
+    """A layer as a part of an archive."""
+
+    layer: KnownLayer
+
+    @property
+    def digest(self) -> str:
+        return self.layer.described().digest
+
+    @property
+    def size_bytes(self) -> int:
+        return self.layer.described().size
+
+    def chunks(self) -> Iterator[bytes]:
+        return self.layer.chunks()

@@ -1,0 +1,158 @@
+"""An OCI image layout in a folder that is written to, by several at the same time.
+
+The folder may be the checkout's, so it is hostile: nothing below it is reached through a link. A blob comes to its
+name only when it is complete; the index is changed under a lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import stat
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from incubator.errors import BuilderError
+from incubator.oci.image_config import digest_of
+from incubator.oci.layout import INDEX, MARKER, MARKER_BYTES, check_marker
+from incubator.oci.manifest import LARGEST_DOCUMENT, Index, parse_document
+from incubator.oci.media_types import OCI_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from incubator.oci.descriptor import Descriptor
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CHUNK: Final = 1 << 20
+_ALGORITHM: Final = "sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutFolder:
+    """A layout by the descriptors of its own folder and of that of its blobs. A context manager that closes them.
+
+    All methods raise BuilderError.
+    """
+
+    path: str
+    _root: int
+    _blobs: int
+
+    @classmethod
+    def open(cls, path: str, *, make: bool) -> Self:
+        """The layout at `path`, with `make` also where there is none yet."""
+        with _errors(path), ExitStack() as opened:
+            if make:
+                Path(path).mkdir(parents=True, exist_ok=True)
+            root = os.open(path, _FOLDER)
+            opened.callback(os.close, root)
+            blobs = _below(root, "blobs", make=make)
+            opened.callback(os.close, blobs)
+            own = _below(blobs, _ALGORITHM, make=make)
+            return cls(path, os.dup(root), own)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._root)
+        os.close(self._blobs)
+
+    def write(self, digest: str, chunks: Iterable[bytes]) -> None:
+        """Write a blob; what is there under its digest is replaced."""
+        with _errors(self.path):
+            _write(self._blobs, _name(digest), chunks)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else writes to the layout meanwhile."""
+        with _errors(self.path):
+            fcntl.flock(self._root, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._root, fcntl.LOCK_UN)
+
+    def entries(self) -> tuple[Descriptor, ...]:
+        """What the index names; nothing where there is no index yet."""
+        with _errors(self.path):
+            try:
+                with _reading(self._root, MARKER) as marker, _reading(self._root, INDEX) as file:
+                    check_marker(os.read(marker, _CHUNK))
+                    data = b"".join(_limited(file))
+            except FileNotFoundError:
+                return ()
+        index = parse_document(data, OCI_INDEX)
+        return index.manifests if isinstance(index, Index) else ()
+
+    def put(self, documents: Iterable[bytes], entries: Sequence[Descriptor]) -> None:
+        """Write small blobs, and then the index, which has these `entries` alone. Call it while it is `locked`."""
+        for data in documents:
+            self.write(digest_of(data), (data,))
+        with _errors(self.path):
+            _write(self._root, MARKER, (MARKER_BYTES,))
+            _write(self._root, INDEX, (Index(manifests=tuple(entries)).to_bytes(),))
+
+
+def _name(digest: str) -> str:
+    algorithm, _, name = digest.partition(":")
+    if algorithm != _ALGORITHM:
+        raise BuilderError(f"{digest}: blobs of a layout are kept by {_ALGORITHM} only")
+    return name
+
+
+def _below(parent: int, name: str, *, make: bool) -> int:
+    """A folder's descriptor; never what a link leads to."""
+    if make:
+        with suppress(FileExistsError):
+            os.mkdir(name, dir_fd=parent)
+    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+
+
+@contextmanager
+def _errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BuilderError(f"the folder {path!r} cannot be used: {error.strerror}") from error
+
+
+@contextmanager
+def _reading(folder: int, name: str) -> Iterator[int]:
+    """A regular file; a pipe would have no end."""
+    file = os.open(name, _FILE, dir_fd=folder)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, f"{name} is no file")
+        yield file
+    finally:
+        os.close(file)
+
+
+def _limited(file: int) -> Iterator[bytes]:
+    left = LARGEST_DOCUMENT
+    while left and (data := os.read(file, min(left, _CHUNK))):
+        left -= len(data)
+        yield data
+
+
+def _write(folder: int, name: str, chunks: Iterable[bytes]) -> None:
+    """A file that is there completely or not at all."""
+    temporary = f".incubator-{secrets.token_hex(8)}"
+    file = os.open(temporary, _NEW, 0o666, dir_fd=folder)
+    try:
+        with os.fdopen(file, "wb") as stream:
+            for chunk in chunks:
+                stream.write(chunk)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
