@@ -116,33 +116,43 @@ class Automaton:
     """
 
     __slots__ = (
-        "_after", "_behind", "_deep", "_ends", "_events", "_first", "_letters", "_loops", "_negated", "_ones",
-        "_places", "_start", "size",
+        "_after", "_behind", "_deep", "_ends", "_events", "_first", "_letters", "_loops", "_masks", "_negated",
+        "_ones", "_places", "_start", "size",
     )  # fmt: skip
 
     def __init__(self, sequences: Iterable[Sequence[Token]]) -> None:
         places: dict[str, list[int]] = {"one": [], "many": [], "deep": []}
         letters: dict[str, list[int]] = {}
         starts, negated = [], []
+        groups: dict[int, tuple[CharSet, list[int]]] = {}
         self._places: list[int] = []
-        self._events: list[tuple[int, int]] = []
         at = 0
         for tokens in sequences:
             starts.append(at)
             for token in tokens:
-                chars = token.chars
                 places[token.kind].append(at)
-                for low, high in chars.spans:
-                    self._events += ((low, at), (high + 1, at))
-                for letter in chars.categories:
-                    letters.setdefault(letter, []).append(at)
-                if chars.negated:
-                    negated.append(at)
+                chars = token.chars
+                group = groups.get(
+                    id(chars)
+                )  # most sets are of a few objects, and equal ones may be of several
+                if group is None:
+                    group = groups[id(chars)] = (chars, [])
+                group[1].append(at)
                 at += 1
             self._places.append(at)
             at += 1
         self.size = at
-        self._events.sort()
+        events: list[tuple[int, list[int] | int]] = []
+        for chars, group_places in groups.values():
+            of_group = group_places if len(group_places) < _FEW else _bits(group_places, at)
+            for low, high in chars.spans:
+                events += ((low, of_group), (high + 1, of_group))
+            for letter in chars.categories:
+                letters.setdefault(letter, []).extend(group_places)
+            if chars.negated:
+                negated += group_places
+        self._events = sorted(events, key=_code)
+        self._masks: dict[str, int] = {}
         self._ones, self._loops, self._deep = (_bits(of, at) for of in places.values())
         self._letters = {letter: _bits(of, at) for letter, of in letters.items()}
         self._negated = _bits(negated, at)
@@ -169,15 +179,13 @@ class Automaton:
             raise RegexpError(f"too much to compare with a path of {len(text)} characters")
         ends, ones, loops, deep = self._ends, self._ones, self._loops, self._deep
         state, inside = self._start, 0
-        masks: dict[str, int] = {}
         yield state & ends
         length = 64
         while start < len(text):
             piece = text[start : start + length]
             start += length
             length = _PIECE  # the first piece is short, as most walks are
-            if not masks.keys() >= set(piece):
-                masks = self._masks(piece)
+            masks = self._masks_of(set(piece))
             for char in piece:
                 mask = masks[char]
                 live = state & mask
@@ -193,18 +201,31 @@ class Automaton:
                 state = self._closed(stepped)
                 yield state & ends
 
-    def _masks(self, text: str) -> dict[str, int]:
-        """For each character of `text` the tokens that take it."""
+    def _masks_of(self, chars: set[str]) -> dict[str, int]:
+        """For each of the characters the tokens that take it. Those of the latest texts are kept."""
+        known = self._masks
+        if not known.keys() >= chars:
+            if len(known) > _MOST_MASKS:
+                known = {}
+            # A new one each time, as others may be walking by the last.
+            self._masks = known = known | self._made_masks(chars - known.keys())
+        return known
+
+    def _made_masks(self, chars: set[str]) -> dict[str, int]:
         masks = {}
-        taking = bytearray(self.size // 8 + 1)
+        taking, many = bytearray(self.size // 8 + 1), 0
         events, at = self._events, 0
-        for char in sorted(set(text)):
+        for char in sorted(chars):
             code = ord(char)
             while at < len(events) and events[at][0] <= code:
-                place = events[at][1]
-                taking[place >> 3] ^= 1 << (place & 7)
+                places = events[at][1]
+                if isinstance(places, int):
+                    many ^= places
+                else:
+                    for place in places:
+                        taking[place >> 3] ^= 1 << (place & 7)
                 at += 1
-            mask = int.from_bytes(taking, "little")
+            mask = int.from_bytes(taking, "little") ^ many
             if self._letters:
                 mask |= self._letters.get(unicodedata.category(char)[0], 0)
             masks[char] = mask ^ self._negated
@@ -224,6 +245,10 @@ class Automaton:
         return [index for index, at in enumerate(self._places) if bits[at >> 3] >> (at & 7) & 1]
 
 
+def _code(event: tuple[int, list[int] | int]) -> int:
+    return event[0]
+
+
 def _bits(places: Iterable[int], size: int) -> int:
     """The integer in which the bits at `places` are set, in linear time."""
     bits = bytearray(size // 8 + 1)
@@ -236,6 +261,10 @@ WORK = 1 << 32
 """Tokens times characters that an automaton takes on: a megabyte of patterns and the longest path of Linux."""
 _PIECE = 4096
 """Characters of a text for which masks are held at the same time."""
+_MOST_MASKS = 64
+"""Masks that are kept from one text to the next; each takes a bit a token."""
+_FEW = 32
+"""Places of a set that are flipped one by one; more are flipped together."""
 _QUICK = 1_000_000
 """The same for `re`, which may backtrack: some milliseconds at worst."""
 

@@ -233,7 +233,7 @@ class _Together:
     def __init__(self) -> None:
         self.patterns: list[tuple[int, Pattern]] = []
         self._automaton: Automaton | None = None
-        self._order: list[int] = []
+        self._order: list[list[int]] = []
         self.indexes: frozenset[int] = frozenset()
         """Those it can tell about, once asked."""
 
@@ -241,20 +241,24 @@ class _Together:
         """Which of `indexes` match. Raises `RegexpError`."""
         if self._automaton is None:  # of two threads both may come here, and make the same
             self._order, made = self._made()
-            self.indexes = frozenset(self._order)
+            self.indexes = frozenset(index for indexes in self._order for index in indexes)
             self._automaton = made
-        return {self._order[place] for place in self._automaton.matching(path, also_above=also_above)}
+        found = self._automaton.matching(path, also_above=also_above)
+        return {index for place in found for index in self._order[place]}
 
-    def _made(self) -> tuple[list[int], Automaton]:
-        order: list[int] = []
-        tokens: list[tuple[Token, ...]] = []
+    def _made(self) -> tuple[list[list[int]], Automaton]:
+        of_pattern: dict[Pattern, list[int]] = {}
         for index, pattern in self.patterns:
+            of_pattern.setdefault(pattern, []).append(index)
+        order: list[list[int]] = []
+        tokens: list[tuple[Token, ...]] = []
+        for pattern, indexes in of_pattern.items():
             try:
                 regexp = pattern.regexp
             except PatternError:
                 continue  # whoever comes to ask this one is told
             if regexp and not regexp.impossible and len(regexp.tokens) <= _TOGETHER:
-                order.append(index)
+                order.append(indexes)
                 tokens.append(regexp.tokens)
         return order, Automaton(tokens)
 
@@ -274,6 +278,20 @@ def _parts(patterns: list[Pattern]) -> list[_Together]:
     return of
 
 
+def _made_pattern(raw: str) -> Pattern | None:
+    """The pattern of a line, None for a blank one. Raises `PatternError`."""
+    text = raw.strip(_BLANKS)
+    if not text:
+        return None
+    text = clean_path(text)
+    if text == "!":
+        raise PatternError(text, "`!` needs a pattern after it")
+    pattern = Pattern(text)
+    if not _SOUND.fullmatch(pattern.text):
+        _parse_glob(pattern.text)  # says what is wrong
+    return pattern
+
+
 class PatternMatcher:
     """A list of ignore patterns; later ones win, and `!` takes back.
 
@@ -285,18 +303,15 @@ class PatternMatcher:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self.patterns: list[Pattern] = []
+        """A text that comes again is the same object again."""
         self._parts: list[_Together] | None = None
+        made: dict[str, Pattern | None] = {}
         for raw in patterns:
-            text = raw.strip(_BLANKS)
-            if not text:
-                continue
-            text = clean_path(text)
-            if text == "!":
-                raise PatternError(text, "`!` needs a pattern after it")
-            pattern = Pattern(text)
-            if not _SOUND.fullmatch(pattern.text):
-                _parse_glob(pattern.text)  # says what is wrong
-            self.patterns.append(pattern)
+            if raw not in made:
+                made[raw] = _made_pattern(raw)
+            pattern = made[raw]
+            if pattern:
+                self.patterns.append(pattern)
         self._is_long = (
             sum(len(pattern.text) for pattern in self.patterns) > _ALONE and len(self.patterns) > 1
         )
@@ -362,6 +377,7 @@ class PatternMatcher:
             self._parts = _parts(patterns)
         parts = self._parts
         found: dict[_Together, set[int]] = {}
+        answers: dict[Pattern, bool] = {}
 
         def together(index: int) -> bool:
             part = parts[index]
@@ -370,7 +386,12 @@ class PatternMatcher:
                     found[part] = part.matching(path, also_above=also_above)
                 except RegexpError as error:
                     raise PatternError(f"{len(part.patterns)} patterns", str(error)) from error
-            return index in found[part] or (index not in part.indexes and alone(index))
+            if index in part.indexes:
+                return index in found[part]
+            pattern = patterns[index]
+            if pattern not in answers:
+                answers[pattern] = alone(index)
+            return answers[pattern]
 
         return together
 

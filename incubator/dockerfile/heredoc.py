@@ -6,6 +6,7 @@ Source: BuildKit, frontend/dockerfile/parser/parser_heredoc.go.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from incubator.dockerfile.expand import lex_words
@@ -21,6 +22,7 @@ _BLANKS: Final = re.compile(f"{SPACE_CLASS}+")
 _HEREDOC_NAMES: Final = frozenset(("add", "copy", "run"))
 
 
+@lru_cache(maxsize=64)
 def parse_heredoc_word(word: str) -> Heredoc | None:
     """The heredoc that `word` announces (`<<EOF`, `3<<-"EOF"`), without content; None where it is none.
 

@@ -5,7 +5,7 @@ Source: BuildKit, frontend/dockerfile/parser/parser.go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.directives import detect_directives, read_directive
@@ -232,7 +232,15 @@ class Reader:
                 self.position += 1
                 if (line.lstrip("\t") if heredoc.strip_tabs else line) == heredoc.name:
                     content = "".join(f"{text}\n" for text in self.raw[start : self.position - 1])
-                    complete.append(replace(heredoc, content=content))
+                    complete.append(
+                        Heredoc(  # `replace` takes ten times as long
+                            name=heredoc.name,
+                            content=content,
+                            expand=heredoc.expand,
+                            strip_tabs=heredoc.strip_tabs,
+                            file_descriptor=heredoc.file_descriptor,
+                        )
+                    )
                     break
             else:
                 self.faults.append(
