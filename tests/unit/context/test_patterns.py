@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from incubator.context import patterns
@@ -199,8 +199,11 @@ def test_any_text_matches_or_is_refused(pattern: str, path: str) -> None:
 
 
 @given(st.text(max_size=60))
+@example("/\r0")
 def test_parsed_patterns_stay_the_same_when_parsed_again(text: str) -> None:
     once = [line for line in parse_ignore_file(text) if line != "!" and not line.startswith(("#", "!#"))]
+    # Blanks behind a leading slash are of the pattern, but would not be where the slash is gone.
+    once = [line for line in once if line.removeprefix("!") == line.removeprefix("!").strip()]
     again = parse_ignore_file("\n".join(["# first", *once]))
     assert [clean_path(line) for line in again] == [
         clean_path(line.removeprefix("/")) or "/" for line in once
