@@ -7,12 +7,12 @@ The short forms are `true`, `false`, or attributes without a type; that of a lis
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args
 
+from incubator.attributes import read_pairs, split_fields
 from incubator.core.trust import check_inside
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
@@ -161,15 +161,8 @@ def _short(kind: str, value: str | bool) -> dict[str, str]:
 
 def _read(text: str) -> dict[str, str]:
     """The attributes of an entry by their names. Raises InputError."""
-    values: dict[str, str] = {}
-    for part in _fields(text):
-        key, equals, value = part.partition("=")
-        key = key.strip().lower()
-        if not equals:
-            raise InputError(f"invalid attestation: {part!r} has no value", hint=_FORM)
-        if key in values:
-            raise InputError(f"invalid attestation: {key} is given twice")
-        values[key] = value.strip()
+    fields = split_fields(text, what="attestation", form=_FORM) if text.strip(" ,") else []
+    values = read_pairs(filter(None, fields), what="attestation", form=_FORM)
     kind = values.get("type", "")
     if kind not in _ATTRIBUTES:
         problem = f"there is no type {kind!r}" if kind else "it has no type"
@@ -195,16 +188,6 @@ def _check_attribute(kind: str, key: str, value: str) -> None:
         f"attestation of type {kind}: there is no attribute {key!r}",
         hint=did_you_mean(key, (*known, *_REFUSED)) or f"attributes are {', '.join(known)}",
     )
-
-
-def _fields(text: str) -> list[str]:
-    try:
-        fields = next(csv.reader([text.strip()], strict=True), [])
-    except csv.Error as error:
-        raise InputError(
-            "invalid attestation: its quotes or lines are not those of one record of CSV"
-        ) from error
-    return [part.strip() for part in fields if part.strip()]
 
 
 def _boolean(key: str, value: str) -> bool:

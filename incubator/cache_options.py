@@ -5,9 +5,9 @@ What an entry holds is shown piece by piece, never as a whole: those of other bu
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
 
+from incubator.attributes import split_fields
 from incubator.errors import InputError, OtherCache
 from incubator.faults import did_you_mean
 from incubator.neighbours import FALSE, TRUE, Refused
@@ -122,7 +122,7 @@ def _read(
 
 def _attributes(text: str, what: str) -> dict[str, str]:
     """The attributes of an entry of type `registry` by their names in small letters."""
-    fields = _fields(text, what)
+    fields = split_fields(text, what=what, form=_FORM)
     if not any("=" in field for field in fields):
         if len(fields) > 1:
             raise InputError(
@@ -144,18 +144,6 @@ def _attributes(text: str, what: str) -> dict[str, str]:
     if bare:
         raise InputError(f"invalid {what}: {bare[0]!r} has no value", hint=_FORM)
     return values
-
-
-def _fields(text: str, what: str) -> list[str]:
-    try:
-        fields = next(csv.reader([text.strip()], strict=True), [])
-    except csv.Error as error:
-        raise InputError(
-            f"invalid {what}: its quotes or lines are not those of one record of CSV", hint=_FORM
-        ) from error
-    if not any(field.strip() for field in fields):
-        raise InputError(f"invalid {what}: it is empty", hint=_FORM)
-    return [field.strip() for field in fields]
 
 
 def _check_type(kind: str, what: str) -> None:

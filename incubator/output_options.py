@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, get_args
 
+from incubator.attributes import read_pairs, split_fields
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
 from incubator.neighbours import TRUE
@@ -124,18 +124,10 @@ def _file_output(values: Mapping[str, str], *, stdout: bool) -> FileOutput:
 
 def _read(text: str) -> dict[str, str]:
     """The attributes of an entry by their names in small letters. Raises InputError."""
-    fields = _fields(text)
+    fields = split_fields(text, what="output", form=_FORM)
     if len(fields) == 1 and "=" not in fields[0]:
         return {"type": "tar" if fields[0] == STDOUT else "local", "dest": fields[0]}
-    values: dict[str, str] = {}
-    for field in fields:
-        key, equals, value = field.partition("=")
-        key = key.strip().lower()
-        if not equals:
-            raise InputError(f"invalid output: {field!r} has no value", hint=_FORM)
-        if key in values:
-            raise InputError(f"invalid output: {key} is given twice")
-        values[key] = value.strip()
+    values = read_pairs(fields, what="output", form=_FORM)
     kind = values.get("type", "")
     if not kind:
         raise InputError("invalid output: it has no type", hint=_FORM)
@@ -158,15 +150,3 @@ def _check_attribute(kind: str, key: str, value: str) -> None:
         f"output of type {kind}: there is no attribute {key!r}",
         hint=did_you_mean(key, (*known, *_REFUSED)) or f"attributes are {', '.join(known)}",
     )
-
-
-def _fields(text: str) -> list[str]:
-    try:
-        fields = next(csv.reader([text.strip()], strict=True), [])
-    except csv.Error as error:
-        raise InputError(
-            "invalid output: its quotes or lines are not those of one record of CSV", hint=_FORM
-        ) from error
-    if not any(field.strip() for field in fields):
-        raise InputError("invalid output: it is empty", hint=_FORM)
-    return [field.strip() for field in fields]
