@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args
 
-from incubator.attributes import read_pairs, split_fields
+from incubator.attributes import read_boolean, read_pairs, split_fields
 from incubator.core.trust import check_inside
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
@@ -140,12 +140,12 @@ def _provenance(values: dict[str, str]) -> Provenance | None:
     return Provenance(
         mode=mode,
         builder=values.get("builder-id", ""),
-        reproducible=_boolean("reproducible", values.get("reproducible", "false")),
+        reproducible=read_boolean(values, "reproducible", what="attestation"),
     )
 
 
 def _is_disabled(values: dict[str, str]) -> bool:
-    return _boolean("disabled", values.get("disabled", "false"))
+    return read_boolean(values, "disabled", what="attestation")
 
 
 def _short(kind: str, value: str | bool) -> dict[str, str]:
@@ -188,9 +188,3 @@ def _check_attribute(kind: str, key: str, value: str) -> None:
         f"attestation of type {kind}: there is no attribute {key!r}",
         hint=did_you_mean(key, (*known, *_REFUSED)) or f"attributes are {', '.join(known)}",
     )
-
-
-def _boolean(key: str, value: str) -> bool:
-    if value not in TRUE + FALSE:
-        raise InputError(f"attestation: {key}={value} is neither true nor false")
-    return value in TRUE

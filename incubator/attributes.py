@@ -6,9 +6,10 @@ import csv
 from typing import TYPE_CHECKING
 
 from incubator.errors import InputError
+from incubator.neighbours import FALSE, TRUE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 def split_fields(text: str, *, what: str, form: str) -> list[str]:
@@ -36,3 +37,13 @@ def read_pairs(fields: Iterable[str], *, what: str, form: str) -> dict[str, str]
             raise InputError(f"invalid {what}: {key} is given twice")
         values[key] = value.strip()
     return values
+
+
+def read_boolean(values: Mapping[str, str], key: str, *, what: str, default: bool = False) -> bool:
+    """A boolean in Go's spellings. Raises InputError."""
+    value = values.get(key)
+    if value is None:
+        return default
+    if value not in TRUE + FALSE:
+        raise InputError(f"{what}: {key}={value} is neither true nor false")
+    return value in TRUE

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, get_args
 
-from incubator.attributes import read_pairs, split_fields
+from incubator.attributes import read_boolean, read_pairs, split_fields
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
 from incubator.neighbours import TRUE
-from incubator.packing_options import PACKING, read_boolean, read_packing
+from incubator.packing_options import PACKING, read_packing
 from incubator.request import FileOutput, OutputKind, Packing
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def read_outputs(texts: str | Iterable[str], faults: Faults, *, stdout: bool = F
             if kind == "cacheonly":
                 found = replace(found, cache_only=True)
             elif kind in _ALIASES:
-                push = kind == "registry" or read_boolean(values, "push")
+                push = kind == "registry" or read_boolean(values, "push", what="output")
                 packing = read_packing(values)
                 if packing and found.packing not in (None, packing):
                     raise InputError("two outputs want the image to be packed in two ways")
@@ -100,7 +100,7 @@ def read_outputs(texts: str | Iterable[str], faults: Faults, *, stdout: bool = F
 
 def _file_output(values: Mapping[str, str], *, stdout: bool) -> FileOutput:
     kind, dest = values["type"], values.get("dest", "")
-    unpacked = not read_boolean(values, "tar", default=True)
+    unpacked = not read_boolean(values, "tar", what="output", default=True)
     packing = read_packing(values) or Packing()
     folder = kind == "local" or unpacked
     if not packing.oci_types:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from incubator.attributes import read_boolean
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
-from incubator.neighbours import FALSE, TRUE
 from incubator.request import Packing
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def read_packing(values: Mapping[str, str]) -> Packing | None:
     """What the attributes among `values` ask for; None where there are none. Raises InputError."""
     if not any(key in values for key in PACKING):
         return None
-    force = read_boolean(values, "force-compression")
-    oci_types = read_boolean(values, "oci-mediatypes", default=True)
+    force = read_boolean(values, "force-compression", what="output")
+    oci_types = read_boolean(values, "oci-mediatypes", what="output", default=True)
     compression = _compression(values.get("compression"))
     level = _level(values.get("compression-level"), compression or "gzip")
     if force or level is not None:
@@ -37,16 +37,6 @@ def read_packing(values: Mapping[str, str]) -> Packing | None:
             hint="Docker's own media types know no zstd",
         )
     return Packing(compression=compression, level=level, force=force, oci_types=oci_types)
-
-
-def read_boolean(values: Mapping[str, str], key: str, *, default: bool = False) -> bool:
-    """A boolean in Go's spellings. Raises InputError."""
-    value = values.get(key)
-    if value is None:
-        return default
-    if value not in TRUE + FALSE:
-        raise InputError(f"output: {key}={value} is neither true nor false")
-    return value in TRUE
 
 
 def _compression(text: str | None) -> Compression | None:

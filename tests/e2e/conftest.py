@@ -10,7 +10,7 @@ import pytest
 import lab
 from tests.conftest import need
 from tests.e2e.checkout import copy_project
-from tests.e2e.engine import docker
+from tests.e2e.engine import docker, nothing_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,3 +49,12 @@ def project_image(engine: EngineHandle, tmp_path_factory: pytest.TempPathFactory
     docker(engine, "build", "--quiet", "--tag", PROJECT_IMAGE, str(folder), classic=True)
     yield PROJECT_IMAGE
     docker(engine, "image", "rm", "--no-prune", PROJECT_IMAGE)
+
+
+@pytest.fixture
+def component_jobs(engine: EngineHandle, project_image: str) -> Iterator[None]:
+    """The jobs' image is there; nothing of a build is left, whatever became of it."""
+    need("gitlab-ci-local")
+    assert project_image == "incubator-e2e:local", "the pipelines name it"
+    with nothing_left(engine):
+        yield

@@ -14,27 +14,15 @@ from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 from incubator.request import Credential
 from incubator.schema import load_schema
-from tests.conftest import need
-from tests.e2e.engine import docker, nothing_left
+from tests.e2e.engine import docker
 from tests.e2e.gitlab import run_pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lab import EngineHandle, RegistryHandle
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("component_jobs")]
 
 PIPELINES = Path(__file__).with_name("pipelines")
-
-
-@pytest.fixture(autouse=True)
-def clean(engine: EngineHandle, project_image: str) -> Iterator[None]:
-    """The jobs' image is there; nothing of a build is left, whatever became of it."""
-    need("gitlab-ci-local")
-    assert project_image == "incubator-e2e:local", "the pipelines name it"
-    with nothing_left(engine):
-        yield
 
 
 def values(text: str, name: str) -> list[str]:

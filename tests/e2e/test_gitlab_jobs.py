@@ -16,29 +16,16 @@ import yaml
 from incubator.oci.manifest import Index
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
-from tests.conftest import need
-from tests.e2e.engine import nothing_left
 from tests.e2e.gitlab import run_pipeline
 from tests.e2e.step import make_step
 from tests.engine.forwarder import forwarded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lab import EngineHandle, RegistryHandle
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("component_jobs")]
 
 PIPELINES = Path(__file__).with_name("pipelines")
-
-
-@pytest.fixture(autouse=True)
-def clean(engine: EngineHandle, project_image: str) -> Iterator[None]:
-    """The jobs' image is there; nothing of a build is left, whatever became of it."""
-    need("gitlab-ci-local")
-    assert project_image == "incubator-e2e:local", "the pipelines name it"
-    with nothing_left(engine):
-        yield
 
 
 def test_jobs_are_built_merged_and_left_out_as_the_inputs_say(
