@@ -28,6 +28,11 @@ class AttachedSocket:
         # Over a Unix socket or plain TCP docker-py hands out a SocketIO, which cannot write.
         self._socket = getattr(raw, "_sock", raw)
         self._raw = raw
+        self._response = getattr(raw, "_response", None)
+        # What read the answer's headers may have read the first of the output with them: then the socket has it no
+        # more. The channels of paramiko have no such reader.
+        reader = self._response.raw._fp.fp if self._response is not None else None  # noqa: SLF001 - as docker-py does
+        self._receive = getattr(reader, "read1", self._socket.recv)
 
     def send(self, data: bytes) -> None:
         """Write all of `data`; a container that has ended takes nothing, and its exit code tells why."""
@@ -42,7 +47,7 @@ class AttachedSocket:
     def _chunks(self) -> Iterator[bytes]:
         with contextlib.suppress(AttributeError, OSError):
             self._socket.settimeout(None)  # a command may be silent for as long as it likes
-        while chunk := self._socket.recv(_CHUNK):
+        while chunk := self._receive(_CHUNK):
             yield chunk
 
     def close(self) -> None:
@@ -50,7 +55,7 @@ class AttachedSocket:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         # With TLS docker-py hands out the socket itself, and the response keeps it open.
-        for end in (getattr(self._raw, "_response", None), self._raw, self._socket):
+        for end in (self._response, self._raw, self._socket):
             with contextlib.suppress(OSError):
                 if end is not None:
                     end.close()

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import need
 from tests.e2e.act import ActRun, run_act
 from tests.e2e.checkout import commit_all, git
-from tests.e2e.engine import docker, nothing_left
+from tests.e2e.engine import docker, nothing_left, output_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,12 +69,9 @@ def test_the_action_of_this_checkout_builds_and_pushes(
 
     # What the registry has under that digest runs, and was made of the checkout, the mount and the build argument.
     docker(engine, "pull", "--quiet", outputs["image"])
-    shown = docker(engine, "run", "--rm", "--network", "none", outputs["image"])
+    shown = output_of(engine, outputs["image"])
     assert shown.splitlines() == ["made by a step", "<p>a page</p>", "mounted while building", "1.2.3"]
-    assert (
-        docker(engine, "run", "--rm", "--network", "none", outputs["image"], "ls", "/www", "/").count("cache")
-        == 0
-    )
+    assert output_of(engine, outputs["image"], "ls", "/www", "/").count("cache") == 0
     label = '{{index .Config.Labels "com.example.message"}}'
     assert docker(engine, "image", "inspect", "--format", label, outputs["image"]).startswith("first line")
 

@@ -26,7 +26,7 @@ import pytest
 import lab
 from incubator.schema import load_schema
 from tests.conftest import need
-from tests.e2e.engine import docker, nothing_left
+from tests.e2e.engine import docker, nothing_left, output_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ class Bench:
         return bool(docker(self.engine, "images", "--quiet", image).strip())
 
     def output(self, image: str, *command: str) -> str:
-        return docker(self.engine, "run", "--rm", "--network=none", image, *command)
+        return output_of(self.engine, image, *command)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.engine import docker, nothing_left
+from tests.e2e.engine import docker, nothing_left, output_of
 from tests.e2e.step import make_step
 from tests.unit.ci import runner
 
@@ -160,7 +160,7 @@ def test_the_bind_mount_of_a_hosted_runner_is_translated(
     with nothing_left(engine):
         log = docker(engine, *job)
     assert "built sha256:" in log
-    assert docker(engine, "run", "--rm", "--network", "none", tag) == "from the workspace\n" * 2
+    assert output_of(engine, tag) == "from the workspace\n" * 2
     docker(engine, "image", "rm", tag)
 
 

@@ -20,7 +20,7 @@ from incubator.request import Credential
 from tests.conftest import need
 from tests.e2e.act import ActRun, run_act
 from tests.e2e.checkout import ROOT, commit_all, git
-from tests.e2e.engine import docker, nothing_left
+from tests.e2e.engine import docker, nothing_left, output_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +95,7 @@ def stored(registry: RegistryHandle, name: str, tag: str) -> Manifest | Index:
 
 
 def inside(engine: EngineHandle, image: str, path: str) -> str:
-    return docker(engine, "run", "--rm", "--network", "none", image, "cat", path)
+    return output_of(engine, image, "cat", path)
 
 
 def test_set_up_steps_left_in_place_do_no_harm(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.checkout import commit_all, git
-from tests.e2e.engine import docker, nothing_left
+from tests.e2e.engine import docker, nothing_left, output_of
 from tests.e2e.step import make_step
 from tests.engine.web import serve
 from tests.unit.registry.serving import Answer, Asked, serving
@@ -38,7 +38,7 @@ def test_pain_01_the_context_is_the_workspace_and_the_log_says_what_is_in_it(
     done = step.run()
     assert done.returncode == 0, done.stdout
     assert "(context ., 3 files)" in done.stdout.replace(str(step.workspace), ".")
-    assert docker(engine, "run", "--rm", "--network", "none", tag) == "made by an earlier step\n"
+    assert output_of(engine, tag) == "made by an earlier step\n"
     docker(engine, "image", "rm", tag)
 
 
@@ -111,7 +111,7 @@ def test_pain_14_values_of_secrets_and_arguments_arrive_byte_for_byte(
     files = {f"secret-{name}": value for name, value in HARD_VALUES.items()}
     files |= {f"arg-{name}": value.strip() for name, value in HARD_VALUES.items() if name != "BLANKS"}
     script = f"for name in {' '.join(files)}; do printf '%s|' $name; base64 -w0 /$name; echo; done"
-    shown = docker(engine, "run", "--rm", "--network", "none", tag, "sh", "-c", script)
+    shown = output_of(engine, tag, "sh", "-c", script)
     docker(engine, "image", "rm", tag)
     found = dict(line.split("|") for line in shown.splitlines())
     assert {name: base64.b64decode(value).decode() for name, value in found.items()} == files

@@ -13,7 +13,7 @@ import pytest
 
 import lab
 from tests.e2e.checkout import ROOT
-from tests.e2e.engine import docker, nothing_left
+from tests.e2e.engine import docker, nothing_left, output_of
 
 if TYPE_CHECKING:
     from lab import EngineHandle
@@ -63,5 +63,5 @@ def test_python(engine: EngineHandle, tmp_path: Path) -> None:
     with nothing_left(engine):
         said = run([sys.executable, "-c", snippet("python")], tmp_path, engine)
     assert re.match(r"sha256:[0-9a-f]{64} 2\n", said), said
-    assert docker(engine, "run", "--rm", "--network", "none", TAG) == "version 1.0\n"
+    assert output_of(engine, TAG) == "version 1.0\n"
     docker(engine, "image", "rm", TAG)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import socket
 import tarfile
 from itertools import groupby
 from operator import itemgetter
+from threading import Thread
 from typing import TYPE_CHECKING
 
+import docker
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incubator.core.streams import AttachedSocket, ChunkReader, split_frames
+from incubator.core.streams import AttachedSocket, ChunkReader, RunningCommand, split_frames
 from incubator.errors import EngineUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @settings(max_examples=60)
@@ -130,3 +134,25 @@ def test_a_socket_file_is_written_to_through_its_socket() -> None:
     attached.close()
     engine.close()
     ours.close()
+
+
+def test_output_that_came_with_the_headers_of_the_answer(tmp_path: Path) -> None:
+    """An engine on a busy machine: the command has ended before its answer is read."""
+    frame = b"\x01\0\0\0\0\0\0\x03hi\n"
+    headers = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(headers + frame)
+
+        thread = Thread(target=answer)
+        thread.start()
+        with contextlib.closing(docker.APIClient(f"unix://{path}", version="1.41")) as api:
+            assert list(RunningCommand(api, "id").frames()) == [("stdout", b"hi\n")]
+        thread.join()
