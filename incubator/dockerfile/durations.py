@@ -25,14 +25,14 @@ _MAX: Final = 2**63 - 1
 def parse_duration_ns(text: str) -> int:
     """Nanoseconds. Raises `ValueError`, whose message says what is wrong with `text`."""
     negative = text.startswith("-")
-    rest = text[1:] if text[:1] in ("-", "+") else text
-    if rest == "0":
+    position = 1 if text[:1] in ("-", "+") else 0
+    if text[position:] == "0":
         return 0
-    if not rest:
+    if position == len(text):
         raise ValueError("it is empty")
     total = 0
-    while rest:
-        match = _PART.match(rest)
+    while position < len(text):
+        match = _PART.match(text, position)
         assert match  # every part of it may be empty
         whole, _point, fraction, unit = match.groups()
         if not whole and not fraction:
@@ -51,5 +51,5 @@ def parse_duration_ns(text: str) -> int:
             total += int(float(int(digits)) * (float(scale) / float(10 ** len(digits))))
         if total > _MAX:
             raise ValueError("it is too long")
-        rest = rest[match.end() :]
+        position = match.end()
     return -total if negative else total

@@ -15,8 +15,9 @@ from incubator.dockerfile.text import ASCII_SPACES, SPACES, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# The reference walks over bytes when it cuts flags and takes each for a character; two of them are blanks then.
 MAX_FAULTS: Final = 20
+"""Faults of one instruction that are told, before it is said that there are more."""
+# The reference walks over bytes when it cuts flags and takes each for a character; two of them are blanks then.
 _BYTE_SPACES: Final = "".join(character for character in SPACES if ord(character) < 0x100)
 _PIECE: Final = re.compile(rf"[^'\"\\{_BYTE_SPACES}]+|.", re.DOTALL)
 _QUOTED: Final = re.compile(r"[^'\"\\]+|.", re.DOTALL)
@@ -110,7 +111,7 @@ def read_flags(
     faults: list[FlagFault] = []
     again: set[str] = set()
     for index, flag in enumerate(flags):
-        if len(faults) >= MAX_FAULTS:
+        if len(faults) > MAX_FAULTS:
             break
         name, equals, value = flag[2:].partition("=")
         kind = known.get(name)

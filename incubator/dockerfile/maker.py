@@ -6,7 +6,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from incubator.dockerfile.flags import Kind, read_flags
+from incubator.dockerfile.flags import MAX_FAULTS, Kind, read_flags
 from incubator.dockerfile.source import locate
 from incubator.errors import DockerfileError
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from incubator.dockerfile.line import Node
 
 _NO_FLAGS: Final[Mapping[str, Kind]] = {}
+_LONGEST_WORD: Final = 200
+"""Of a longer word this much is looked for in the line."""
 _EXAMPLES: Final = {
     "argument": "CMD command, or NONE",
     "user": "NAME, NAME:GROUP or UID:GID",
@@ -45,10 +47,17 @@ class Maker:
         return self.node.name.upper()
 
     def note(self, message: str, *, rule: str, hint: str | None = None, word: str = "", nth: int = 0) -> None:
-        """Notes a fault, where `word` begins a word of the line (the `nth` time, from 0), or at least stands in it."""
+        """Notes a fault, where `word` begins a word of the line (the `nth` time, from 0), or at least stands in it.
+
+        Raises `Stop` where there were `MAX_FAULTS` before it: each is looked up in the line.
+        """
         span = self.node.span
+        if len(self.faults) >= MAX_FAULTS:
+            more = "there are more faults in this instruction"
+            self.faults.append(DockerfileError(more, rule="many-faults", span=span))
+            raise Stop
         if word and self.node.placed:
-            line, begin = self.node.original, len(self.node.name)
+            line, begin, word = self.node.original, len(self.node.name), word[:_LONGEST_WORD]
             starts = (match.start() for match in re.finditer(rf"(?<=\s){re.escape(word)}", line[begin:]))
             offset = next(islice(starts, nth, None), line.find(word, begin) - begin) + begin
             if offset >= begin:
