@@ -1,6 +1,8 @@
 """Word expansion: quotes, escapes, `$NAME` and the forms of `${NAME...}`. Pure.
 
-Values come from a mapping; what a word used, and what it missed, is told, for checks and cache keys.
+Values come from a mapping; what a word used, and what it missed, is told, for checks and cache keys. A value may
+hold itself twice over, line after line, so what variables bring into a word is limited, and, by a `Budget`, what they
+bring into all words of a file.
 
 Source: BuildKit, frontend/dockerfile/shell/lex.go.
 """
@@ -18,13 +20,43 @@ from incubator.errors import ExpandError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["ExpandError", "Expansion", "expand", "expand_raw", "expand_word", "expand_words", "lex_words"]
+__all__ = [
+    "MAX_BROUGHT", "Budget", "ExpandError", "Expansion", "expand", "expand_raw", "expand_word", "expand_words",
+    "lex_words",
+]  # fmt: skip
+
+MAX_BROUGHT: Final = 1 << 20
+"""Characters that variables may bring into one word; Linux takes an eighth of it for one variable of a process."""
 
 _MAX_DEPTH: Final = 64
 _SPECIAL: Final = frozenset("@*#?-$!0")
 _ASCII_NAME: Final = re.compile(r"[0-9]+|[A-Za-z_][A-Za-z0-9_]*")
 _BLANKS: Final = re.compile(f"{SPACE_CLASS}+")
 _HEREDOC_BLANKS: Final = re.compile(r"<<[ \t\r]*")
+_PLAIN_DOLLAR: Final = re.compile(
+    r"\$(?:(?P<bare>(?:[A-Za-z_][A-Za-z0-9_]*+|[0-9]++)(?![^\x00-\x7f])|[@*#?$!\-])"
+    r"|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*+)\})"
+)
+_PLAIN_QUOTED: Final = re.compile(r"""'([^']*)'|"([^"$\\`]*)\"""")
+"""Nearly all variables and quoted texts are written so."""
+_IN_PROPORTION: Final = "nothing that a container takes is as large: look for a variable that holds itself"
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may yet be made of one Dockerfile beyond its text: characters, or as much work or memory as for one."""
+
+    left: int = 32 << 20
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether there is nothing left."""
+        return self.left < 0
+
+    def spend(self, amount: int) -> bool:
+        """Take `amount` away; whether there was as much."""
+        self.left -= amount
+        return self.left >= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +72,14 @@ class Expansion:
     unset: tuple[str, ...]
 
 
-def expand(word: str, env: Mapping[str, str], *, escape: str = "\\") -> Expansion:
-    """`word` expanded and unquoted, and what it used. Raises `ExpandError`, without a span."""
-    return _expand(_Lexer(word, env, escape=escape))
+def expand(
+    word: str, env: Mapping[str, str], *, escape: str = "\\", budget: Budget | None = None
+) -> Expansion:
+    """`word` expanded and unquoted, and what it used. Raises `ExpandError`, without a span.
+
+    `budget` is that of the file, which all its words share; None for a word alone.
+    """
+    return _expand(_Lexer(word, env, escape=escape, budget=budget))
 
 
 def expand_word(word: str, env: Mapping[str, str], *, escape: str = "\\") -> str:
@@ -55,12 +92,12 @@ def expand_words(word: str, env: Mapping[str, str], *, escape: str = "\\") -> li
     return list(expand(word, env, escape=escape).words)
 
 
-def expand_raw(text: str, env: Mapping[str, str]) -> Expansion:
+def expand_raw(text: str, env: Mapping[str, str], *, budget: Budget | None = None) -> Expansion:
     r"""`text` with variables expanded and quotes left alone: the body of a heredoc in COPY and ADD.
 
     The escape character is always `\` there, and is itself taken away.
     """
-    return _expand(_Lexer(text, env, escape="\\", quotes=False))
+    return _expand(_Lexer(text, env, escape="\\", quotes=False, budget=budget))
 
 
 def lex_words(text: str, *, keep_escapes: bool, keep_quotes: bool) -> list[str]:
@@ -90,6 +127,12 @@ class _Fault(Exception):
         self.by_value = by_value
 
 
+def _too_long() -> _Fault:
+    return _Fault(
+        f"it comes to more than {MAX_BROUGHT} characters of variables", _IN_PROPORTION, by_value=True
+    )
+
+
 class _Words:
     """Collects words: text is cut at blanks unless it is added whole.
 
@@ -107,9 +150,11 @@ class _Words:
     def add(self, text: str) -> None:
         first, *others = _BLANKS.split(text)
         self.add_whole(first)
-        for word in others:
+        if others:
             self.flush()
-            self.add_whole(word)
+            last = others.pop()
+            self.done += others
+            self.add_whole(last)
 
     def add_whole(self, text: str) -> None:
         if text:
@@ -125,8 +170,8 @@ class _Lexer:
     """One pass over one text."""
 
     __slots__ = (
-        "depth", "env", "escape", "in_quotes", "keep_escapes", "keep_quotes", "keep_unset", "plain",
-        "position", "quotes", "text", "unset", "used", "word",
+        "brought", "budget", "depth", "env", "escape", "in_quotes", "keep_escapes", "keep_quotes", "keep_unset",
+        "plain", "position", "quotes", "text", "unset", "used", "word",
     )  # fmt: skip
 
     def __init__(
@@ -139,6 +184,7 @@ class _Lexer:
         keep_escapes: bool = False,
         keep_quotes: bool = False,
         keep_unset: bool = False,
+        budget: Budget | None = None,
     ) -> None:
         self.text = text.removeprefix("\ufeff")
         self.env = env
@@ -147,6 +193,8 @@ class _Lexer:
         self.keep_escapes = keep_escapes
         self.keep_quotes = keep_quotes
         self.keep_unset = keep_unset
+        self.budget = Budget() if budget is None else budget
+        self.brought = 0
         self.position = 0
         self.depth = 0
         self.word: list[str] = []
@@ -173,7 +221,8 @@ class _Lexer:
             raise _Fault(f"substitutions are nested more than {_MAX_DEPTH} deep")
         result: list[str] = []
         words = _Words(self.word)
-        while character := self.peek():
+        text = self.text
+        while character := text[self.position : self.position + 1]:
             if character == stop:
                 break
             if character == "$":
@@ -181,19 +230,23 @@ class _Lexer:
                 words.add(piece)
             elif character == "<":
                 # Blanks between << and the name of a heredoc do not end the word.
-                match = _HEREDOC_BLANKS.match(self.text, self.position)
+                match = _HEREDOC_BLANKS.match(text, self.position)
                 piece = match[0] if match else "<"
                 self.position += len(piece)
                 words.add_whole(piece)
             elif self.quotes and character in "'\"":
-                piece = self.single_quoted() if character == "'" else self.double_quoted()
+                if not self.keep_quotes and (match := _PLAIN_QUOTED.match(text, self.position)):
+                    piece = match[1] or match[2] or ""
+                    self.position = match.end()
+                else:
+                    piece = self.single_quoted() if character == "'" else self.double_quoted()
                 words.add_whole(piece)
             elif character == self.escape:
                 self.position += 1
                 piece = (character if self.keep_escapes else "") + self.next()
                 words.add_whole(piece)
             else:
-                match = self.plain.match(self.text, self.position)
+                match = self.plain.match(text, self.position)
                 piece = match[0] if match else character
                 # A quote that is no quote here, or the character that ends this part, cuts the run short.
                 if stop is not None and (cut := piece.find(stop)) > 0:
@@ -248,6 +301,12 @@ class _Lexer:
         raise _Fault("the double quote is not closed", 'write "..." with a quote at both ends, or escape it')
 
     def dollar(self) -> str:
+        if match := _PLAIN_DOLLAR.match(self.text, self.position):
+            self.position = match.end()
+            value = self.value(match["bare"] or match["braced"])
+            if value is None:
+                return match[0] if self.keep_unset else ""
+            return self.bring(value)
         self.position += 1
         if self.peek() != "{":
             name = self.name()
@@ -256,7 +315,7 @@ class _Lexer:
             value = self.value(name)
             if value is None:
                 return f"${name}" if self.keep_unset else ""
-            return value
+            return self.bring(value)
         self.position += 1
         following = self.peek()
         if not following:
@@ -272,7 +331,7 @@ class _Lexer:
             value = self.value(name)
             if value is None:
                 return f"${{{name}}}" if self.keep_unset else ""
-            return value
+            return self.bring(value)
         if operator == "/":
             return self.replacement(name)
         colon = operator == ":"
@@ -294,17 +353,17 @@ class _Lexer:
             longest = word.startswith(operator)
             strip = glob.strip_prefix if operator == "#" else glob.strip_suffix
             pattern = word[1:] if longest else word
-            return self.matched(pattern, lambda: strip(value or "", pattern, longest=longest))
+            return self.matched(value or "", pattern, lambda text: strip(text, pattern, longest=longest))
         missing = value is None or (colon and not value)
         if operator == "-":
-            return word if missing else value or ""
+            return word if missing else self.bring(value or "")
         if operator == "+":
             return "" if missing else word
         if missing:
             state = "unset" if value is None else "empty"
             reason = word or f"is not allowed to be {state}"
             raise _Fault(f"{name}: {reason}", f"give {name} a value", by_value=True)
-        return value or ""
+        return self.bring(value or "")
 
     def replacement(self, name: str) -> str:
         everywhere = self.peek() == "/"
@@ -316,12 +375,33 @@ class _Lexer:
         if value is None and self.keep_unset:
             return f"${{{name}/{pattern}/{replacement}}}"
         return self.matched(
-            pattern, lambda: glob.replace(value or "", pattern, replacement, everywhere=everywhere)
+            value or "",
+            pattern,
+            lambda text: glob.replace(text, pattern, replacement, everywhere=everywhere, most=MAX_BROUGHT),
         )
 
-    def matched(self, pattern: str, act: Callable[[], str]) -> str:
+    def bring(self, value: str) -> str:
+        """`value`, which becomes a part of the word."""
+        self.brought += len(value)
+        if self.brought > MAX_BROUGHT:
+            raise _too_long()
+        self.spend(len(value))
+        return value
+
+    def spend(self, amount: int) -> None:
+        """Take `amount` off the file's budget."""
+        if not self.budget.spend(amount):
+            raise _Fault(
+                "the variables of this file come to too much altogether", _IN_PROPORTION, by_value=True
+            )
+
+    def matched(self, value: str, pattern: str, act: Callable[[str], str]) -> str:
+        """What `act`, which looks for `pattern`, makes of `value`."""
+        self.spend(glob.cost(value, pattern))
         try:
-            return act()
+            return self.bring(act(value))
+        except glob.TooLongError:
+            raise _too_long() from None
         except glob.PatternError as error:
             raise _Fault(f"invalid pattern {pattern[:200]!r}: {error}", by_value=True) from None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _ANY: Final = 0
@@ -20,11 +21,17 @@ Token = str | int
 
 _MAX_PATTERN: Final = 4096
 _MAX_WORK: Final = 50_000_000
+_BASE_COST: Final = 2_000
+_COMPILE_COST: Final = 10_000
 _REFERENCE: Final = re.compile(r"\$(?:\$|\w+|\{\w+\})")
 
 
 class PatternError(ValueError):
     """A malformed pattern, or one that is out of all proportion."""
+
+
+class TooLongError(ValueError):
+    """What a replacement makes is longer than it may be."""
 
 
 def read_pattern(text: str) -> tuple[Token, ...]:
@@ -51,47 +58,85 @@ def read_pattern(text: str) -> tuple[Token, ...]:
     return tuple(tokens)
 
 
+def cost(value: str, pattern: str) -> int:
+    """What matching takes at most, in units of about ten nanoseconds."""
+    if "?" in pattern:
+        return _COMPILE_COST + len(value) * (len(pattern) + 1)
+    if "*" in pattern:
+        return _BASE_COST + len(value) * (len(pattern) // 8 + 4)
+    return _BASE_COST + len(value) * 4
+
+
 def strip_prefix(value: str, pattern: str, *, longest: bool) -> str:
     """`value` without the shortest (or longest) beginning that `pattern` matches."""
-    end = _Matcher.make(read_pattern(pattern), value).end_at(0, longest=longest)
+    end = _matcher(pattern, value).end_at(0, longest=longest)
     return value if end is None else value[end:]
 
 
 def strip_suffix(value: str, pattern: str, *, longest: bool) -> str:
     """`value` without the shortest (or longest) end that `pattern` matches."""
     backwards = value[::-1]
-    end = _Matcher.make(read_pattern(pattern)[::-1], backwards).end_at(0, longest=longest)
+    end = _matcher(pattern, backwards, backwards=True).end_at(0, longest=longest)
     return value if end is None else backwards[end:][::-1]
 
 
-def replace(value: str, pattern: str, replacement: str, *, everywhere: bool) -> str:
+def replace(value: str, pattern: str, replacement: str, *, everywhere: bool, most: int | None = None) -> str:
     """`value` with the first (or every) longest match of `pattern` replaced.
 
     When replacing everywhere, `$0` in the replacement is the match and other `$name` are empty, as the
-    reference's regular expressions have it.
+    reference's regular expressions have it. Raises `TooLongError` where that comes to more than `most` characters.
     """
-    matcher = _Matcher.make(read_pattern(pattern), value)
+    matcher = _matcher(pattern, value)
     found = matcher.find(0)
     if not everywhere:
         return value if found is None else value[: found[0]] + replacement + value[found[1] :]
+    filling = _Filling(replacement)
     parts: list[str] = []
-    last_end = position = 0
+    length = last_end = position = 0
     while position <= len(value) and (found := matcher.find(position)):
         start, end = found
         parts.append(value[last_end:start])
         # An empty match right behind another match does not count.
         if end > last_end or start == 0:
-            parts.append(_fill(replacement, value[start:end]))
+            length += start - last_end + filling.length(end - start)
+            if most is not None and length > most:
+                raise TooLongError
+            parts.append(filling.filled(value[start:end]))
         last_end = end
         position = max(position + 1, end)
     parts.append(value[last_end:])
     return "".join(parts)
 
 
-def _fill(replacement: str, whole: str) -> str:
-    """`replacement` with `$0` put in; `$$` is a dollar, and any other name that of a group there is not."""
-    values = {"$$": "$", "$0": whole, "${0}": whole}
-    return _REFERENCE.sub(lambda match: values.get(match[0], ""), replacement)
+class _Filling:
+    """A replacement with places for the match: `$0`. `$$` is a dollar, any other name that of a group there is not."""
+
+    __slots__ = ("_last", "_length", "_texts")
+
+    def __init__(self, replacement: str) -> None:
+        between: list[list[str]] = [[]]
+        begin = 0
+        for match in _REFERENCE.finditer(replacement):
+            between[-1].append(replacement[begin : match.start()])
+            begin = match.end()
+            if match[0] in ("$0", "${0}"):
+                between.append([])
+            elif match[0] == "$$":
+                between[-1].append("$")
+        between[-1].append(replacement[begin:])
+        self._texts = ["".join(parts) for parts in between]
+        self._length = sum(map(len, self._texts))
+        self._last: tuple[str, str] | None = None
+
+    def length(self, whole: int) -> int:
+        """Characters of what `filled` makes of a match of so many."""
+        return self._length + whole * (len(self._texts) - 1)
+
+    def filled(self, whole: str) -> str:
+        """The replacement of the match `whole`."""
+        if self._last is None or self._last[0] != whole:
+            self._last = whole, whole.join(self._texts)
+        return self._last[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,27 +177,36 @@ class _Segment:
         return -1
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=64)
+def _segments(pattern: str, *, backwards: bool) -> tuple[_Segment, tuple[_Segment, ...]]:
+    """The piece of a pattern before its first star, and those behind; the last of them may be empty."""
+    tokens = read_pattern(pattern)
+    segments: list[list[Token]] = [[]]
+    for token in reversed(tokens) if backwards else tokens:
+        if token == _STAR:
+            # Stars in a row are one.
+            if len(segments) == 1 or segments[-1]:
+                segments.append([])
+        else:
+            segments[-1].append(token)
+    head, *middle = (_Segment.make(tuple(segment)) for segment in segments)
+    return head, tuple(middle)
+
+
+def _matcher(pattern: str, value: str, *, backwards: bool = False) -> _Matcher:
+    head, middle = _segments(pattern, backwards=backwards)
+    if "?" in pattern and len(pattern) * len(value) > _MAX_WORK:
+        raise PatternError("too long for a value of this size")
+    return _Matcher(value, head, middle)
+
+
+@dataclass(slots=True)
 class _Matcher:
+    """A pattern on a value. `middle`: see `_segments`."""
+
     value: str
     head: _Segment
     middle: tuple[_Segment, ...]
-    """Segments behind the first star; the last one may be empty."""
-
-    @staticmethod
-    def make(tokens: tuple[Token, ...], value: str) -> _Matcher:
-        segments: list[list[Token]] = [[]]
-        for token in tokens:
-            if token == _STAR:
-                # Stars in a row are one.
-                if len(segments) == 1 or segments[-1]:
-                    segments.append([])
-            else:
-                segments[-1].append(token)
-        if _ANY in tokens and len(tokens) * len(value) > _MAX_WORK:
-            raise PatternError("too long for a value of this size")
-        head, *middle = (_Segment.make(tuple(segment)) for segment in segments)
-        return _Matcher(value, head, tuple(middle))
 
     def end_at(self, start: int, *, longest: bool) -> int | None:
         """Where the shortest or longest match that begins at `start` ends; None where none does."""

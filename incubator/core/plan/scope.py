@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from incubator.dockerfile.expand import ExpandError, Expansion, expand, expand_raw
+from incubator.dockerfile.expand import Budget, ExpandError, Expansion, expand, expand_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,19 +70,19 @@ class Scope:
     """Variables at one point of a stage, or before the first FROM.
 
     `values` holds those of ARG and ENV alike: of a name that both set the later one counts. `declared` are the
-    ARGs in order of their first declaration, with or without a value.
+    ARGs in order of their first declaration, with or without a value. `budget` is common to all scopes of a file.
     """
 
     escape: str = "\\"
     values: dict[str, str] = field(default_factory=dict)
-    declared: list[str] = field(default_factory=list)
+    declared: dict[str, None] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
 
     def declare(self, name: str, value: str | None) -> None:
         """An ARG; one without a value changes none."""
         if value is not None:
             self.values[name] = value
-        if name not in self.declared:
-            self.declared.append(name)
+        self.declared[name] = None
 
     def expand(self, word: str, span: Span) -> str:
         """A word with its variables' values and without its quotes. Raises DockerfileError at `span`."""
@@ -99,13 +99,13 @@ class Scope:
     def expand_body(self, text: str, span: Span) -> str:
         """A heredoc's body: variables only, quotes stay."""
         try:
-            return expand_raw(text, self.values).text
+            return expand_raw(text, self.values, budget=self.budget).text
         except ExpandError as error:
             raise error.at(span) from error
 
     def _expanded(self, word: str, span: Span) -> Expansion:
         try:
-            return expand(word, self.values, escape=self.escape)
+            return expand(word, self.values, escape=self.escape, budget=self.budget)
         except ExpandError as error:
             raise error.at(span) from error
 

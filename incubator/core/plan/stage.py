@@ -137,7 +137,7 @@ class _StageBuilder:
         self.scope = Scope(
             escape=context.escape,
             values=dict(inherited.values) if start.args else self.config.env_map(),
-            declared=list(inherited.declared),
+            declared=dict(inherited.declared),
         )
 
     def add_checked(self, instruction: ins.Instruction) -> None:

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incubator.dockerfile.expand import Expansion, expand, expand_raw, expand_word, expand_words
+from incubator.dockerfile.expand import (
+    MAX_BROUGHT,
+    Budget,
+    Expansion,
+    expand,
+    expand_raw,
+    expand_word,
+    expand_words,
+)
 from incubator.dockerfile.source import Source, Span
 from incubator.errors import DockerfileError, ExpandError
 from tests.speed import nominal_seconds
@@ -86,6 +94,41 @@ def test_deep_nesting_is_an_error() -> None:
 )
 def test_patterns_do_not_blow_up(word: str, env: dict[str, str]) -> None:
     assert nominal_seconds(lambda: expand_word(word, env)) < 2
+
+
+def test_what_variables_bring_into_a_word_is_limited() -> None:
+    half = "a" * (MAX_BROUGHT // 2)
+    assert expand_word("$V$V", {"V": half}) == half * 2
+    for word in ("$V${V}x$V", "${V:-x}${V:?x}${W:-$V}", "${V//a/bcd}", "${V//?/'$0$0$0'}", "${V#x}${V%x}$V"):
+        with pytest.raises(ExpandError, match="to more than 1048576 characters") as caught:
+            expand_word(word, {"V": half})
+        assert caught.value.by_value
+        assert caught.value.hint
+    # What is written there itself may be as long as it likes.
+    assert expand_raw(half * 4, {}).text == half * 4
+
+
+def test_what_variables_bring_into_a_file_is_limited() -> None:
+    budget = Budget(left=100)
+    for _ in range(10):
+        assert expand_word("$V", {"V": "a" * 10}) == "a" * 10
+        expand("$V", {"V": "a" * 10}, budget=budget)
+    for how in (expand, expand_raw):
+        with pytest.raises(ExpandError, match="of this file come to too much altogether") as caught:
+            how("$V", {"V": "a"}, budget=budget)
+        assert caught.value.by_value
+    assert budget.is_spent
+    with pytest.raises(ExpandError, match="altogether"):
+        expand("${V#x}", {"V": ""}, budget=Budget(left=100))
+
+
+def test_a_value_that_doubles_ends_soon() -> None:
+    budget, value = Budget(), "aaaaaaaa"
+    while len(value) < MAX_BROUGHT:
+        value = expand("$V$V", {"V": value}, budget=budget).text
+    with pytest.raises(ExpandError, match="more than"):
+        expand("$V$V", {"V": value}, budget=budget)
+    assert not budget.is_spent
 
 
 @given(st.text(), st.dictionaries(st.sampled_from("ABC"), st.text(max_size=5)))
