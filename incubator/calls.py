@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
 from incubator.console.outline import outline_lines, targets_lines
@@ -104,9 +105,9 @@ def check_file(
         return Report(faults=faults_of(source))
     except DockerfileError as error:
         return Report(faults=(error,))
-    failures = tuple(warning for warning in found.warnings if strict or (options.error and is_error(warning)))
+    failing = [strict or (options.error and is_error(warning)) for warning in found.warnings]
     return Report(
-        warnings=tuple(warning for warning in found.warnings if warning not in failures),
-        failures=failures,
+        warnings=tuple(warning for warning, fails in zip(found.warnings, failing, strict=True) if not fails),
+        failures=tuple(compress(found.warnings, failing)),
         faults=found.faults,
     )

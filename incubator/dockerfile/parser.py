@@ -14,7 +14,7 @@ from incubator.dockerfile.source import Source, Span
 from incubator.errors import DockerfileError, DockerfileErrors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from incubator.dockerfile.line import Node
 
@@ -66,7 +66,7 @@ def parse_faulty(source: Source) -> tuple[Document, tuple[DockerfileError, ...]]
         warnings=tuple(reader.warnings),
         markers=tuple(reader.markers),
     )
-    return document, tuple(_in_order(faults))
+    return document, tuple(in_order(faults))
 
 
 def parse_trigger(text: str, *, span: Span, number: int) -> Instruction:
@@ -109,9 +109,11 @@ def parse_trigger(text: str, *, span: Span, number: int) -> Instruction:
     return instruction
 
 
-def _in_order(faults: list[DockerfileError]) -> list[DockerfileError]:
-    """The faults by their places; of very many the first ones, and a word about the others."""
-    faults.sort(key=lambda fault: (fault.span.first_line, fault.span.column) if fault.span else (0, 0))
+def in_order(found: Iterable[DockerfileError]) -> list[DockerfileError]:
+    """Faults by their places; of very many the first ones, and a word about the others."""
+    faults = sorted(
+        found, key=lambda fault: (fault.span.first_line, fault.span.column) if fault.span else (0, 0)
+    )
     if len(faults) > MAX_FAULTS:
         span = faults[MAX_FAULTS].span
         faults[MAX_FAULTS:] = [

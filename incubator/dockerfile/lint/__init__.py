@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from incubator.dockerfile.instructions import Document, Warning_
-from incubator.dockerfile.lint.faults import find_faults, place_of
+from incubator.dockerfile.instructions import Document, Instruction, Warning_
+from incubator.dockerfile.lint.faults import find_faults
 from incubator.dockerfile.lint.formats import FORMATS, Report
 from incubator.dockerfile.lint.options import CheckOptions, parse_check_options, skipped_above
-from incubator.dockerfile.lint.rule import Finding, Rule
+from incubator.dockerfile.lint.rule import Rule
 from incubator.dockerfile.lint.rules import RULES
-from incubator.dockerfile.lint.subject import IgnoreMatcher, make_subject
-from incubator.dockerfile.parser import MAX_FAULTS, parse_faulty
+from incubator.dockerfile.lint.subject import IgnoreMatcher, Subject, make_subject
+from incubator.dockerfile.parser import in_order, parse_faulty
 from incubator.dockerfile.source import Source, Span
 from incubator.errors import DockerfileError, DockerfileErrors, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "CHECK_ARG",
     "FORMATS",
+    "MAX_FINDINGS",
     "RULES",
     "CheckOptions",
     "IgnoreMatcher",
@@ -41,6 +42,8 @@ __all__ = [
 _OWN: Final = frozenset(rule.name for rule in RULES if rule.own)
 _PLATFORM: Final = "linux/amd64"
 _STRICT: Final = "check=error=true makes warnings errors"
+MAX_FINDINGS: Final = 1000
+"""So many findings of one rule are told."""
 CHECK_ARG: Final = "BUILDKIT_DOCKERFILE_CHECK"
 """The build argument that replaces a file's `# check=`."""
 
@@ -73,16 +76,12 @@ def examine(
         base_env=base_env or {},
         ignore_matcher=ignore_matcher,
     )
+    skipped = _Skipped()
     warnings = [
-        Warning_(
-            rule=rule.name,
-            message=shortened(finding.message),
-            span=finding.span or finding.instruction.span,
-        )
+        warning
         for rule in RULES
         if chosen.wants(rule.name, experimental=rule.experimental) and (own_rules or not rule.own)
-        for finding in rule.check(subject)
-        if _wanted(rule, finding)
+        for warning in _warnings(rule, subject, skipped)
     ]
     warnings.sort(key=lambda warning: (warning.span.first_line, warning.span.column))
     return Report(warnings=tuple(warnings), faults=find_faults(subject))
@@ -99,12 +98,12 @@ def faults_of(source: Source) -> tuple[DockerfileError, ...]:
                 document, build_args={}, target=None, platform=_PLATFORM, base_env={}, ignore_matcher=None
             )
         )
-    )[:MAX_FAULTS]
+    )
     try:
         check_options(document)
     except DockerfileError as error:
         unseen.append(error)
-    return tuple(sorted((*faults, *unseen), key=place_of))
+    return tuple(in_order((*faults, *unseen)))
 
 
 def lint(
@@ -131,9 +130,30 @@ def lint(
     ).warnings
 
 
-def _wanted(rule: Rule, finding: Finding) -> bool:
-    above = skipped_above(finding.instruction.comments)
-    return not above.skip_all and rule.name not in above.skip
+def _warnings(rule: Rule, subject: Subject, skipped: _Skipped) -> Iterator[Warning_]:
+    """What a rule finds; of very much the first, and a word about the rest."""
+    found = (finding for finding in rule.check(subject) if not skipped.at(finding.instruction, rule.name))
+    for number, finding in enumerate(found):
+        span = finding.span or finding.instruction.span
+        if number == MAX_FINDINGS:
+            more = f"This rule finds more from here on: the first {MAX_FINDINGS} are shown"
+            yield Warning_(rule=rule.name, message=more, span=span)
+            return
+        yield Warning_(rule=rule.name, message=shortened(finding.message), span=span)
+
+
+class _Skipped:
+    """Which rules the comments above instructions skip; each instruction's are read once."""
+
+    def __init__(self) -> None:
+        self._above: dict[int, CheckOptions] = {}
+
+    def at(self, instruction: Instruction, rule: str) -> bool:
+        """Whether `rule` is skipped there."""
+        above = self._above.get(instruction.number)
+        if above is None:
+            above = self._above[instruction.number] = skipped_above(instruction.comments)
+        return above.skip_all or rule in above.skip
 
 
 def check_options(document: Document, given: str | None = None) -> CheckOptions:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.instructions import RunInstruction
+from incubator.dockerfile.parser import MAX_FAULTS, in_order
 from incubator.dockerfile.text import nearest
 from incubator.errors import DockerfileError, InputError
 from incubator.oci.reference import parse_reference
@@ -19,17 +21,14 @@ MOUNT_TYPES: Final = ("bind", "cache", "tmpfs", "secret", "ssh")
 
 def find_faults(subject: Subject) -> tuple[DockerfileError, ...]:
     """Faults of the stages that the target needs, in order of their places, each once."""
-    faults: list[DockerfileError] = list(subject.faults)
-    for stage in subject.reached:
-        faults += _base_faults(stage, subject)
-        faults += _mount_faults(stage)
+    found = (
+        fault
+        for stage in subject.reached
+        for fault in chain(_base_faults(stage, subject), _mount_faults(stage))
+    )
+    faults = (*subject.faults, *islice(found, MAX_FAULTS + 1))
     unique = {(str(fault.span), fault.text): fault for fault in faults}
-    return tuple(sorted(unique.values(), key=place_of))
-
-
-def place_of(fault: DockerfileError) -> tuple[int, int]:
-    """Line and column of a fault, to sort by."""
-    return (fault.span.first_line, fault.span.column) if fault.span else (0, 0)
+    return tuple(in_order(unique.values()))
 
 
 def _base_faults(stage: Stage, subject: Subject) -> Iterator[DockerfileError]:
@@ -42,7 +41,7 @@ def _base_faults(stage: Stage, subject: Subject) -> Iterator[DockerfileError]:
     except InputError as error:
         names = [other.name for other in subject.stages[: stage.index] if other.name]
         same = next((name for name in names if name == stage.base.text.lower()), None)
-        near = same or nearest(stage.base.text, names)
+        near = same or subject.guesses.nearest(stage.base.text, names)
         yield DockerfileError(
             error.message,
             rule="invalid-base",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from incubator.dockerfile.lint.rule import Finding, Rule
@@ -17,16 +18,14 @@ def check(subject: Subject) -> Iterator[Finding]:
     instructions = subject.document.instructions
     for marker in subject.document.markers:
         line = marker.span.first_line
-        above = [instruction for instruction in instructions if instruction.span.first_line < line]
+        above = bisect_left(instructions, line, key=lambda instruction: instruction.node.first_line)
         if not marker.valid:
             message = f"{marker.text!r} is no marker: write `# incubator: layer`"
-        elif above and line <= above[-1].span.last_line:
+        elif above and line <= instructions[above - 1].node.last_line:
             message = "a layer cannot end inside an instruction: put the marker below it"
         else:
             continue
-        yield Finding(
-            message=message, instruction=(above or instructions)[-1 if above else 0], span=marker.span
-        )
+        yield Finding(message=message, instruction=instructions[max(above - 1, 0)], span=marker.span)
 
 
 RULE = Rule(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from incubator.dockerfile.lint.rule import Finding, Rule
-from incubator.dockerfile.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +19,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             for name in expansion.unset if expansion else ():
                 if name in subject.global_names:
                     continue
-                near = nearest(name, subject.global_names)
+                near = subject.guesses.nearest(name, subject.global_names)
                 suggestion = f" (did you mean {near}?)" if near else ""
                 yield Finding(
                     message=f"FROM argument '{name}' is not declared{suggestion}",

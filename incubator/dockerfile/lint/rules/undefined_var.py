@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from incubator.dockerfile.lint.rule import Finding, Rule
-from incubator.dockerfile.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +20,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     """
     for stage in subject.reached:
         for step in stage.steps:
-            for name in step.unset:
-                near = nearest(name, step.known)
+            for name, near in step.unset:
                 if not near and not stage.env_known:
                     continue
                 suggestion = f" (did you mean ${near}?)" if near else ""
