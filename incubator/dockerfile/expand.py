@@ -79,6 +79,8 @@ def expand(
 
     `budget` is that of the file, which all its words share; None for a word alone.
     """
+    if not _MEANING[escape].search(word):  # as most words
+        return Expansion(text=word, words=tuple(filter(None, _BLANKS.split(word))), used=(), unset=())
     return _expand(_Lexer(word, env, escape=escape, budget=budget))
 
 
@@ -451,6 +453,8 @@ class _Lexer:
 
 
 _MODIFIERS: Final = "known are :- - :+ + :? ? # ## % %% / and //"
+_MEANING: Final = {escape: re.compile(rf"[$<'\"\ufeff{re.escape(escape)}]") for escape in ("\\", "`")}
+"""Characters that make a word more than plain text."""
 _PLAIN: Final = {
     # Runs of text without meaning: outside quotes, and inside double ones.
     escape: (re.compile(rf"[^$<'\"{re.escape(escape)}]+"), re.compile(rf"[^$\"{re.escape(escape)}]+"))

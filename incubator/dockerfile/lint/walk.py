@@ -169,6 +169,8 @@ class Walk:
             case CopyInstruction() | AddInstruction():
                 return self._copy(instruction)
             case RunInstruction():
+                if not instruction.mounts:  # as nearly always
+                    return ()
                 values_of = (
                     value for mount in instruction.mounts for key, value in mount.options if key != "from"
                 )

@@ -1,0 +1,68 @@
+"""Checks take time that grows with the file, whatever is in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from incubator.calls import check_file
+from incubator.dockerfile.lint import FORMATS, MAX_FINDINGS
+from incubator.dockerfile.source import Source
+from tests.hostile import DOCKERFILES, check_it
+from tests.speed import nominal_seconds
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        "ARG of many faults",
+        "ARG with a value",
+        "COPY of many secrets",
+        "ENV doubled",
+        "ENV of a long value",
+        "ENV unset after many",
+        "ENV unset, near others",
+        "FROM of no image",
+        "FROM of variables",
+        "LABEL of a long value",
+        "comments that skip",
+        "errors asked for",
+        "markers inside",
+        "stages on a large one",
+        "stages that add",
+    ],
+)
+def test_no_file_takes_much_more_than_its_size(family: str) -> None:
+    """Each of these took a minute, and four times as long for twice the text."""
+    text = DOCKERFILES[family](100_000)
+    assert nominal_seconds(lambda: check_it(text)) < 1.5
+
+
+@pytest.mark.parametrize("written", sorted(FORMATS))
+def test_of_very_many_findings_the_first_are_told(written: str) -> None:
+    source = Source("Dockerfile", "FROM scratch\n" + "MAINTAINER me\n" * (MAX_FINDINGS + 500))
+    report = check_file(source, None, build_args={}, target=None, strict=False)
+    found = [warning for warning in report.warnings if warning.rule == "MaintainerDeprecated"]
+    assert len(found) == MAX_FINDINGS + 1
+    assert "finds more from here on" in found[-1].message
+    assert found[-1].span.first_line == MAX_FINDINGS + 2
+    assert "finds more from here on" in FORMATS[written](report)
+
+
+def test_faults_of_very_many_stages_are_cut_as_those_of_syntax_are() -> None:
+    source = Source("Dockerfile", "FROM :x\n" * 500)
+    report = check_file(source, None, build_args={}, target=None, strict=False)
+    assert len(report.faults) == 101
+    assert report.faults[-1].rule == "many-faults"
+
+
+def test_a_stage_sees_what_those_below_it_set_and_no_others() -> None:
+    text = (
+        "FROM scratch AS a\nENV one=1\nARG two\n"
+        "FROM a AS b\nENV one=changed three=3\n"
+        "FROM a AS c\nLABEL x=$one y=$two z=$three\n"
+        "FROM b AS d\nLABEL x=$one y=$two z=$three\n"
+    )
+    report = check_file(Source("Dockerfile", text), None, build_args={}, target=None, strict=False)
+    assert [(warning.rule, warning.span.first_line, warning.message) for warning in report.warnings] == [
+        ("UndefinedVar", 7, "Usage of undefined variable '$three'")
+    ]
