@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -273,17 +274,46 @@ class Regexp:
     """A compiled expression, anchored at both ends.
 
     `impossible`: an assertion inside it can never hold. `least`: the length of the shortest text that matches.
+    `size`: how many tokens there are at most.
     """
 
-    __slots__ = ("_automaton", "_quick", "_tries", "impossible", "least", "tokens")
+    __slots__ = (
+        "_automaton",
+        "_items",
+        "_made",
+        "_quick",
+        "_tokens",
+        "_tries",
+        "impossible",
+        "least",
+        "size",
+    )
 
-    def __init__(self, tokens: tuple[Token, ...], *, impossible: bool) -> None:
-        self.tokens = tokens
+    def __init__(self, items: list[str], made: dict[str, Token], *, impossible: bool) -> None:
+        self._items = items
+        self._made = made
+        self._tokens: tuple[Token, ...] | None = None
         self.impossible = impossible
-        self.least = [token.kind for token in tokens].count("one")
+        self.least = _least(items, made)
+        self.size = len(items)
         self._tries: int | None = None
         self._automaton: Automaton | None = None
         self._quick: dict[bool, re.Pattern[str]] = {}
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Its elements in order, made when first needed: not for a line longer than any path."""
+        if self._tokens is None:
+            of_item = {item: self._made.get(item) or _token(item) for item in set(self._items)}
+            tokens = tuple(map(of_item.__getitem__, self._items))
+            if any(token.kind != "one" for token in of_item.values()):
+                # A repetition next to its like adds nothing.
+                pairs = zip((Token(SLASH), *tokens), tokens, strict=False)
+                tokens = tuple(
+                    [it for before, it in pairs if it.kind == "one" or it.kind != before.kind or it != before]
+                )
+            self._tokens = tokens
+        return self._tokens
 
     def matches(self, text: str, *, also_above: bool = False) -> bool:
         """True if the whole of `text` matches; `also_above`: or a folder above it.
@@ -306,8 +336,18 @@ class Regexp:
 
 def compile_regexp(text: str) -> Regexp:
     """The compiled form of `text`, given without its `^` and `$`. Raises `RegexpError`."""
-    tokens, impossible = _Parser(text).parse()
-    return Regexp(tokens, impossible=impossible)
+    return _Parser(text).parse()
+
+
+def _least(items: list[str], made: dict[str, Token]) -> int:
+    """How many of the items stand for exactly one character."""
+    return sum(count for item, count in Counter(items).items() if _is_one(item, made))
+
+
+def _is_one(item: str, made: dict[str, Token]) -> bool:
+    if item in made:
+        return made[item].kind == "one"
+    return item != "(.*/)?" and (not item.endswith("*") or item == "\\*")
 
 
 def _tries(tokens: tuple[Token, ...]) -> int:
@@ -337,10 +377,14 @@ def _quick_text(token: Token) -> str:
 # Nearly all that occurs, read without a step of Python for each character. `_Parser` reads the rest.
 _PUNCTUATION = r"\\[!-/:-@\[-`{-~]"
 _MEMBER = rf"(?:[^]\[\\-]|{_PUNCTUATION})"
+_NAMED = rf"\[:\^?(?:{'|'.join(_POSIX)}):\]"
 _ITEM = re.compile(
-    rf"\(\.\*/\)\?|(?:[^\\\[(*?^]|{_PUNCTUATION}|\\[dDsSwW]|\[\^?+(?:{_MEMBER}(?:-{_MEMBER})?|\[(?!:))+\])\*?"
+    r"\(\.\*/\)\?|(?:"
+    rf"[^\\\[(*?^]|{_PUNCTUATION}|\\[dDsSwW]|\[\^?+(?:{_MEMBER}(?:-{_MEMBER})?|{_NAMED}|\[(?!:))+\]"
+    r")\*?"
 )
 _ITEMS = re.compile(f"(?:{_ITEM.pattern})++")
+_PLAIN_MEMBERS = re.compile(r"[^]\[\\-]+(?!-)")
 
 
 @lru_cache(maxsize=1024)
@@ -362,34 +406,37 @@ class _Parser:
         self.at = 0
         self.last_posix = text.rfind(":]")
 
-    def parse(self) -> tuple[tuple[Token, ...], bool]:
-        tokens: list[Token] = []
+    def parse(self) -> Regexp:
+        """The whole, with nothing made of what surely is sound: much of it may never be asked."""
+        items: list[str] = []
+        made: dict[str, Token] = {}
         impossible = False
         ended = False
         while self.at < len(self.text):
-            if items := _ITEMS.match(self.text, self.at):
-                self.at = items.end()
-                found = list(map(_token, _ITEM.findall(items.group())))
-            elif self.text[self.at] == "^" or self.text.startswith("\\A", self.at):
-                self.at += 1 if self.text[self.at] == "^" else 2
-                impossible |= any(token.kind == "one" for token in tokens)
-                tokens.clear()
+            start = self.at
+            if run := _ITEMS.match(self.text, start):
+                self.at = run.end()
+                found = _ITEM.findall(run.group())
+                if "-" in run.group():  # maybe a range the wrong way round
+                    made.update((item, _token(item)) for item in dict.fromkeys(found) if "-" in item)
+            elif self.text[start] == "^" or self.text.startswith("\\A", start):
+                self.at += 1 if self.text[start] == "^" else 2
+                impossible = impossible or _least(items, made) > 0
+                items.clear()
                 continue
-            elif self.text.startswith("\\z", self.at):
+            elif self.text.startswith("\\z", start):
                 self.at += 2
                 ended = True
                 continue
             else:
-                found = [self.token()]
+                token = self.token()
+                found = [self.text[start : self.at]]
+                made[found[0]] = token
             if ended:
-                impossible |= any(token.kind == "one" for token in found)
+                impossible = impossible or _least(found, made) > 0
             else:
-                tokens += found
-        # A repetition next to its like adds nothing.
-        pairs = zip([Token(SLASH), *tokens], tokens, strict=False)
-        return tuple(
-            [it for before, it in pairs if it.kind == "one" or it.kind != before.kind or it != before]
-        ), impossible
+                items += found
+        return Regexp(items, made, impossible=impossible)
 
     def token(self) -> Token:
         """The one at the current place."""
@@ -430,6 +477,10 @@ class _Parser:
             if self.text[self.at] == "\\" and (group := self._group()):
                 spans += group.spans
                 categories.update(group.categories)
+                continue
+            if plain := _PLAIN_MEMBERS.match(self.text, self.at):
+                spans += [(code, code) for code in map(ord, set(plain.group()))]
+                self.at = plain.end()
                 continue
             low = self._class_char(start)
             high = low

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -24,17 +24,18 @@ from incubator.context.goregexp import (
     literal,
     merged,
 )
+from incubator.context.prefilter import Prefilter
 from incubator.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 _BLANKS = " \t\n\v\f\r\x85\xa0"
 """What Go's strings.TrimSpace takes off, as far as a line of an ignore file can hold it."""
 _BOM = "\ufeff"
 
-MatchInfo = tuple[bool, ...]
-"""For each pattern of a matcher: did it match this folder or one above it."""
+MatchInfo = frozenset[int]
+"""Which rules of a matcher matched a folder or one above it: few, where an ignore file has many."""
 
 
 class PatternError(InputError):
@@ -132,6 +133,10 @@ class Pattern:
         """Its expression, None where something simpler will do. Raises `PatternError`."""
         return self._compile().regexp
 
+    def asked(self, path: str, *, also_above: bool) -> bool:
+        """`matches_or_above` or `matches`."""
+        return self.matches_or_above(path) if also_above else self.matches(path)
+
     def _ask(self, path: str, *, also_above: bool) -> bool:
         regexp = self.regexp
         assert regexp
@@ -225,57 +230,93 @@ _ALONE = 16_000
 """Characters of patterns up to which each is asked for itself. `re` is faster then, but slow to be made ready."""
 _TOGETHER = 50_000
 """Characters of patterns for one automaton, which bound its tokens. A longer pattern is asked for itself."""
+_FEW = 64
+"""Expressions of a part that are asked each for itself, before all of them are made one automaton."""
 
 
 class _Together:
-    """A part of a long list, made ready when first asked; its expressions are asked with one walk over a path."""
+    """A part of a long list; when many of its expressions have been asked, all are, with one walk over a path."""
 
     def __init__(self) -> None:
-        self.patterns: list[tuple[int, Pattern]] = []
+        self.patterns: dict[Pattern, None] = {}
+        self._asked: set[Pattern] = set()
         self._automaton: Automaton | None = None
-        self._order: list[list[int]] = []
-        self.indexes: frozenset[int] = frozenset()
-        """Those it can tell about, once asked."""
+        self._order: list[Pattern] = []
+        self._known: frozenset[Pattern] = frozenset()
 
-    def matching(self, path: str, *, also_above: bool) -> set[int]:
-        """Which of `indexes` match. Raises `RegexpError`."""
+    def serves(self, pattern: Pattern) -> bool:
+        """True if `matching` tells about `pattern`. Raises `PatternError` if that is malformed."""
+        if pattern.regexp is None:
+            return False
         if self._automaton is None:  # of two threads both may come here, and make the same
+            self._asked.add(pattern)
+            if len(self._asked) <= _FEW:
+                return False
             self._order, made = self._made()
-            self.indexes = frozenset(index for indexes in self._order for index in indexes)
+            self._known = frozenset(self._order)
             self._automaton = made
-        found = self._automaton.matching(path, also_above=also_above)
-        return {index for place in found for index in self._order[place]}
+        return pattern in self._known
 
-    def _made(self) -> tuple[list[list[int]], Automaton]:
-        of_pattern: dict[Pattern, list[int]] = {}
-        for index, pattern in self.patterns:
-            of_pattern.setdefault(pattern, []).append(index)
-        order: list[list[int]] = []
+    def matching(self, path: str, *, also_above: bool) -> set[Pattern]:
+        """Which of those it serves match. Raises `PatternError`."""
+        assert self._automaton
+        try:
+            found = self._automaton.matching(path, also_above=also_above)
+        except RegexpError as error:
+            raise PatternError(f"{len(self.patterns)} patterns", str(error)) from error
+        return {self._order[place] for place in found}
+
+    def _made(self) -> tuple[list[Pattern], Automaton]:
+        order: list[Pattern] = []
         tokens: list[tuple[Token, ...]] = []
-        for pattern, indexes in of_pattern.items():
+        for pattern in self.patterns:
             try:
                 regexp = pattern.regexp
             except PatternError:
                 continue  # whoever comes to ask this one is told
-            if regexp and not regexp.impossible and len(regexp.tokens) <= _TOGETHER:
-                order.append(indexes)
+            if regexp and not regexp.impossible and regexp.size <= _TOGETHER:
+                order.append(pattern)
                 tokens.append(regexp.tokens)
         return order, Automaton(tokens)
 
 
-def _parts(patterns: list[Pattern]) -> list[_Together]:
-    """For each pattern the part of the list that it belongs to."""
-    parts = [_Together()]
-    of = []
-    size = 0
-    for index, pattern in enumerate(patterns):
-        if size >= _TOGETHER:
-            parts.append(_Together())
-            size = 0
-        size += len(pattern.text)
-        parts[-1].patterns.append((index, pattern))
-        of.append(parts[-1])
-    return of
+class _LongList:
+    """Rules so many that not each is asked about each path."""
+
+    def __init__(self, rules: list[Pattern]) -> None:
+        self._rules = rules
+        self._prefilter = Prefilter([rule.text for rule in rules])
+        self._parts: list[_Together] = []
+        """For each rule the part of the list that it belongs to."""
+        part, size = _Together(), 0
+        for rule in rules:
+            if size >= _TOGETHER:
+                part, size = _Together(), 0
+            size += len(rule.text)
+            part.patterns[rule] = None
+            self._parts.append(part)
+
+    def candidates(self, path: str) -> list[int]:
+        """The indexes, sorted, of all rules that may match `path` or a folder above it, or may be malformed."""
+        return self._prefilter.candidates(path)
+
+    def asked(self, path: str, *, also_above: bool) -> Callable[[int], bool]:
+        """What tells of the index of a rule whether it matches `path` (or a folder above it)."""
+        found: dict[_Together, set[Pattern]] = {}
+        answers: dict[Pattern, bool] = {}
+
+        def answer(index: int) -> bool:
+            pattern, part = self._rules[index], self._parts[index]
+            if pattern not in answers:
+                if part.serves(pattern):
+                    if part not in found:
+                        found[part] = part.matching(path, also_above=also_above)
+                    answers[pattern] = pattern in found[part]
+                else:
+                    answers[pattern] = pattern.asked(path, also_above=also_above)
+            return answers[pattern]
+
+        return answer
 
 
 def _made_pattern(raw: str) -> Pattern | None:
@@ -299,23 +340,31 @@ class PatternMatcher:
     when such a pattern is first compared with a path, as the engine does.
     """
 
-    __slots__ = ("_is_long", "_parts", "has_exclusions", "patterns")
+    __slots__ = ("_is_long", "_long", "_rules", "has_exclusions", "patterns")
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self.patterns: list[Pattern] = []
         """A text that comes again is the same object again."""
-        self._parts: list[_Together] | None = None
+        self._rules: list[Pattern] = []
+        """The same without what cannot change an answer."""
         made: dict[str, Pattern | None] = {}
+        run: set[Pattern] = set()
         for raw in patterns:
             if raw not in made:
                 made[raw] = _made_pattern(raw)
             pattern = made[raw]
-            if pattern:
-                self.patterns.append(pattern)
-        self._is_long = (
-            sum(len(pattern.text) for pattern in self.patterns) > _ALONE and len(self.patterns) > 1
-        )
-        self.has_exclusions = any(pattern.exclusion for pattern in self.patterns)
+            if pattern is None:
+                continue
+            if self._rules and self._rules[-1].exclusion != pattern.exclusion:
+                run.clear()
+            # With none of the other sort between them, the second of two that are the same is never decisive.
+            if pattern not in run:
+                run.add(pattern)
+                self._rules.append(pattern)
+            self.patterns.append(pattern)
+        self._is_long = sum(len(rule.text) for rule in self._rules) > _ALONE and len(self._rules) > 1
+        self._long: _LongList | None = None
+        self.has_exclusions = any(rule.exclusion for rule in self._rules)
 
     def __bool__(self) -> bool:
         """False if there is no pattern at all."""
@@ -329,7 +378,7 @@ class PatternMatcher:
         path = clean_path(path)
         parents = _parents(path)
         matched = False
-        for pattern in self.patterns:
+        for pattern in self._rules:
             if pattern.exclusion != matched:
                 continue
             depth = pattern.text.count("/") + 1
@@ -341,10 +390,10 @@ class PatternMatcher:
         """True if the patterns match `path` or a folder above it: the question an ignore file answers."""
         path = clean_path(path)
         matched = False
-        ask = self._asked(path, also_above=True)
-        for index, pattern in enumerate(self.patterns):
-            if pattern.exclusion == matched and ask(index):
-                matched = not pattern.exclusion
+        candidates, ask = self._asked(path, also_above=True)
+        for index in candidates:
+            if self._rules[index].exclusion == matched and ask(index):
+                matched = not matched
         return matched and path != "."
 
     def match_below(self, path: str, parent: MatchInfo | None) -> tuple[bool, MatchInfo]:
@@ -352,48 +401,26 @@ class PatternMatcher:
 
         Returns the answer and the info to pass on for what lies below `path`.
         """
+        above = parent or frozenset()
         matched = False
-        info = []
-        ask = self._asked(path, also_above=False)
-        for index, pattern in enumerate(self.patterns):
-            hit = parent is not None and parent[index]
-            if not hit and pattern.exclusion == matched:
-                hit = ask(index)
-            info.append(hit)
-            if hit:
-                matched = not pattern.exclusion
-        return matched, tuple(info)
+        hits = []
+        candidates, ask = self._asked(path, also_above=False)
+        for index in sorted([*candidates, *above]) if above else candidates:
+            exclusion = self._rules[index].exclusion
+            if index in above or (exclusion == matched and ask(index)):
+                hits.append(index)
+                matched = not exclusion
+        info = frozenset(hits)
+        return matched, above if info == above else info  # one object for all that is below an ignored folder
 
-    def _asked(self, path: str, *, also_above: bool) -> Callable[[int], bool]:
-        """What tells of the index of a pattern whether it matches `path` (or a folder above it)."""
-        patterns = self.patterns
-
-        def alone(index: int) -> bool:
-            return patterns[index].matches_or_above(path) if also_above else patterns[index].matches(path)
-
+    def _asked(self, path: str, *, also_above: bool) -> tuple[Sequence[int], Callable[[int], bool]]:
+        """The indexes of rules that may match, and what tells whether they do (or match a folder above)."""
+        rules = self._rules
         if not self._is_long:
-            return alone
-        if self._parts is None:
-            self._parts = _parts(patterns)
-        parts = self._parts
-        found: dict[_Together, set[int]] = {}
-        answers: dict[Pattern, bool] = {}
-
-        def together(index: int) -> bool:
-            part = parts[index]
-            if part not in found:
-                try:
-                    found[part] = part.matching(path, also_above=also_above)
-                except RegexpError as error:
-                    raise PatternError(f"{len(part.patterns)} patterns", str(error)) from error
-            if index in part.indexes:
-                return index in found[part]
-            pattern = patterns[index]
-            if pattern not in answers:
-                answers[pattern] = alone(index)
-            return answers[pattern]
-
-        return together
+            return range(len(rules)), lambda index: rules[index].asked(path, also_above=also_above)
+        if self._long is None:
+            self._long = _LongList(rules)
+        return self._long.candidates(path), self._long.asked(path, also_above=also_above)
 
     def match_down(self, path: str) -> tuple[bool, MatchInfo | None]:
         """`match_below` from the top down to `path`; for "", the root, false and None."""
@@ -406,7 +433,7 @@ class PatternMatcher:
 
     def may_take_back_below(self, folder: str) -> bool:
         """False if surely no `!` pattern matches below an ignored `folder`: no need to look inside."""
-        for pattern in self.patterns:
+        for pattern in self._rules:
             if pattern.exclusion:
                 prefix = pattern.prefix
                 if prefix is None or (prefix + "/").startswith(folder + "/"):
@@ -415,7 +442,7 @@ class PatternMatcher:
 
     def may_match_below(self, folder: str) -> bool:
         """False if surely no pattern matches anything below `folder`, which does not match itself."""
-        for pattern in self.patterns:
+        for pattern in self._rules:
             if not pattern.exclusion:
                 prefix = pattern.prefix
                 if prefix is None or (prefix + "/").startswith(folder + "/"):
@@ -442,6 +469,7 @@ class _Chunk:
 
     star: bool
     tokens: tuple[Token, ...]
+    _automatons: dict[bool, Automaton] = field(default_factory=dict)
 
     def end(self, name: str, at: int, *, last: bool) -> int:
         """Where its first match in `name` from `at` on ends, -1 where there is none; `last`: at the very end."""
@@ -452,16 +480,23 @@ class _Chunk:
                 return -1
             if "/" in name[at:start]:
                 return -1
-            return start + length if _automaton(self.tokens).matching(name[start : start + length]) else -1
-        for end, found in enumerate(_automaton((Token(NOT_SLASH, "many"), *self.tokens)).walk(name, at), at):
+            return (
+                start + length
+                if self._automaton(starred=False).matching(name[start : start + length])
+                else -1
+            )
+        if at + length > len(name):
+            return -1
+        for end, found in enumerate(self._automaton(starred=True).walk(name, at), at):
             if found:
                 return end
         return -1
 
-
-@lru_cache(maxsize=256)
-def _automaton(tokens: tuple[Token, ...]) -> Automaton:
-    return Automaton([tokens])
+    def _automaton(self, *, starred: bool) -> Automaton:
+        if starred not in self._automatons:
+            tokens = (Token(NOT_SLASH, "many"), *self.tokens) if starred else self.tokens
+            self._automatons[starred] = Automaton([tokens])
+        return self._automatons[starred]
 
 
 def match_glob(pattern: str, name: str) -> bool:
@@ -494,59 +529,60 @@ def has_wildcard(text: str) -> bool:
     return False
 
 
-_ANY = Token(NOT_SLASH)
+_GLOB_CHAR = r"(?:\\.|[^]\\-])"
+_GLOB_MEMBERS = rf"(?:{_GLOB_CHAR}(?:-{_GLOB_CHAR})?)"
+_GLOB_MEMBER = re.compile(rf"({_GLOB_CHAR})(?:-({_GLOB_CHAR}))?", re.DOTALL)
+_GLOB_ITEM = re.compile(rf"[^*\[\\]|\\.|\[\^?+{_GLOB_MEMBERS}++\]", re.DOTALL)
+_GLOB_CHUNK = re.compile(rf"(\**+)((?:{_GLOB_ITEM.pattern})*+)", re.DOTALL)
+_GLOB_OPEN = re.compile(rf"\[\^?+({_GLOB_MEMBERS})*", re.DOTALL)
 
 
 @lru_cache(maxsize=256)
 def _parse_glob(pattern: str) -> tuple[_Chunk, ...]:
     chunks: list[_Chunk] = []
+    # What stands there again is made once: a step of Python for each character is slow.
+    chunk_of: dict[tuple[bool, str], _Chunk] = {}
+    token_of: dict[str, Token] = {}
     at = 0
     while at < len(pattern):
-        star = pattern[at] == "*"
-        while at < len(pattern) and pattern[at] == "*":
-            at += 1
-        tokens: list[Token] = []
-        while at < len(pattern) and pattern[at] != "*":
-            char = pattern[at]
-            at += 1
-            if char == "[":
-                chars, at = _parse_class(pattern, at)
-                tokens.append(Token(chars))
-            elif char == "?":
-                tokens.append(_ANY)
-            elif char == "\\":
-                if at >= len(pattern):
-                    raise PatternError(pattern, "it ends in a backslash")
-                tokens.append(literal(pattern[at]))
-                at += 1
-            else:
-                tokens.append(literal(char))
-        chunks.append(_Chunk(star, tuple(tokens)))
+        found = _GLOB_CHUNK.match(pattern, at)
+        if not found or found.end() == at:
+            break
+        star, text = bool(found[1]), found[2]
+        if (star, text) not in chunk_of:
+            items = _GLOB_ITEM.findall(text)
+            token_of.update((item, _glob_token(item)) for item in set(items) - token_of.keys())
+            chunk_of[star, text] = _Chunk(star, tuple(map(token_of.__getitem__, items)))
+        chunks.append(chunk_of[star, text])
+        at = found.end()
+    if at < len(pattern):
+        raise PatternError(pattern, _fault_of_glob(pattern, at))
     return tuple(chunks)
 
 
-def _parse_class(pattern: str, at: int) -> tuple[CharSet, int]:
-    """The class whose `[` lies before `at`, and where it ends."""
-    negated = pattern.startswith("^", at)
-    at += negated
+def _glob_token(item: str) -> Token:
+    if item == "?":
+        return Token(NOT_SLASH)
+    if not item.startswith("["):
+        return literal(item[-1])
+    negated = item.startswith("[^")
     ranges: list[CodeRange] = []
-    is_first = True
-    while is_first or not pattern.startswith("]", at):
-        low, at = _class_char(pattern, at)
-        high = low
-        if pattern.startswith("-", at):
-            high, at = _class_char(pattern, at + 1)
-        is_first = False
+    for first, last in set(_GLOB_MEMBER.findall(item, 1 + negated, len(item) - 1)):
+        low, high = first[-1], (last or first)[-1]
         if low <= high:  # Go takes a range the wrong way round as an empty one
             ranges.append((ord(low), ord(high)))
-    return CharSet(merged(ranges), negated), at + 1
+    return Token(CharSet(merged(ranges), negated))
 
 
-def _class_char(pattern: str, at: int) -> tuple[str, int]:
+def _fault_of_glob(pattern: str, at: int) -> str:
+    """What is wrong with the backslash or the class at this place."""
+    opened = _GLOB_OPEN.match(pattern, at)
+    if not opened:
+        return "it ends in a backslash"
+    at = opened.end()
+    last = opened[1] and _GLOB_MEMBER.fullmatch(opened[1])
+    if last and not last[2] and pattern.startswith("-", at):
+        at += 1  # a range, and its end is at fault
     if at < len(pattern) and pattern[at] in "-]":
-        raise PatternError(pattern, f"unexpected `{pattern[at]}` in `[...]`")
-    if pattern.startswith("\\", at):
-        at += 1
-    if at + 1 >= len(pattern):
-        raise PatternError(pattern, "`[` without `]`")
-    return pattern[at], at + 1
+        return f"unexpected `{pattern[at]}` in `[...]`"
+    return "`[` without `]`"

@@ -289,23 +289,27 @@ def _expected(expression: str, path: str) -> bool:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_every_small_pattern_matches_as_its_expression_does(size: int) -> None:
+def test_every_small_pattern_matches_as_its_expression_does(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patterns, "_FEW", 0)  # all of them by one automaton
     texts = {clean_path("".join(tokens)) for tokens in itertools.product(_TOKENS, repeat=size)} - {"/", "."}
     regexps = sorted(text for text in texts if patterns._compile(text).kind in ("regexp", "parts"))
     asked = [Pattern(text) for text in regexps]
-    [together] = set(patterns._parts(asked))
+    together = patterns._LongList(asked)
     for path in _PATHS:
         above = [path, *(path[:at] for at, char in enumerate(path) if char == "/")]
-        found = together.matching(path, also_above=False)
-        found_above = together.matching(path, also_above=True)
+        candidates = set(together.candidates(path))
+        found = together.asked(path, also_above=False)
+        found_above = together.asked(path, also_above=True)
         for index, pattern in enumerate(asked):
             expression = patterns._to_regexp(pattern.text)
             here = _expected(expression, path)
             any_above = any(_expected(expression, place) for place in above)
             assert pattern.matches(path) == here
             assert pattern.matches_or_above(path) == any_above
-            if index in together.indexes:
-                assert ((index in found), (index in found_above)) == (here, any_above)
+            assert (found(index), found_above(index)) == (here, any_above)
+            assert index in candidates or not any_above
 
 
 def _naive_glob(tokens: tuple[str, ...], name: str) -> bool:
@@ -366,8 +370,8 @@ def _compiled(matcher: PatternMatcher) -> int:
 
 
 def test_a_long_list_is_made_ready_as_far_as_it_is_asked() -> None:
-    lines = [f"**/*[a]{number}" for number in range(20_000)]
-    most = patterns._TOGETHER // len("**/*[a]") + 1
+    lines = [f"*[{chr(0x4E00 + at)}]" for at in range(20_000)]
+    most = patterns._TOGETHER // len(lines[0]) + 1
     early = PatternMatcher(["*[a]", *lines])
     assert early.matches_or_parent_matches("a")
     assert 0 < _compiled(early) <= most
@@ -380,6 +384,26 @@ def test_a_long_list_is_made_ready_as_far_as_it_is_asked() -> None:
     never = PatternMatcher(lines)
     assert not never.matches_or_parent_matches("b")
     assert _compiled(never) == len(lines)
+
+
+def test_a_pattern_is_not_made_ready_for_paths_without_its_text() -> None:
+    matcher = PatternMatcher(
+        [line for at in range(20_000) for line in (f"**/*[a-c]{at}", f"!{at}*.x", f"{at}?")]
+    )
+    assert not matcher.matches_or_parent_matches("b")
+    assert _compiled(matcher) == 0
+    assert matcher.matches_or_parent_matches("x/b4321")
+    assert matcher.matches_or_parent_matches("4321x")
+    assert not matcher.matches_or_parent_matches("4321.x")
+    assert 0 < _compiled(matcher) < 60
+
+
+def test_what_matched_a_folder_is_kept_for_what_is_below_in_little_memory() -> None:
+    matcher = PatternMatcher(["a", *(f"b{at}" for at in range(20_000))])
+    ignored, info = matcher.match_below("a", None)
+    assert ignored
+    assert len(info) == 1
+    assert matcher.match_below("a/b1", info)[1] is info
 
 
 def _calls(action: Callable[[], object]) -> int:
