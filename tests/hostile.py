@@ -196,7 +196,7 @@ PATTERNS: Final[dict[str, Family]] = {
     "question marks": _repeated("", "?\n"),
     "classes": _repeated("", "[z]\n"),
     "distinct classes": _repeated("", "[z]@\n"),
-    "distinct classes alone": lambda size: "".join(f"[{chr(0x4E00 + at)}]\n" for at in range(size // 4)),
+    "distinct classes alone": lambda size: "".join(f"[{chr(0x10000 + at)}]\n" for at in range(size // 4)),
     "distinct ends": _repeated("", "@[^b]*/module_a_file\n"),
     "distinct deep beginnings": _repeated("", "**/a_module*@?\n"),
     "distinct letters between stars": _repeated("", "*a*@*\n"),

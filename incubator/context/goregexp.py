@@ -171,12 +171,16 @@ class Automaton:
         full = state | self._behind
         return state | (self._after & ~(full ^ (full - self._first)))
 
+    def is_too_much(self, length: int) -> bool:
+        """True if a walk over so many characters would take too long."""
+        return self.size * length > WORK
+
     def walk(self, text: str, start: int = 0) -> Iterator[int]:
         """For each place of `text` from `start` on, to its end, the ends that match there.
 
         Stops early where nothing can match any more. Raises `RegexpError` where it would take too long.
         """
-        if self.size * (len(text) - start) > WORK:
+        if self.is_too_much(len(text) - start):
             raise RegexpError(f"too much to compare with a path of {len(text)} characters")
         ends, ones, loops, deep = self._ends, self._ones, self._loops, self._deep
         state, inside = self._start, 0
@@ -273,19 +277,18 @@ _QUICK = 1_000_000
 class Regexp:
     """A compiled expression, anchored at both ends.
 
-    `impossible`: an assertion inside it can never hold. `least`: the length of the shortest text that matches.
-    `size`: how many tokens there are at most.
+    `impossible`: an assertion inside it can never hold. `size`: how many tokens there are at most.
     """
 
     __slots__ = (
         "_automaton",
         "_items",
+        "_least",
         "_made",
         "_quick",
         "_tokens",
         "_tries",
         "impossible",
-        "least",
         "size",
     )
 
@@ -294,11 +297,18 @@ class Regexp:
         self._made = made
         self._tokens: tuple[Token, ...] | None = None
         self.impossible = impossible
-        self.least = _least(items, made)
+        self._least: int | None = None
         self.size = len(items)
         self._tries: int | None = None
         self._automaton: Automaton | None = None
         self._quick: dict[bool, re.Pattern[str]] = {}
+
+    @property
+    def least(self) -> int:
+        """The length of the shortest text that matches."""
+        if self._least is None:
+            self._least = _least(self._items, self._made)
+        return self._least
 
     @property
     def tokens(self) -> tuple[Token, ...]:

@@ -6,6 +6,7 @@ sources of COPY and ADD follow Go's `path/filepath.Match` (`match_glob`). Neithe
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from dataclasses import dataclass, field
@@ -239,10 +240,13 @@ class _Together:
 
     def __init__(self) -> None:
         self.patterns: dict[Pattern, None] = {}
+        self.unknown: dict[Pattern, list[int]] = {}
+        """Where in the list those stand of which only their expression can tell."""
         self._asked: set[Pattern] = set()
         self._automaton: Automaton | None = None
         self._order: list[Pattern] = []
         self._known: frozenset[Pattern] = frozenset()
+        self._rest: dict[Pattern, list[int]] = {}
 
     def serves(self, pattern: Pattern) -> bool:
         """True if `matching` tells about `pattern`. Raises `PatternError` if that is malformed."""
@@ -254,8 +258,24 @@ class _Together:
                 return False
             self._order, made = self._made()
             self._known = frozenset(self._order)
+            self._rest = {pattern: at for pattern, at in self.unknown.items() if pattern not in self._known}
             self._automaton = made
         return pattern in self._known
+
+    @property
+    def is_ready(self) -> bool:
+        """True once all expressions are asked together."""
+        return self._automaton is not None
+
+    def is_too_much(self, path: str) -> bool:
+        """True if `matching` would raise: left to when one of its patterns has to be asked."""
+        return self._automaton is not None and self._automaton.is_too_much(len(path))
+
+    def candidates(self, matching: set[Pattern]) -> Iterable[list[int]]:
+        """Where the unknown ones stand of which `matching` does not say that they do not match."""
+        yield from self._rest.values()
+        for pattern in matching & self.unknown.keys():
+            yield self.unknown[pattern]
 
     def matching(self, path: str, *, also_above: bool) -> set[Pattern]:
         """Which of those it serves match. Raises `PatternError`."""
@@ -295,15 +315,25 @@ class _LongList:
             size += len(rule.text)
             part.patterns[rule] = None
             self._parts.append(part)
+        for index in self._prefilter.unknown:
+            self._parts[index].unknown.setdefault(rules[index], []).append(index)
+        self._with_unknown = [part for part in dict.fromkeys(self._parts) if part.unknown]
 
-    def candidates(self, path: str) -> list[int]:
-        """The indexes, sorted, of all rules that may match `path` or a folder above it, or may be malformed."""
-        return self._prefilter.candidates(path)
+    def asked(self, path: str, *, also_above: bool) -> tuple[list[int], Callable[[int], bool]]:
+        """The indexes, sorted, of all rules that may match `path` (or a folder above it) or be malformed.
 
-    def asked(self, path: str, *, also_above: bool) -> Callable[[int], bool]:
-        """What tells of the index of a rule whether it matches `path` (or a folder above it)."""
+        And what tells whether one of them does match.
+        """
         found: dict[_Together, set[Pattern]] = {}
         answers: dict[Pattern, bool] = {}
+        candidates = self._prefilter.found(path)
+        for part in self._with_unknown:
+            if part.is_ready and not part.is_too_much(path):
+                found[part] = part.matching(path, also_above=also_above)
+                candidates += itertools.chain.from_iterable(part.candidates(found[part]))
+            else:
+                candidates += itertools.chain.from_iterable(part.unknown.values())
+        candidates.sort()
 
         def answer(index: int) -> bool:
             pattern, part = self._rules[index], self._parts[index]
@@ -316,7 +346,7 @@ class _LongList:
                     answers[pattern] = pattern.asked(path, also_above=also_above)
             return answers[pattern]
 
-        return answer
+        return candidates, answer
 
 
 def _made_pattern(raw: str) -> Pattern | None:
@@ -420,7 +450,7 @@ class PatternMatcher:
             return range(len(rules)), lambda index: rules[index].asked(path, also_above=also_above)
         if self._long is None:
             self._long = _LongList(rules)
-        return self._long.candidates(path), self._long.asked(path, also_above=also_above)
+        return self._long.asked(path, also_above=also_above)
 
     def match_down(self, path: str) -> tuple[bool, MatchInfo | None]:
         """`match_below` from the top down to `path`; for "", the root, false and None."""

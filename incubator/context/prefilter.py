@@ -42,7 +42,8 @@ class Prefilter:
     """Tells which patterns of a list may match a path, in time that grows with the path and what is found."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._any: list[int] = []
+        self.unknown: list[int] = []
+        """Indexes of patterns that may match any path, or may be malformed."""
         self._holding: dict[int, dict[str, list[int]]] = {}
         """By length of the text that is needed."""
         for index, pattern in enumerate(patterns):
@@ -51,14 +52,13 @@ class Prefilter:
             if text:
                 self._holding.setdefault(len(text), {}).setdefault(text, []).append(index)
             else:
-                self._any.append(index)
+                self.unknown.append(index)
 
-    def candidates(self, path: str) -> list[int]:
-        """Indexes of all patterns that may match `path` or a folder above it, or may be malformed; sorted."""
-        found = list(self._any)
+    def found(self, path: str) -> list[int]:
+        """Indexes of all others that may match `path` or a folder above it, in no order."""
+        found: list[int] = []
         for length, holding in self._holding.items():
             held = {path[at : at + length] for at in range(len(path) - length + 1)}
             for text in held & holding.keys():
                 found += holding[text]
-        found.sort()
         return found
