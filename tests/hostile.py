@@ -8,10 +8,16 @@ from typing import Final
 
 from incubator.calls import check_file
 from incubator.context.patterns import PatternError, PatternMatcher, match_glob, parse_ignore_file
+from incubator.core.plan.make import PlanOptions, make_plan
+from incubator.core.plan.model import BaseImage
+from incubator.core.plan.outline import make_outline
 from incubator.dockerfile import Source, parse
 from incubator.dockerfile.expand import expand, expand_raw
 from incubator.dockerfile.lint import FORMATS
 from incubator.errors import DockerfileError
+from incubator.oci.image_config import ImageConfig, RuntimeConfig
+from incubator.oci.platform import Platform
+from incubator.oci.reference import parse_reference
 
 Family = Callable[[int], str]
 """Makes the text of about so many characters."""
@@ -159,6 +165,75 @@ DOCKERFILES: Final[dict[str, Family]] = {
 }
 """Texts for the parser and the checks."""
 
+_LONG: Final = "a" * 60_000
+PLANS: Final[dict[str, Family]] = {
+    "RUN after many ENV": _halves(_repeated("FROM a\n", "ENV a@=b\n"), _repeated("", "RUN x\n")),
+    "RUN between ENV": _repeated("FROM a\n", "ENV a@=b\nRUN x\n"),
+    "RUN after many ARG": _halves(_repeated("FROM a\n", "ARG a@\n"), _repeated("", "RUN x\n")),
+    "RUN after a long ARG": _halves(
+        _repeated(f"FROM a\nARG a={_LONG}\n", "ARG b@=$a\n"), _repeated("", "RUN x\n")
+    ),
+    "RUN of many mounts": _repeated("FROM a\nWORKDIR /a/b/c\nRUN ", "--mount=type=ssh \\\n", "x\n"),
+    "RUN of mounts in a deep folder": _halves(
+        _repeated("FROM a\nWORKDIR /", "x/", "\n"), _repeated("RUN ", "--mount=target=@ \\\n", "x\n")
+    ),
+    "ENV of patterns": _repeated("FROM a\nENV a=abcabc\n", "ENV b=${a//?/x@}\n"),
+    "ENV of a long pattern": _repeated(f"FROM a\nENV a={_LONG}\n", "ENV b=${a//?a?b@/x}\n"),
+    "ENV of long blanks": _repeated(f"FROM a\nENV a='{' x' * 30_000}'\n", "ENV b@=$a\n"),
+    "ENV of long values": _repeated(f"FROM a\nENV a={_LONG}\n", "ENV b@=$a\n"),
+    "ENV of long values in one": _repeated(f"FROM a\nENV a={_LONG}\nENV ", "b@=$a \\\n", "\n"),
+    "ARG doubled": _repeated("ARG a=aaaa\n", "ARG a=$a$a\n", "FROM a\n"),
+    "LABEL distinct": _repeated("FROM a\n", "LABEL a@=b\n"),
+    "VOLUME distinct": _repeated("FROM a\n", "VOLUME a@\n"),
+    "EXPOSE of all": _repeated("FROM a\n", "EXPOSE 1-65535\n"),
+    "EXPOSE of all in one": _repeated("FROM a\nEXPOSE ", "1-65535 \\\n", "\n"),
+    "EXPOSE of a long number": _repeated("FROM a\nEXPOSE ", "1", "\n"),
+    "WORKDIR that grows": _repeated("FROM a\n", "WORKDIR x\n"),
+    "WORKDIR that grows by a value": _repeated(f"FROM a\nENV a={'a/' * 30_000}\n", "WORKDIR $a\n"),
+    "ONBUILD in many stages": _halves(
+        _repeated("FROM a AS s\n", "ONBUILD RUN x\n"), _repeated("", "FROM s\n")
+    ),
+    "ONBUILD of much in many stages": _halves(
+        _repeated("FROM a AS s\nONBUILD RUN ", "x \\\n", "\n"), _repeated("", "FROM s AS s\n")
+    ),
+    "COPY by name after many": _halves(
+        _repeated("FROM scratch\n", "LABEL a=b\n"), _repeated("WORKDIR /\n", "COPY --chown=a a b\n")
+    ),
+    "COPY by name of nothing": _repeated("FROM scratch\n", "COPY --chown=a a b\n"),
+    "COPY of one file many times": _halves(
+        lambda size: "FROM a\nCOPY " + "<<-E \\\n" * (size // 10) + "/x\n" + "E\n" * (size // 10 - 1),
+        _repeated("", "\t$b x\n", "E\n"),
+    ),
+    "COPY from stages that fail": _halves(
+        _repeated("FROM $b AS s0\n", "FROM s0 AS s0\n"), _repeated("FROM a\n", "COPY --from=s0 a b\n")
+    ),
+    "COPY from a failing stage": _repeated("FROM $b AS s\nFROM a\n", "COPY --from=s a b\n"),
+    "COPY from no stage": _repeated("FROM a AS abcdef\nFROM a\n", "COPY --from=:abcde@ a b\n"),
+    "COPY from a near stage": _halves(
+        _repeated("", "FROM a AS abcdef@\n"), _repeated("FROM a\n", "COPY --from=:abcdef@ a b\n")
+    ),
+    "COPY from many stages": _halves(
+        _repeated("", "FROM a AS s@\n"), _repeated("FROM a\n", "COPY --from=s@ a b\n")
+    ),
+    "COPY from the stage above": lambda size: (
+        "FROM a AS s0\n"
+        + "".join(f"FROM a AS s{at + 1}\nCOPY --from=s{at} a b\n" for at in range(size // 40))
+    ),
+    "mounts from the stage above": lambda size: (
+        "FROM a AS s0\n"
+        + "".join(f"FROM a AS s{at + 1}\nRUN --mount=from=s{at},target=/a b\n" for at in range(size // 40))
+    ),
+    "many markers": _repeated("FROM a\n", "RUN x\n# incubator: layer\n"),
+    "many markers in many stages": _repeated("FROM a AS s\n", "RUN x\n# incubator: layer\nFROM s AS s\n"),
+    "faults of the plan": _repeated("FROM a\n", "EXPOSE x\n"),
+    "ADD of addresses": _repeated("FROM a\nADD ", "http://a/@ \\\n", "b/\n"),
+    "ADD of repositories": _repeated("FROM a\nADD ", "a@b:@.git \\\n", "b/\n"),
+    "ADD of an address": _repeated("FROM a\nADD http://", "a:\\\n", " b\n"),
+    "STOPSIGNAL": _repeated("FROM a\nSTOPSIGNAL ", "1\\\n", "\n"),
+    "numbers of mounts": _repeated("FROM a\nRUN --mount=type=tmpfs,target=/a,size=", "1\\\n", " x\n"),
+}
+"""Texts for the planner; it gets those for the parser as well."""
+
 WORDS: Final[dict[str, Family]] = {
     "nested": _nested("", "${a:-", "x", "}"),
     "nested in part": _repeated("", "${a:-${b:-${c:-x}}}"),
@@ -240,11 +315,13 @@ PATTERNS: Final[dict[str, Family]] = {
 
 FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
     "Dockerfile": DOCKERFILES,
+    "plan": PLANS,
     "word": WORDS,
     "ignore file": PATTERNS,
 }
 
 _ENV: Final = {"a": "aab/a*b?.c", "b": "a" * 50, "PATH": "/bin:/usr/bin", "V": "x y", "e": ""}
+_LINUX: Final = Platform(os="linux", architecture="amd64")
 _PATHS: Final = ("a", "a/b/c.txt", "src/a_package/a_module/a_file_of_some_length.py")
 
 
@@ -252,6 +329,24 @@ def parse_it(text: str) -> None:
     """As a build begins."""
     with suppress(DockerfileError):
         parse(Source("Dockerfile", text))
+
+
+def plan_it(text: str) -> None:
+    """As a build goes on, whatever base images there are."""
+    with suppress(DockerfileError):
+        make_plan(parse(Source("Dockerfile", text)), PlanOptions(build_platform=_LINUX), _look_up)
+
+
+def outline_it(text: str) -> None:
+    """As `--call outline` does."""
+    with suppress(DockerfileError):
+        make_outline(parse(Source("Dockerfile", text)), target=None, build_args={})
+
+
+def _look_up(reference: str, platform: Platform, **_: object) -> BaseImage:
+    parse_reference(reference)
+    config = ImageConfig(platform=platform, config=RuntimeConfig())
+    return BaseImage(reference=reference, image_id="id", config=config)
 
 
 def check_it(text: str) -> None:
@@ -285,7 +380,8 @@ def match_by_it(text: str) -> None:
 
 
 ACTIONS: Final[Mapping[str, Mapping[str, Callable[[str], None]]]] = {
-    "Dockerfile": {"parse": parse_it, "lint": check_it},
+    "Dockerfile": {"parse": parse_it, "lint": check_it, "plan": plan_it},
+    "plan": {"plan": plan_it, "outline": outline_it},
     "word": {"expand": expand_it},
     "ignore file": {"ignore": ignore_by_it, "glob": match_by_it},
 }

@@ -31,7 +31,8 @@ from incubator.core.making import Making
 from incubator.core.masking import hidden_texts
 from incubator.core.mounts import Mounts
 from incubator.core.plan.graph import chain_of, dependencies
-from incubator.core.plan.make import check_options, find_filtered, split_stages
+from incubator.core.plan.make import check_options
+from incubator.core.plan.stages import find_filtered, split_stages
 from incubator.core.planning import plan_build
 from incubator.core.preview import Previewer
 from incubator.core.publish import log_in

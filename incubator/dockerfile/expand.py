@@ -33,12 +33,13 @@ _SPECIAL: Final = frozenset("@*#?-$!0")
 _ASCII_NAME: Final = re.compile(r"[0-9]+|[A-Za-z_][A-Za-z0-9_]*")
 _BLANKS: Final = re.compile(f"{SPACE_CLASS}+")
 _HEREDOC_BLANKS: Final = re.compile(r"<<[ \t\r]*")
+_PLAIN_WORD: Final = re.compile("[^$<'\"\\\\`\ufeff]*+")
 _PLAIN_DOLLAR: Final = re.compile(
     r"\$(?:(?P<bare>(?:[A-Za-z_][A-Za-z0-9_]*+|[0-9]++)(?![^\x00-\x7f])|[@*#?$!\-])"
     r"|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*+)\})"
 )
 _PLAIN_QUOTED: Final = re.compile(r"""'([^']*)'|"([^"$\\`]*)\"""")
-"""Nearly all variables and quoted texts are written so."""
+"""Nearly all words, variables and quoted texts are written so."""
 _IN_PROPORTION: Final = "nothing that a container takes is as large: look for a variable that holds itself"
 
 
@@ -46,7 +47,7 @@ _IN_PROPORTION: Final = "nothing that a container takes is as large: look for a 
 class Budget:
     """What may yet be made of one Dockerfile beyond its text: characters, or as much work or memory as for one."""
 
-    left: int = 32 << 20
+    left: int = 16 << 20
 
     @property
     def is_spent(self) -> bool:
@@ -79,7 +80,7 @@ def expand(
 
     `budget` is that of the file, which all its words share; None for a word alone.
     """
-    if not _MEANING[escape].search(word):  # as most words
+    if _PLAIN_WORD.fullmatch(word):
         return Expansion(text=word, words=tuple(filter(None, _BLANKS.split(word))), used=(), unset=())
     return _expand(_Lexer(word, env, escape=escape, budget=budget))
 
@@ -453,8 +454,6 @@ class _Lexer:
 
 
 _MODIFIERS: Final = "known are :- - :+ + :? ? # ## % %% / and //"
-_MEANING: Final = {escape: re.compile(rf"[$<'\"\ufeff{re.escape(escape)}]") for escape in ("\\", "`")}
-"""Characters that make a word more than plain text."""
 _PLAIN: Final = {
     # Runs of text without meaning: outside quotes, and inside double ones.
     escape: (re.compile(rf"[^$<'\"{re.escape(escape)}]+"), re.compile(rf"[^$\"{re.escape(escape)}]+"))

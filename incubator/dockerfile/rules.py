@@ -203,6 +203,7 @@ def _sources(maker: Maker) -> tuple[tuple[str, ...], str, tuple[Heredoc, ...]]:
             f"{maker.name}: a heredoc cannot be the destination", rule="heredoc-destination", word=destination
         )
     contents = {heredoc.name: heredoc.content for heredoc in maker.node.heredocs}
+    bodies: dict[tuple[str, bool], str] = {}
     paths: list[str] = []
     files: list[Heredoc] = []
     for word in words:
@@ -210,20 +211,17 @@ def _sources(maker: Maker) -> tuple[tuple[str, ...], str, tuple[Heredoc, ...]]:
         if heredoc is None:
             paths.append(word)
             continue
-        complete = Heredoc(
-            name=heredoc.name,
-            content=contents.get(heredoc.name, ""),
-            expand=heredoc.expand,
-            strip_tabs=heredoc.strip_tabs,
-            file_descriptor=heredoc.file_descriptor,
-        )
+        # Of files of one name the last has their content: of many it is taken once.
+        key = (heredoc.name, heredoc.strip_tabs)
+        if key not in bodies:
+            bodies[key] = replace(heredoc, content=contents.get(heredoc.name, "")).body
         files.append(
             Heredoc(
-                name=complete.name,
-                content=complete.body,
-                expand=complete.expand,
-                strip_tabs=complete.strip_tabs,
-                file_descriptor=complete.file_descriptor,
+                name=heredoc.name,
+                content=bodies[key],
+                expand=heredoc.expand,
+                strip_tabs=heredoc.strip_tabs,
+                file_descriptor=heredoc.file_descriptor,
             )
         )
     return tuple(paths), destination, tuple(files)

@@ -55,8 +55,11 @@ def dependencies(plan: Plan) -> dict[Unit, frozenset[Unit]]:
 
 def chain_of(plan: Plan, stage: StagePlan) -> frozenset[int]:
     """Indices of a stage and of those it stands on."""
-    below = chain_of(plan, plan.stage(stage.base)) if isinstance(stage.base, int) else frozenset()
-    return below | {stage.index}
+    chain = {stage.index}
+    while isinstance(stage.base, int):
+        stage = plan.stage(stage.base)
+        chain.add(stage.index)
+    return frozenset(chain)
 
 
 def stage_sources(group: Group) -> Iterator[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Literal
 
 from incubator.core.plan.model import CopyStep, Group, RunStep
@@ -14,13 +16,13 @@ if TYPE_CHECKING:
     from incubator.dockerfile.instructions import Document, Instruction
     from incubator.request import LayerSplits
 
-Boundaries = Literal["auto"] | tuple[int, ...]
-"""Layer splits of which only numbers of instructions are left."""
+Boundaries = Literal["auto"] | Collection[int]
+"""Layer splits of which only numbers of instructions are left. Of many a set is asked quicker than a tuple."""
 
 _FILE_KEYWORDS = ("ADD", "COPY", "RUN", "WORKDIR")
 
 
-def resolve_splits(document: Document, splits: LayerSplits) -> Boundaries:
+def resolve_splits(document: Document, splits: LayerSplits) -> Literal["auto"] | tuple[int, ...]:
     """`splits` as numbers of instructions; where they say nothing, the markers of the file do.
 
     Raises InputError for a number or a line that the file has not.
@@ -30,6 +32,7 @@ def resolve_splits(document: Document, splits: LayerSplits) -> Boundaries:
     if not splits:
         return _marked(document)
     instructions, lines = document.instructions, len(document.source.lines)
+    begins = _begins(document)
     numbers = set()
     for split in splits:
         if isinstance(split, int):
@@ -38,7 +41,9 @@ def resolve_splits(document: Document, splits: LayerSplits) -> Boundaries:
         else:
             line = int(split.removeprefix("L"))
             _check_range("L", line, lines, "lines", least=1)
-            numbers.add(_number_at(document, line) or 0)  # 0: above all instructions, where no layer ends
+            numbers.add(
+                _number_at(document, begins, line) or 0
+            )  # 0: above all instructions, where no layer ends
     return tuple(sorted(numbers))
 
 
@@ -53,12 +58,15 @@ def _check_range(prefix: str, split: int, last: int, what: str, *, least: int) -
         )
 
 
-def _number_at(document: Document, line: int) -> int | None:
+def _begins(document: Document) -> list[int]:
+    """The first lines of the instructions, in order."""
+    return [instruction.node.first_line for instruction in document.instructions]
+
+
+def _number_at(document: Document, begins: Sequence[int], line: int) -> int | None:
     """Number of the instruction on a line, or of the last one above it."""
-    above = [
-        instruction.number for instruction in document.instructions if instruction.span.first_line <= line
-    ]
-    return above[-1] if above else None
+    position = bisect_right(begins, line)
+    return document.instructions[position - 1].number if position else None
 
 
 def _marked(document: Document) -> tuple[int, ...]:
@@ -66,9 +74,12 @@ def _marked(document: Document) -> tuple[int, ...]:
 
     A stage without markers is as if the file had none: a layer for each of its instructions that changes files.
     """
+    if not document.markers:
+        return ()
     ends = set()
+    begins = _begins(document)
     for marker in document.markers:
-        number = _number_at(document, marker.span.first_line)
+        number = _number_at(document, begins, marker.span.first_line)
         if marker.valid and number:
             inside = document.instructions[number - 1].span.last_line >= marker.span.first_line
             ends |= set() if inside else {number}

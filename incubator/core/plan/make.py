@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from incubator.core.plan import stage as stage_plan
 from incubator.core.plan.layers import resolve_splits
 from incubator.core.plan.model import ContextSource, ImageSource, Plan, StageSource
 from incubator.core.plan.runtime import with_labels
 from incubator.core.plan.scope import BuildArgs, Scope, platform_args
+from incubator.core.plan.stages import (
+    Stage,
+    StageNames,
+    close_stage,
+    find_filtered,
+    find_target,
+    needed_stages,
+    sources_of,
+    split_stages,
+    stage_hint,
+)
 from incubator.dockerfile import instructions as ins
+from incubator.dockerfile.parser import in_order
 from incubator.errors import BuilderError, DockerfileError, DockerfileErrors, InputError
 from incubator.oci.platform import Platform, parse_platform
 from incubator.oci.reference import familiar_name
@@ -22,6 +34,11 @@ if TYPE_CHECKING:
     from incubator.core.plan.model import BaseImage, Origin
     from incubator.dockerfile.source import Span
     from incubator.request import LayerSplits
+
+
+_LONGEST_NUMBER: Final = 9
+_DEEP: Final = 20
+"""Stages one on another, beyond which they are planned from below: each that waits for another takes stack."""
 
 
 class Lookup(Protocol):
@@ -44,20 +61,6 @@ class PlanOptions:
     network: str | None = None
     allow: frozenset[str] = frozenset()
     contexts: Mapping[str, str | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """A stage as written: its FROM and what follows. `name` is the alias or `stage-N`."""
-
-    index: int
-    head: ins.FromInstruction
-    body: tuple[ins.Instruction, ...]
-
-    @property
-    def name(self) -> str:
-        """What logs and `target` call it."""
-        return self.head.alias or f"stage-{self.index}"
 
 
 def make_plan(document: ins.Document, options: PlanOptions, lookup: Lookup) -> Plan:
@@ -96,8 +99,11 @@ class _Planner:
         self._lookup = lookup
         self._document = document
         self._stages = split_stages(document)
-        self._splits = resolve_splits(document, options.layers)
+        self._names = StageNames(self._stages)
+        splits = resolve_splits(document, options.layers)
+        self._splits = splits if splits == "auto" else frozenset(splits)
         self._planned: dict[int, stage_plan.Planned] = {}
+        self._failed: dict[int, DockerfileError] = {}
         self._faults: list[DockerfileError] = []
         self._used: set[str] = set()
         self._build_args = BuildArgs(given=options.build_args)
@@ -106,7 +112,11 @@ class _Planner:
         self._globals = self._make_globals()
 
     def plan(self) -> Plan:
+        needed, height = needed_stages(self._target.index, self._needs)
         try:
+            for index in needed if height > _DEEP else ():
+                with suppress(DockerfileError):  # it comes again where the stage is needed
+                    self._stage(index)
             self._stage(self._target.index)
         except DockerfileError as error:  # of a FROM: what comes after it cannot be looked at
             self._faults.append(error)
@@ -136,9 +146,21 @@ class _Planner:
         """Raise what was noted, in order of the lines."""
         if not self._faults:
             return
-        unique = {str(fault): fault for fault in self._faults}
-        faults = sorted(unique.values(), key=lambda fault: fault.span.first_line if fault.span else 0)
+        faults = in_order(list({str(fault): fault for fault in self._faults}.values()))
         raise DockerfileErrors(faults) if len(faults) > 1 else faults[0]
+
+    def _needs(self, index: int) -> tuple[int, ...]:
+        """Stages that a stage names, as far as that shows before any is planned: a base image may bring triggers."""
+        stage = self._stages[index]
+        found: dict[int | None, None] = {}
+        with suppress(DockerfileError):
+            base = self._globals.expand(stage.head.image, stage.head.span)
+            found[self._names.last(base, index)] = None
+        for text in sources_of(stage):
+            with suppress(DockerfileError):
+                source = self._source_stage(text, index, stage.head.span)
+                found[source.index if source else None] = None
+        return tuple(below for below in found if below is not None)
 
     def _make_globals(self) -> Scope:
         """ARGs before the first FROM, on top of the platform arguments."""
@@ -166,8 +188,14 @@ class _Planner:
         return scope
 
     def _stage(self, index: int) -> stage_plan.Planned:
+        if index in self._failed:
+            raise self._failed[index].with_traceback(None)
         if index not in self._planned:
-            planned = self._plan_stage(self._stages[index])
+            try:
+                planned = self._plan_stage(self._stages[index])
+            except DockerfileError as error:
+                self._failed[index] = error
+                raise
             self._planned[index] = planned
         return self._planned[index]
 
@@ -181,7 +209,7 @@ class _Planner:
                 hint="give the ARG a default before the first FROM, or a value with --build-arg",
             )
         platform = self._stage_platform(stage)
-        earlier = self._find_earlier(name, stage.index)
+        earlier = self._names.last(name, stage.index)
         start: stage_plan.Start
         context = self._context(name)
         if context is not None:
@@ -196,7 +224,7 @@ class _Planner:
                 self._find_image(context.reference, stage.index, platform, stage.head.span)
             )
         elif earlier is not None:
-            start = stage_plan.from_stage(self._stage(earlier.index), earlier.index)
+            start = stage_plan.from_stage(self._stage(earlier), earlier)
         elif name == "scratch":
             start = stage_plan.from_scratch()
         else:
@@ -210,6 +238,7 @@ class _Planner:
             context=stage_plan.Surroundings(
                 escape=self._document.directives.escape,
                 globals=self._globals.values,
+                budget=self._globals.budget,
                 build_args=self._build_args,
                 splits=self._splits,
                 find_source=lambda text, span: self._find_source(text, stage.index, span),
@@ -230,14 +259,9 @@ class _Planner:
                 error.message, rule="platform", span=stage.head.span, hint=error.hint
             ) from error
 
-    def _find_earlier(self, name: str, before: int) -> Stage | None:
-        """The last stage above `before` of that name, given in lower case: BuildKit keeps them so."""
-        matching = [s for s in self._stages[:before] if s.head.alias and s.head.alias.lower() == name]
-        return matching[-1] if matching else None
-
     def _context(self, name: str) -> _Context | None:
         """What the caller has named so; it comes before a stage or an image of that name."""
-        key = familiar_name(name)
+        key = familiar_name(name) if self._options.contexts else ""
         if key not in self._options.contexts:
             return None
         self._used.add(key)
@@ -273,7 +297,7 @@ class _Planner:
                 f"--from={text} is neither a stage above this one nor an image: {error.message}",
                 rule="unknown-stage",
                 span=span,
-                hint=_stage_hint(text, self._stages[:before]),
+                hint=stage_hint(text, self._stages[:before]),
             ) from error
 
     def _source_stage(self, text: str, before: int, span: Span) -> Stage | None:
@@ -282,7 +306,7 @@ class _Planner:
         Of several stages with one name the file's last is meant, so it has to be above stage `before` as well.
         """
         if text.isascii() and text.isdigit():
-            if int(text) >= before:
+            if len(text) > _LONGEST_NUMBER or int(text) >= before:
                 raise DockerfileError(
                     f"--from={text}: there is no stage {text} above this one",
                     rule="unknown-stage",
@@ -290,9 +314,12 @@ class _Planner:
                     hint=f"stages are numbered from 0; this is stage {before}",
                 )
             return self._stages[int(text)]
-        stage = self._find_earlier(text.lower(), len(self._stages))
-        if stage is not None and stage.index >= before:
-            place = "this one" if stage.index == before else f"at line {stage.head.span.first_line}"
+        index = self._names.last(text.lower(), len(self._stages))
+        if index is None:
+            return None
+        stage = self._stages[index]
+        if index >= before:
+            place = "this one" if index == before else f"at line {stage.head.span.first_line}"
             raise DockerfileError(
                 f"--from={text}: the stage {stage.name} is {place}, not above this one",
                 rule="unknown-stage",
@@ -306,57 +333,7 @@ class _Planner:
         try:
             return self._lookup(name, platform, span=span)
         except BuilderError as error:
-            close = _close_stage(name, self._stages[:before])
+            close = close_stage(name, self._stages[:before])
             if close and error.hint is None:
                 error.hint = f"did you mean the stage {close}?"
             raise
-
-
-def split_stages(document: ins.Document) -> tuple[Stage, ...]:
-    """The stages of a file in order; at least one."""
-    stages: list[tuple[ins.FromInstruction, list[ins.Instruction]]] = []
-    for instruction in document.instructions:
-        if isinstance(instruction, ins.FromInstruction):
-            stages.append((instruction, []))
-        elif stages:
-            stages[-1][1].append(instruction)
-    return tuple(Stage(index=i, head=head, body=tuple(body)) for i, (head, body) in enumerate(stages))
-
-
-def find_target(stages: tuple[Stage, ...], target: str | None) -> Stage:
-    """The stage to build: by name, or the last. Raises InputError; a number is no name here, as with BuildKit."""
-    if target is None or target == "":
-        return stages[-1]
-    for stage in reversed(stages):
-        if stage.head.alias and stage.head.alias.lower() == target.lower():
-            return stage
-    raise InputError(f"there is no stage {target!r} in the Dockerfile", hint=_stage_hint(target, stages))
-
-
-def find_filtered(stages: tuple[Stage, ...], filters: Sequence[str]) -> frozenset[int]:
-    """Indexes of the stages that `filters` name, each by name or number. Raises InputError."""
-    found = set()
-    for name in filters:
-        if name.isascii() and name.isdigit() and int(name) < len(stages):
-            found.add(int(name))
-            continue
-        try:
-            found.add(find_target(stages, name).index)
-        except InputError as error:
-            raise InputError(f"no-cache-filter: {error.message}", hint=error.hint) from None
-    return frozenset(found)
-
-
-def _stage_hint(name: str, stages: tuple[Stage, ...]) -> str:
-    close = _close_stage(name, stages)
-    if close:
-        return f"did you mean {close}?"
-    names = [stage.head.alias for stage in stages if stage.head.alias]
-    return f"stages are {', '.join(names)}" if names else "no stage has a name: add AS NAME to its FROM"
-
-
-def _close_stage(name: str, stages: tuple[Stage, ...]) -> str | None:
-    """The stage whose name is most like `name`; None where none is."""
-    names = {stage.head.alias.lower(): stage.head.alias for stage in stages if stage.head.alias}
-    close = difflib.get_close_matches(name.lower(), names, n=1)
-    return names[close[0]] if close else None

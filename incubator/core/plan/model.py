@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -174,6 +174,10 @@ class Plan:
     stages: tuple[StagePlan, ...]
     platform: Platform
     warnings: tuple[tuple[str, Span | None], ...] = ()
+    _by_index: dict[int, StagePlan] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_index", {stage.index: stage for stage in self.stages})
 
     @property
     def target(self) -> StagePlan:
@@ -182,7 +186,7 @@ class Plan:
 
     def stage(self, index: int) -> StagePlan:
         """A planned stage by its index in the Dockerfile."""
-        return next(stage for stage in self.stages if stage.index == index)
+        return self._by_index[index]
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -45,8 +45,9 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
 }
-_SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_SIZE: Final = re.compile(r"([0-9]{1,20}(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _LARGEST_ID: Final = 2**32 - 1
+_MOST_DIGITS: Final = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +126,11 @@ def plan_mounts(
     message, the word it is about, and a hint. Raises DockerfileError.
     """
     mounts: list[Mount] = []
+    agents = 0
     for mount in written:
         reader = _Reader(mount, expand, fault)
-        agents = sum(isinstance(other, SshMount) for other in mounts)
         mounts.append(reader.mount(cwd, find_source, agents))
+        agents += isinstance(mounts[-1], SshMount)
     return tuple(mounts)
 
 
@@ -196,10 +198,12 @@ class _Reader:
         if text is None:
             return None
         digits = "01234567" if base == 8 else "0123456789"
-        if not text or text.strip(digits) or int(text, base) > _LARGEST_ID:
+        value = text.lstrip("0") or "0"
+        is_number = text and not text.strip(digits) and len(value) <= _MOST_DIGITS
+        if not is_number or int(value, base) > _LARGEST_ID:
             kind = "an octal mode, as in 0750" if base == 8 else "a number"
             raise self._fault(f"RUN: --mount: {key}={text} is not {kind}", self._words[key], None)
-        return int(text, base)
+        return int(value, base)
 
     def _owner(self) -> tuple[int, int]:
         return self._number("uid", 10) or 0, self._number("gid", 10) or 0

@@ -146,7 +146,12 @@ class _Walk:
         for stage in subject.reached:
             self._take_globals(stage)
             below = scopes.get(stage.parent.index) if stage.parent else None
-            scope = Scope(escape=self._escape, values=dict(below.values) if below else {})
+            scope = Scope(
+                escape=self._escape,
+                values=dict(below.values) if below else {},
+                budget=self._global.budget,
+            )
+            scope.carry(len(scope.values), stage.start.span)
             scopes[stage.index] = scope
             for instruction in stage.instructions:
                 self._walk(instruction, scope)

@@ -11,7 +11,7 @@ from incubator.errors import DockerfileError
 if TYPE_CHECKING:
     from incubator.dockerfile.source import Span
 
-_RANGE = re.compile(r"(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?")
+_RANGE = re.compile(r"(?P<first>[0-9]{1,99})(?:-(?P<last>[0-9]{1,99}))?")
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _HIGHEST_PORT = 65535
 

@@ -31,24 +31,37 @@ _SIGNALS = {
     "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ",
 }  # fmt: skip
 _REALTIME = re.compile(r"RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?")
-_NUMBER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?0*[0-9]{1,18}")
+
+
+def env_entries(config: RuntimeConfig) -> dict[str, str]:
+    """Names and the entries `NAME=value` of a config's environment, in order."""
+    entries: dict[str, str] = {}
+    for entry in config.env:
+        end = entry.find("=")
+        entries[entry if end < 0 else entry[:end]] = f"{entry}=" if end < 0 else entry
+    return entries
+
+
+def new_entries(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The same of what ENV sets."""
+    return {name: f"{name}={value}" for name, value in pairs}
 
 
 def with_env(config: RuntimeConfig, values: Mapping[str, str]) -> RuntimeConfig:
-    """ENV: a name that is there keeps its place."""
-    return replace(
-        config, env=tuple(f"{name}={value}" for name, value in (config.env_map() | dict(values)).items())
-    )
+    """A config with more variables: a name that is there keeps its place."""
+    return replace(config, env=tuple((env_entries(config) | new_entries(values.items())).values()))
 
 
 def with_path(config: RuntimeConfig) -> RuntimeConfig:
     """A config whose environment has a PATH."""
-    return config if "PATH" in config.env_map() else with_env(config, {"PATH": DEFAULT_PATH})
+    return config if "PATH" in env_entries(config) else with_env(config, {"PATH": DEFAULT_PATH})
 
 
 def with_labels(config: RuntimeConfig, labels: Iterable[tuple[str, str]]) -> RuntimeConfig:
     """LABEL, and labels the caller gives."""
-    return replace(config, labels=tuple(sorted((dict(config.labels) | dict(labels)).items())))
+    values = dict(config.labels) | dict(labels)
+    return replace(config, labels=tuple((name, values[name]) for name in sorted(values)))
 
 
 def command_words(config: RuntimeConfig, command: ins.Command) -> tuple[str, ...]:
@@ -63,6 +76,16 @@ def expand_pairs(pairs: Iterable[tuple[str, str]], scope: Scope, span: Span) -> 
     return tuple((scope.expand(name, span), scope.expand(value, span)) for name, value in pairs)
 
 
+def expand_ports(words: Iterable[str], scope: Scope, span: Span) -> tuple[str, ...]:
+    """Ports of EXPOSE, in the order in which they are written. Raises DockerfileError for what is none."""
+    ports: list[str] = []
+    for word in scope.split(words, span):
+        found = parse_ports(word, span)
+        scope.carry(4 * len(found), span)
+        ports += found
+    return tuple(ports)
+
+
 def resolve_workdir(current: str, path: str) -> str:
     """WORKDIR: an absolute one as it is written, a relative one below the current one."""
     if path.startswith("/"):
@@ -70,10 +93,9 @@ def resolve_workdir(current: str, path: str) -> str:
     return "/" + posixpath.normpath(posixpath.join("/", current, path)).lstrip("/")
 
 
-def with_ports(config: RuntimeConfig, words: Iterable[str], span: Span) -> RuntimeConfig:
-    """EXPOSE. Raises DockerfileError for what is no port."""
-    ports = {port for word in words for port in parse_ports(word, span)}
-    return replace(config, exposed_ports=tuple(sorted({*config.exposed_ports, *ports})))
+def with_ports(config: RuntimeConfig, ports: Iterable[str]) -> RuntimeConfig:
+    """EXPOSE."""
+    return replace(config, exposed_ports=tuple(sorted(dict.fromkeys((*config.exposed_ports, *ports)))))
 
 
 def with_volumes(config: RuntimeConfig, paths: Iterable[str], span: Span) -> RuntimeConfig:
@@ -81,14 +103,16 @@ def with_volumes(config: RuntimeConfig, paths: Iterable[str], span: Span) -> Run
     paths = tuple(paths)
     if not all(path.strip() for path in paths):
         raise DockerfileError("VOLUME needs a path, found an empty one", rule="volume", span=span)
-    return replace(config, volumes=tuple(sorted({*config.volumes, *paths})))
+    return replace(config, volumes=tuple(sorted(dict.fromkeys((*config.volumes, *paths)))))
 
 
 def with_stop_signal(config: RuntimeConfig, signal: str, span: Span) -> RuntimeConfig:
     """STOPSIGNAL. Raises DockerfileError for what is no signal; of numbers only 0 is none, as with BuildKit."""
     name = signal.upper().removeprefix("SIG")
     known = (
-        int(signal) != 0 if _NUMBER.fullmatch(signal) else name in _SIGNALS or bool(_REALTIME.fullmatch(name))
+        bool(signal.lstrip("+-0"))
+        if _NUMBER.fullmatch(signal)
+        else name in _SIGNALS or bool(_REALTIME.fullmatch(name))
     )
     if not known:
         raise DockerfileError(
@@ -118,19 +142,33 @@ def with_healthcheck(config: RuntimeConfig, check: ins.HealthcheckInstruction) -
     )
 
 
+def carried_by(config: RuntimeConfig, instruction: ins.Instruction) -> int:
+    """Entries of the config that an instruction copies."""
+    match instruction:
+        case ins.EnvInstruction():
+            return len(config.env)
+        case ins.LabelInstruction():
+            return len(config.labels)
+        case ins.ExposeInstruction():
+            return len(config.exposed_ports)
+        case ins.VolumeInstruction():
+            return len(config.volumes)
+        case ins.OnbuildInstruction():
+            return len(config.on_build)
+        case _:
+            return 0
+
+
 def apply(
     config: RuntimeConfig, instruction: ins.Instruction, scope: Scope, *, cmd_set: bool
 ) -> RuntimeConfig:
     """The config after a metadata instruction; unchanged by those that only make files or arguments.
 
+    Not for ENV, LABEL and EXPOSE, whose words are needed for more than the config.
     `cmd_set`: the stage already has a CMD, which ENTRYPOINT then leaves alone.
     """
     span = instruction.span
     match instruction:
-        case ins.EnvInstruction():
-            return with_env(config, dict(expand_pairs(instruction.pairs, scope, span)))
-        case ins.LabelInstruction():
-            return with_labels(config, expand_pairs(instruction.pairs, scope, span))
         case ins.WorkdirInstruction():
             return replace(
                 config, working_dir=resolve_workdir(config.working_dir, scope.expand(instruction.path, span))
@@ -142,8 +180,6 @@ def apply(
         case ins.EntrypointInstruction():
             kept = config.cmd if cmd_set else None
             return replace(config, entrypoint=command_words(config, instruction.command), cmd=kept)
-        case ins.ExposeInstruction():
-            return with_ports(config, scope.split(instruction.ports, span), span)
         case ins.VolumeInstruction():
             return with_volumes(config, scope.expand_all(instruction.paths, span), span)
         case ins.StopsignalInstruction():

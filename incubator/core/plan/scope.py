@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from incubator.dockerfile.expand import Budget, ExpandError, Expansion, expand, expand_raw
+from incubator.errors import DockerfileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from incubator.dockerfile.source import Span
     from incubator.oci.platform import Platform
+
+_ENTRY = 8
+"""Characters that an entry of a mapping counts for."""
 
 PROXY_ARGS = frozenset(
     name
@@ -83,6 +87,21 @@ class Scope:
         if value is not None:
             self.values[name] = value
         self.declared[name] = None
+
+    def spend(self, amount: int, span: Span) -> None:
+        """Take off the file's budget what an instruction carries along. Raises DockerfileError at `span`."""
+        if not self.budget.spend(amount):
+            raise DockerfileError(
+                "what this file's instructions carry along is out of all proportion",
+                rule="out-of-proportion",
+                span=span,
+                hint="variables, labels, ports and triggers go from each instruction and stage to the next, paths and "
+                "arguments into the history: is there one that grows and grows?",
+            )
+
+    def carry(self, entries: int, span: Span) -> None:
+        """Spend for entries of lists and mappings that are copied."""
+        self.spend(entries * _ENTRY, span)
 
     def expand(self, word: str, span: Span) -> str:
         """A word with its variables' values and without its quotes. Raises DockerfileError at `span`."""

@@ -22,6 +22,7 @@ from incubator.core.plan.scope import BuildArgs, Scope, proxies
 from incubator.dockerfile import instructions as ins
 from incubator.dockerfile import parse_trigger
 from incubator.dockerfile.heredoc import parse_heredoc_word
+from incubator.dockerfile.parser import MAX_FAULTS
 from incubator.errors import DockerfileError, ExpandError, InputError
 from incubator.events import StepRef
 from incubator.oci.image_config import RuntimeConfig
@@ -32,11 +33,16 @@ if TYPE_CHECKING:
 
     from incubator.core.plan.layers import Boundaries
     from incubator.core.plan.model import Network, Origin
+    from incubator.dockerfile.expand import Budget
     from incubator.dockerfile.source import Span
     from incubator.remote.urls import Remote
 
 
 _BLANKS = re.compile("[ \t]+")
+_TRIGGER = 64
+"""What a character of a trigger counts for: it is parsed with each stage that it comes to."""
+_PATH = 4
+"""What a character of a path counts for that others are put onto."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,7 @@ class Surroundings:
 
     escape: str
     globals: Mapping[str, str]
+    budget: Budget
     build_args: BuildArgs
     splits: Boundaries
     find_source: Callable[[str, Span], Origin]
@@ -99,11 +106,14 @@ def plan_stage(
 
     Raises EngineError and RegistryError of sources that cannot be looked up.
     """
+    scope = _begin(start, context, head.span)
     triggers = tuple(
         parse_trigger(text, span=head.span, number=head.number) for text in start.config.on_build
     )
-    builder = _StageBuilder(name, start, context, triggers + body)
+    builder = _StageBuilder(name, start, context, scope, triggers + body)
     for instruction in triggers + body:
+        if len(context.faults) > MAX_FAULTS or context.budget.is_spent:
+            break  # it is noted why
         builder.add_checked(instruction)
     plan = StagePlan(
         index=index,
@@ -116,11 +126,33 @@ def plan_stage(
     return Planned(plan=plan, scope=builder.scope)
 
 
+def _begin(start: Start, context: Surroundings, span: Span) -> Scope:
+    """The variables at a stage's start. Raises DockerfileError at `span` where it carries too much along."""
+    below = start.args or Scope(values=start.config.env_map())
+    scope = Scope(
+        escape=context.escape,
+        values=dict(below.values),
+        declared=dict(below.declared),
+        budget=context.budget,
+    )
+    scope.carry(len(below.values) + len(below.declared), span)
+    # A trigger is parsed anew for each stage.
+    scope.spend(_TRIGGER * sum(map(len, start.config.on_build)), span)
+    if start.args is None:
+        scope.spend(sum(map(len, start.config.env)), span)
+    return scope
+
+
 class _StageBuilder:
     """Walks over the instructions of a stage and keeps what each leaves for the next."""
 
     def __init__(
-        self, name: str, start: Start, context: Surroundings, instructions: tuple[ins.Instruction, ...]
+        self,
+        name: str,
+        start: Start,
+        context: Surroundings,
+        scope: Scope,
+        instructions: tuple[ins.Instruction, ...],
     ) -> None:
         self._name = name
         self._context = context
@@ -128,17 +160,13 @@ class _StageBuilder:
         file_steps = (ins.RunInstruction, ins.CopyInstruction, ins.AddInstruction, ins.WorkdirInstruction)
         self._total = 1 + sum(isinstance(instruction, file_steps) for instruction in instructions)
         self._cmd_set = False
-        self._from_scratch = start.base is None
+        self._is_empty = start.base is None
         self._values_lack = False
         self.steps: list[Step] = []
-        self.config = replace(start.config, on_build=())
+        self.config = replace(start.config, on_build=()) if start.config.on_build else start.config
+        self._env = runtime.env_entries(self.config)  # not read anew for each ENV: there may be very many
         self.author = start.author
-        inherited = start.args or Scope()
-        self.scope = Scope(
-            escape=context.escape,
-            values=dict(inherited.values) if start.args else self.config.env_map(),
-            declared=dict(inherited.declared),
-        )
+        self.scope = scope
 
     def add_checked(self, instruction: ins.Instruction) -> None:
         """Append the step of one instruction, or note why it has none."""
@@ -147,7 +175,9 @@ class _StageBuilder:
         except DockerfileError as error:
             # A variable that could not be set is missing later on: that is no fault of its own.
             follows = self._values_lack and isinstance(error, ExpandError) and error.by_value
-            if not follows:
+            # One of a stage comes from each that needs it.
+            known = any(error is noted for noted in self._context.faults)
+            if not follows and not known:
                 self._context.faults.append(error)
             self._values_lack |= isinstance(instruction, ins.EnvInstruction | ins.ArgInstruction)
 
@@ -190,14 +220,30 @@ class _StageBuilder:
         self._metadata(instruction, f"ARG {' '.join(shown)}")
 
     def _configure(self, instruction: ins.Instruction) -> None:
-        self.config = runtime.apply(self.config, instruction, self.scope, cmd_set=self._cmd_set)
+        span = instruction.span
+        self.scope.carry(runtime.carried_by(self.config, instruction), span)
+        if isinstance(instruction, ins.EnvInstruction | ins.LabelInstruction):
+            pairs = runtime.expand_pairs(instruction.pairs, self.scope, span)
+            created_by = texts.pairs_created_by(instruction.keyword, pairs)
+            if isinstance(instruction, ins.EnvInstruction):
+                self._env |= runtime.new_entries(pairs)
+                self.config = replace(self.config, env=tuple(self._env.values()))
+                self.scope.values |= pairs
+            else:
+                self.config = runtime.with_labels(self.config, pairs)
+        elif isinstance(instruction, ins.ExposeInstruction):
+            ports = runtime.expand_ports(instruction.ports, self.scope, span)
+            created_by = texts.ports_created_by(ports)
+            self.config = runtime.with_ports(self.config, ports)
+        else:
+            self.config = runtime.apply(self.config, instruction, self.scope, cmd_set=self._cmd_set)
+            created_by = texts.metadata_created_by(instruction, self.scope, self.config)
         self._cmd_set = self._cmd_set or isinstance(instruction, ins.CmdInstruction)
-        created_by = texts.metadata_created_by(instruction, self.scope, self.config)
-        if isinstance(instruction, ins.EnvInstruction):
-            self.scope.values |= runtime.expand_pairs(instruction.pairs, self.scope, instruction.span)
         if isinstance(instruction, ins.MaintainerInstruction):
             self.author = instruction.name
         if isinstance(instruction, ins.WorkdirInstruction):
+            self.scope.spend(_PATH * len(self.config.working_dir), span)
+            self._is_empty = False
             self.steps.append(
                 WorkdirStep(
                     ref=self._ref(instruction, counts=True),
@@ -236,6 +282,8 @@ class _StageBuilder:
         insecure = instruction.security == "insecure"
         self._check_allowed(instruction, network, insecure=insecure)
         span = instruction.span
+        self.scope.carry(2 * (len(self.scope.values) + len(self.scope.declared)), span)
+        self.scope.spend(_PATH * len(self.config.working_dir) * len(instruction.mounts), span)
         mounts = plan_mounts(
             instruction.mounts,
             cwd=self.config.working_dir or "/",
@@ -252,13 +300,16 @@ class _StageBuilder:
         shown = (
             runtime.command_words(self.config, replace(instruction.command, words=scripts)) if files else argv
         )
+        created_by = texts.run_created_by(self.scope.run_args(), shown)
+        self.scope.spend(len(created_by), span)
+        self._is_empty = False
         self.steps.append(
             RunStep(
                 ref=self._ref(instruction, counts=True),
                 instruction=instruction,
                 span=instruction.span,
                 config=self.config,
-                created_by=texts.run_created_by(self.scope.run_args(), shown),
+                created_by=created_by,
                 argv=argv,
                 env=self.scope.run_env(self._context.build_args.given),
                 proxies=frozenset(proxies(self._context.build_args.given)),
@@ -295,9 +346,9 @@ class _StageBuilder:
             checksum = expand(instruction.checksum, span) if instruction.checksum else None
             remotes = _remotes(instruction, sources, checksum)
         destination = expand(instruction.destination, span)
-        heredocs = tuple(self._expand_heredoc(heredoc, span) for heredoc in instruction.heredocs)
+        heredocs = self._expand_heredocs(instruction.heredocs, span)
         chown = expand(instruction.chown, span) if instruction.chown else None
-        if chown and self._is_empty() and not all(part.isdigit() for part in chown.split(":") if part):
+        if chown and self._is_empty and not all(part.isdigit() for part in chown.split(":") if part):
             raise DockerfileError(
                 f"--chown={chown}: there is no /etc/passwd or /etc/group yet to look names up in",
                 rule="chown",
@@ -307,6 +358,7 @@ class _StageBuilder:
         chmod = expand(instruction.chmod, span) if instruction.chmod else None
         flags = [f"--{flag}={value}" for flag, value in (("chown", chown), ("chmod", chmod)) if value]
         names = (*sources, *(f"<<{heredoc.name}" for heredoc in heredocs))
+        self._is_empty = False
         self.steps.append(
             CopyStep(
                 ref=self._ref(instruction, counts=True),
@@ -330,15 +382,18 @@ class _StageBuilder:
             )
         )
 
-    def _is_empty(self) -> bool:
-        """Whether the stage has no files so far."""
-        return self._from_scratch and not any(step.changes_files for step in self.steps)
-
-    def _expand_heredoc(self, heredoc: ins.Heredoc, span: Span) -> ins.Heredoc:
-        content = heredoc.body
-        if heredoc.expand:
-            content = self.scope.expand_body(content, span)
-        return replace(heredoc, content=content, strip_tabs=False, expand=False)
+    def _expand_heredocs(self, heredocs: tuple[ins.Heredoc, ...], span: Span) -> tuple[ins.Heredoc, ...]:
+        """Inline files with their variables' values. Files of one name have one content, which is expanded once."""
+        expanded: dict[str, str] = {}
+        files: list[ins.Heredoc] = []
+        for heredoc in heredocs:
+            content = heredoc.content
+            if heredoc.expand:
+                if content not in expanded:
+                    expanded[content] = self.scope.expand_body(content, span)
+                content = expanded[content]
+            files.append(replace(heredoc, content=content, strip_tabs=False, expand=False))
+        return tuple(files)
 
 
 def _remotes(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from incubator.core.plan.ports import parse_ports
-from incubator.core.plan.runtime import expand_pairs
 from incubator.dockerfile import instructions as ins
 
 if TYPE_CHECKING:
@@ -35,20 +33,24 @@ def copy_created_by(keyword: str, flags: Iterable[str], sources: Iterable[str], 
     return " ".join([keyword, *flags, *sources, destination])
 
 
+def pairs_created_by(keyword: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """History line of ENV or LABEL, words expanded."""
+    return " ".join([keyword, *(f"{name}={value}" for name, value in pairs)])
+
+
+def ports_created_by(ports: Iterable[str]) -> str:
+    """History line of EXPOSE, with each port of a range."""
+    return f"EXPOSE {_listed(ports)}"
+
+
 def metadata_created_by(instruction: ins.Instruction, scope: Scope, after: RuntimeConfig) -> str:
-    """History line of an instruction that changes the config, with the values it came to.
+    """History line of another instruction that changes the config, with the values it came to.
 
     `scope` is that before the instruction, `after` the config after it. Lists look as in BuildKit's lines;
     ONBUILD has none there.
     """
     span = instruction.span
     match instruction:
-        case ins.EnvInstruction() | ins.LabelInstruction():
-            pairs = expand_pairs(instruction.pairs, scope, span)
-            return " ".join([instruction.keyword, *(f"{name}={value}" for name, value in pairs)])
-        case ins.ExposeInstruction():
-            words = scope.split(instruction.ports, span)
-            return f"EXPOSE {_listed(port for word in words for port in parse_ports(word, span))}"
         case ins.VolumeInstruction():
             return f"VOLUME {_listed(scope.expand_all(instruction.paths, span))}"
         case ins.WorkdirInstruction():

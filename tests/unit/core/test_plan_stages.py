@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from incubator.core.plan.make import find_target, split_stages
 from incubator.core.plan.model import BaseImage, ContextSource, CopyStep, ImageSource, RunStep, StageSource
+from incubator.core.plan.stages import find_target, split_stages
 from incubator.dockerfile import Source, parse
 from incubator.errors import BuilderError, DockerfileError, DockerfileErrors, InputError, RegistryError
 from tests.unit.core.planning import AMD64, ARM64, BUSYBOX, Images, base, plan, step

@@ -19,7 +19,14 @@ ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "rules" / "faults.md").read_text()
 SECTION = re.compile(r"^## ([a-z-]+)\n\n(.*?)(?=^## )", re.MULTILINE | re.DOTALL)
 SECTIONS: dict[str, str] = dict(SECTION.findall(PAGE))
-WITHOUT_EXAMPLE = {"folder-as-base", "invalid-heredoc", "line-too-long", "many-faults", "not-supported"}
+WITHOUT_EXAMPLE = {
+    "folder-as-base",
+    "invalid-heredoc",
+    "line-too-long",
+    "many-faults",
+    "not-supported",
+    "out-of-proportion",
+}
 LINUX = Platform(os="linux", architecture="amd64")
 
 
