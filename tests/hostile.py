@@ -322,6 +322,7 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
 
 _ENV: Final = {"a": "aab/a*b?.c", "b": "a" * 50, "PATH": "/bin:/usr/bin", "V": "x y", "e": ""}
 _LINUX: Final = Platform(os="linux", architecture="amd64")
+_CONFIG: Final = ImageConfig(platform=_LINUX, config=RuntimeConfig(env=("PATH=/bin",)))
 _PATHS: Final = ("a", "a/b/c.txt", "src/a_package/a_module/a_file_of_some_length.py")
 
 
@@ -345,8 +346,7 @@ def outline_it(text: str) -> None:
 
 def _look_up(reference: str, platform: Platform, **_: object) -> BaseImage:
     parse_reference(reference)
-    config = ImageConfig(platform=platform, config=RuntimeConfig())
-    return BaseImage(reference=reference, image_id="id", config=config)
+    return BaseImage(reference=reference, image_id=str(platform), config=_CONFIG)
 
 
 def check_it(text: str) -> None:

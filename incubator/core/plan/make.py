@@ -69,7 +69,6 @@ def make_plan(document: ins.Document, options: PlanOptions, lookup: Lookup) -> P
     Raises InputError for options that do not fit the file, DockerfileError for a fault at a line, and
     DockerfileErrors where there are several.
     """
-    check_options(document, target=options.target, layers=options.layers)
     return _Planner(document, options, lookup).plan()
 
 

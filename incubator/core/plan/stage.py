@@ -128,14 +128,13 @@ def plan_stage(
 
 def _begin(start: Start, context: Surroundings, span: Span) -> Scope:
     """The variables at a stage's start. Raises DockerfileError at `span` where it carries too much along."""
-    below = start.args or Scope(values=start.config.env_map())
     scope = Scope(
         escape=context.escape,
-        values=dict(below.values),
-        declared=dict(below.declared),
+        values=dict(start.args.values) if start.args else start.config.env_map(),
+        declared=dict(start.args.declared) if start.args else {},
         budget=context.budget,
     )
-    scope.carry(len(below.values) + len(below.declared), span)
+    scope.carry(len(scope.values) + len(scope.declared), span)
     # A trigger is parsed anew for each stage.
     scope.spend(_TRIGGER * sum(map(len, start.config.on_build)), span)
     if start.args is None:
@@ -195,14 +194,14 @@ class _StageBuilder:
             case _:
                 self._configure(instruction)
 
-    def _ref(self, instruction: ins.Instruction, *, counts: bool) -> StepRef:
+    def _ref(self, instruction: ins.Instruction, span: Span, *, counts: bool) -> StepRef:
         self._number += counts
         return StepRef(
             number=self._number,
             total=self._total,
             stage=self._name,
             text=texts.step_label(instruction),
-            span=instruction.span,
+            span=span,
         )
 
     def _arg(self, instruction: ins.ArgInstruction) -> None:
@@ -246,9 +245,9 @@ class _StageBuilder:
             self._is_empty = False
             self.steps.append(
                 WorkdirStep(
-                    ref=self._ref(instruction, counts=True),
+                    ref=self._ref(instruction, span, counts=True),
                     instruction=instruction,
-                    span=instruction.span,
+                    span=span,
                     config=self.config,
                     created_by=created_by,
                     path=self.config.working_dir,
@@ -259,11 +258,12 @@ class _StageBuilder:
             self._metadata(instruction, created_by)
 
     def _metadata(self, instruction: ins.Instruction, created_by: str) -> None:
+        span = instruction.span
         self.steps.append(
             MetadataStep(
-                ref=self._ref(instruction, counts=False),
+                ref=self._ref(instruction, span, counts=False),
                 instruction=instruction,
-                span=instruction.span,
+                span=span,
                 config=self.config,
                 created_by=created_by,
             )
@@ -305,9 +305,9 @@ class _StageBuilder:
         self._is_empty = False
         self.steps.append(
             RunStep(
-                ref=self._ref(instruction, counts=True),
+                ref=self._ref(instruction, span, counts=True),
                 instruction=instruction,
-                span=instruction.span,
+                span=span,
                 config=self.config,
                 created_by=created_by,
                 argv=argv,
@@ -324,6 +324,8 @@ class _StageBuilder:
 
     def _check_allowed(self, instruction: ins.RunInstruction, network: Network, *, insecure: bool) -> None:
         """Raise for what a Dockerfile gets only if the caller agrees to it."""
+        if network != "host" and not insecure:
+            return
         for flag, needed, right in (
             ("--network=host", network == "host" and self._context.network != "host", "network.host"),
             ("--security=insecure", insecure, "security.insecure"),
@@ -361,7 +363,7 @@ class _StageBuilder:
         self._is_empty = False
         self.steps.append(
             CopyStep(
-                ref=self._ref(instruction, counts=True),
+                ref=self._ref(instruction, span, counts=True),
                 instruction=instruction,
                 span=span,
                 config=self.config,

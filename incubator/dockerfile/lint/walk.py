@@ -209,7 +209,7 @@ class Walk:
             self._expanded(instruction, instruction.checksum)
         sources = self._expanded(instruction, *instruction.sources)
         self._expanded(instruction, instruction.destination)
-        for heredoc in instruction.heredocs:
-            if heredoc.expand:
-                self._expand(instruction, heredoc.content, raw=True)
+        # Files of one name have one content, of which there may be very many.
+        for content in dict.fromkeys(heredoc.content for heredoc in instruction.heredocs if heredoc.expand):
+            self._expand(instruction, content, raw=True)
         return sources
