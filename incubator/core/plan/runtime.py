@@ -148,7 +148,7 @@ def carried_by(config: RuntimeConfig, instruction: ins.Instruction) -> int:
         case ins.EnvInstruction():
             return len(config.env)
         case ins.LabelInstruction():
-            return len(config.labels)
+            return 2 * len(config.labels)  # in pairs
         case ins.ExposeInstruction():
             return len(config.exposed_ports)
         case ins.VolumeInstruction():

@@ -89,10 +89,10 @@ class Scope:
         self.declared[name] = None
 
     def spend(self, amount: int, span: Span) -> None:
-        """Take off the file's budget what an instruction carries along. Raises DockerfileError at `span`."""
+        """Take off the file's budget what an instruction comes to. Raises DockerfileError at `span`."""
         if not self.budget.spend(amount):
             raise DockerfileError(
-                "what this file's instructions carry along is out of all proportion",
+                "what this file's instructions come to is out of all proportion",
                 rule="out-of-proportion",
                 span=span,
                 hint="variables, labels, ports and triggers go from each instruction and stage to the next, paths and "

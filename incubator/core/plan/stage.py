@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 
 _BLANKS = re.compile("[ \t]+")
+_STAGE = 1200
+_INSTRUCTION = 600
+"""What a stage and an instruction count for beside what they carry along."""
 _TRIGGER = 64
 """What a character of a trigger counts for: it is parsed with each stage that it comes to."""
 _PATH = 4
@@ -134,6 +137,7 @@ def _begin(start: Start, context: Surroundings, span: Span) -> Scope:
         declared=dict(start.args.declared) if start.args else {},
         budget=context.budget,
     )
+    scope.spend(_STAGE, span)
     scope.carry(len(scope.values) + len(scope.declared), span)
     # A trigger is parsed anew for each stage.
     scope.spend(_TRIGGER * sum(map(len, start.config.on_build)), span)
@@ -182,6 +186,7 @@ class _StageBuilder:
 
     def add(self, instruction: ins.Instruction) -> None:
         """Append the step of one instruction. Raises DockerfileError at the line that is wrong."""
+        self.scope.spend(_INSTRUCTION, instruction.span)
         match instruction:
             case ins.RunInstruction():
                 self._run(instruction)

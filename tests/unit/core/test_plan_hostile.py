@@ -11,7 +11,7 @@ from tests.hostile import PLANS, Family, plan_it
 from tests.speed import nominal_seconds
 from tests.unit.core.planning import config, plan, step
 
-SIZE = 10_000
+SIZE = 6_000
 
 
 @pytest.mark.parametrize("family", PLANS.values(), ids=PLANS.keys())
