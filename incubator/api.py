@@ -141,8 +141,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         allow: what the Dockerfile may ask for beyond the usual: `network.host`, `security.insecure`.
         build_contexts: more contexts by name, for FROM and `--from`: folders, `docker-image://REFERENCE`,
             `oci-layout://FOLDER[:TAG|@DIGEST]`, or URLs of git repositories and tars.
-        cache_from: registries that may have results of earlier builds, `type=registry,ref=REFERENCE`.
-        cache_to: registries that results are kept in, `type=registry,ref=REFERENCE[,mode=min|max]`.
+        cache_from: where results of earlier builds may be, `type=registry,ref=REFERENCE` or `type=local,src=FOLDER`.
+        cache_to: where results are kept, `type=registry,ref=REFERENCE[,mode=min|max]` or `type=local,dest=FOLDER`.
         annotations: annotations of a pushed image, `[LEVEL[PLATFORM][,LEVEL]:]KEY=VALUE`.
         provenance: attest how a pushed image came about: True, or attributes as `mode=max,builder-id=URI`.
         sbom: file with the packages in a pushed image, SPDX or CycloneDX in JSON, to attest them.

@@ -1,13 +1,16 @@
-"""Caches in registries, as `--cache-from` and `--cache-to` name them: BuildKit's grammar. Pure.
+"""Caches in registries and folders, as `--cache-from` and `--cache-to` name them: BuildKit's grammar.
 
 What an entry holds is shown piece by piece, never as a whole: those of other builders may hold logins.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
 
 from incubator.attributes import split_fields
+from incubator.core.trust import check_inside
 from incubator.errors import InputError, OtherCache
 from incubator.faults import did_you_mean
 from incubator.neighbours import FALSE, TRUE, Refused
@@ -31,24 +34,31 @@ _FORM: Final = (
 )
 
 _TYPES: Final = {
-    "gha": f"the cache of GitHub's service is not used; a registry does the same: {_FORM}",
+    "gha": "the cache of GitHub's service is not used; actions/cache can keep a folder there, as in "
+    f"type=local,src=.incubator-cache, or a registry does the same: {_FORM}",
     "s3": f"buckets are not used; a registry does the same: {_FORM}",
     "azblob": f"buckets are not used; a registry does the same: {_FORM}",
-    "local": f"the engine keeps results by itself; for other engines {_FORM}",
     "inline": f"nothing of a cache is put into the image; {_FORM}",
 }
-"""Types of caches that BuildKit has besides `registry`, with what to use instead."""
+"""Types of caches that BuildKit has besides those that are used here, with what to use instead."""
+_USED: Final = ("registry", "local")
 
 _INSECURE: Final = Refused(
     instead="leave it out: plain HTTP is spoken with registries on this very machine, as localhost:5000, and with "
     "those in `insecure-registries` of the engine's configuration",
     harmless=FALSE,
 )
+_ONE_CACHE: Final = (
+    "leave it out: a folder is one cache, of which all is found; other caches have folders of their own"
+)
 _OF_SOURCES: Final = {
     "mode": Refused(instead="leave it out: cache-to says what is kept, and all of that is found"),
     "registry.insecure": _INSECURE,
+    "tag": Refused(instead=_ONE_CACHE),
+    "digest": Refused(instead=_ONE_CACHE),
 }
 _OF_TARGETS: Final = {
+    "tag": Refused(instead=_ONE_CACHE),
     "oci-mediatypes": Refused(
         instead="leave it out: entries are manifests of OCI's media types", harmless=TRUE
     ),
@@ -56,7 +66,7 @@ _OF_TARGETS: Final = {
         instead="leave it out: each entry is a manifest of its own, not an index", harmless=TRUE
     ),
     "compression": Refused(
-        instead="leave it out: layers are kept as the engine uploads them, with gzip", harmless=("gzip",)
+        instead="leave it out: layers are kept as they were made, with gzip", harmless=("gzip",)
     ),
     "compression-level": Refused(instead="leave it out: layers are kept as the engine compresses them"),
     "force-compression": Refused(
@@ -67,26 +77,46 @@ _OF_TARGETS: Final = {
     ),
     "registry.insecure": _INSECURE,
 }
-"""Attributes of BuildKit's registry caches that nothing comes of here, with the values that ask for nothing else."""
+"""Attributes of BuildKit's caches that nothing comes of here, with the values that ask for nothing else."""
 
 
-def parse_cache_from(text: str) -> CacheSource:
-    """`type=registry,ref=REFERENCE`, or the reference alone. Raises InputError."""
-    what = "cache source"
-    reference, _ = _read(text, what, ("type", "ref"), _OF_SOURCES)
-    return CacheSource(reference=reference)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """What entries of an option have. `folder`: the attribute that names a folder; `more`: others than the place."""
+
+    what: str
+    folder: str
+    more: tuple[str, ...]
+    refused: Mapping[str, Refused]
+
+    @property
+    def form(self) -> str:
+        return f"{_FORM}; or type=local,{self.folder}=FOLDER"
 
 
-def parse_cache_to(text: str) -> CacheTarget:
-    """`type=registry,ref=REFERENCE[,mode=min|max]`, or the reference alone. Raises InputError."""
-    what = "cache target"
-    reference, values = _read(text, what, ("type", "ref", "mode"), _OF_TARGETS)
+_SOURCE: Final = _Side(what="cache source", folder="src", more=(), refused=_OF_SOURCES)
+_TARGET: Final = _Side(what="cache target", folder="dest", more=("mode",), refused=_OF_TARGETS)
+
+
+def parse_cache_from(text: str, workspace: Path | None = None) -> CacheSource:
+    """`type=registry,ref=REFERENCE`, the reference alone, or `type=local,src=FOLDER`. Raises InputError.
+
+    The folder counts from the workspace, where there is one, and may then not be a link out of it, which would be the
+    checkout's doing.
+    """
+    place, _ = _read(text, _SOURCE, workspace)
+    return CacheSource(place=place)
+
+
+def parse_cache_to(text: str, workspace: Path | None = None) -> CacheTarget:
+    """As `parse_cache_from`, but with `dest=FOLDER`, and `mode=min|max`. Raises InputError."""
+    place, values = _read(text, _TARGET, workspace)
     given = values.get("mode", "min")
     for mode in _MODES:
         if given == mode:
-            return CacheTarget(reference=reference, mode=mode)
+            return CacheTarget(place=place, mode=mode)
     raise InputError(
-        f"{what} {str(reference)!r}: there is no mode {given!r}",
+        f"{_TARGET.what} {str(place)!r}: there is no mode {given!r}",
         hint=did_you_mean(given, _MODES)
         or "min keeps results that are in the image, max those of all stages",
     )
@@ -101,28 +131,29 @@ def read_caches(texts: str | Iterable[str], parse: Callable[[str], T], faults: F
     return tuple(dict.fromkeys(found))
 
 
-def _read(
-    text: str, what: str, known: tuple[str, ...], refused: Mapping[str, Refused]
-) -> tuple[Reference, dict[str, str]]:
-    """The reference of an entry, and all of its attributes. Raises InputError for what is not of `known`."""
-    values = _attributes(text, what)
-    reference = _reference(values, what)
-    named = f"{what} {str(reference)!r}"
+def _read(text: str, side: _Side, workspace: Path | None) -> tuple[Reference | Path, dict[str, str]]:
+    """The place of an entry, and all of its attributes. Raises InputError for what is not among those of `side`."""
+    values = _attributes(text, side)
+    is_folder = values["type"] == "local"
+    place = _folder(values, side, workspace) if is_folder else _reference(values, side.what)
+    known = ("type", side.folder if is_folder else "ref", *side.more)
+    named = f"{side.what} {str(place)!r}"
     for key, value in values.items():
-        if key in refused:
-            if value not in refused[key].harmless:
-                raise InputError(f"{named}: {key}={value} is not supported", hint=refused[key].instead)
+        if key in side.refused:
+            if value not in side.refused[key].harmless:
+                raise InputError(f"{named}: {key}={value} is not supported", hint=side.refused[key].instead)
         elif key not in known:
             raise InputError(
                 f"{named}: there is no attribute {key!r}",
-                hint=did_you_mean(key, (*known, *refused)) or f"attributes are {', '.join(known)}",
+                hint=did_you_mean(key, (*known, *side.refused)) or f"attributes are {', '.join(known)}",
             )
-    return reference, values
+    return place, values
 
 
-def _attributes(text: str, what: str) -> dict[str, str]:
-    """The attributes of an entry of type `registry` by their names in small letters."""
-    fields = split_fields(text, what=what, form=_FORM)
+def _attributes(text: str, side: _Side) -> dict[str, str]:
+    """The attributes of an entry by their names in small letters."""
+    what = side.what
+    fields = split_fields(text, what=what, form=side.form)
     if not any("=" in field for field in fields):
         if len(fields) > 1:
             raise InputError(
@@ -140,22 +171,36 @@ def _attributes(text: str, what: str) -> dict[str, str]:
             raise InputError(f"invalid {what}: {key} is given twice")
         else:
             values[key] = value.strip()
-    _check_type(values.get("type", ""), what)
+    _check_type(values.get("type", ""), side)
     if bare:
-        raise InputError(f"invalid {what}: {bare[0]!r} has no value", hint=_FORM)
+        raise InputError(f"invalid {what}: {bare[0]!r} has no value", hint=side.form)
     return values
 
 
-def _check_type(kind: str, what: str) -> None:
-    if kind == "registry":
+def _check_type(kind: str, side: _Side) -> None:
+    if kind in _USED:
         return
     if not kind:
-        raise InputError(f"invalid {what}: it has no type", hint=_FORM)
+        raise InputError(f"invalid {side.what}: it has no type", hint=side.form)
     if kind in _TYPES:
-        raise OtherCache(f"{what} of type {kind} is not supported", hint=_TYPES[kind])
+        raise OtherCache(f"{side.what} of type {kind} is not supported", hint=_TYPES[kind])
     raise InputError(
-        f"invalid {what}: there is no type {kind!r}", hint=did_you_mean(kind, ("registry", *_TYPES)) or _FORM
+        f"invalid {side.what}: there is no type {kind!r}",
+        hint=did_you_mean(kind, (*_USED, *_TYPES)) or side.form,
     )
+
+
+def _folder(values: Mapping[str, str], side: _Side, workspace: Path | None) -> Path:
+    given = values.get(side.folder)
+    if not given:
+        raise InputError(
+            f"invalid {side.what}: it has no {side.folder}",
+            hint=f"write type=local,{side.folder}=FOLDER, as in {side.folder}=.incubator-cache",
+        )
+    if workspace is None:
+        return Path(given)
+    check_inside(workspace / given, [workspace], f"{side.what} {given!r}")
+    return workspace / given
 
 
 def _reference(values: Mapping[str, str], what: str) -> Reference:

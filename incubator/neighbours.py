@@ -93,8 +93,8 @@ BUILD_PUSH_ACTION = (
 
 DIFFERENT = {
     "attests": "`type=provenance`, and `type=sbom` with a file; nothing is attested that is not asked for",
-    "cache-from": "of type `registry`; others are warned of and not used",
-    "cache-to": "of type `registry`; others are warned of and not used",
+    "cache-from": "of types `registry` and `local`; others are warned of and not used",
+    "cache-to": "of types `registry` and `local`; others are warned of and not used",
     "context": "the checkout where it is left out, and not the repository's URL",
     "provenance": "off where it is left out; SLSA version 1",
     "sbom": "a file of your own generator",

@@ -9,6 +9,7 @@ from incubator.oci.attestation import SLSA_PROVENANCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from incubator.context.source import Source as Files
     from incubator.core.context import BuildContext
@@ -122,16 +123,19 @@ class NamedContexts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheSource:
-    """Where a registry may have results of earlier builds: their tags begin with that of `reference`."""
+    """Where results of earlier builds may be: a registry, where their tags begin with that of `place`, or a folder."""
 
-    reference: Reference
+    place: Reference | Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheTarget:
-    """Where results are kept for later builds. `mode`: `min` those in the image, `max` those of all stages."""
+    """Where results are kept for later builds, as in `CacheSource`.
 
-    reference: Reference
+    `mode`: `min` those in the image, `max` those of all stages.
+    """
+
+    place: Reference | Path
     mode: Literal["min", "max"] = "min"
 
 

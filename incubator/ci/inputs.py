@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from incubator.annotation_options import parse_annotation, parse_merge_annotation
@@ -30,7 +32,7 @@ from incubator.core.trust import Origin, make_volume
 from incubator.errors import InputError, OtherCache
 from incubator.named_contexts import split_pair
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_repository_name, parse_tag_reference
-from incubator.request import Credential, ExtraHost, Ulimit
+from incubator.request import CacheSource, CacheTarget, Credential, ExtraHost, Ulimit
 from incubator.secret_options import (
     Access,
     parse_right,
@@ -42,16 +44,15 @@ from incubator.secret_options import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from incubator.ci.surroundings import Surroundings
     from incubator.ci.tags import TagLanguage
     from incubator.core.volume import Volume
     from incubator.faults import Faults
     from incubator.oci.annotations import Annotation
-    from incubator.request import CacheSource, CacheTarget, LayerSplits, Right, Secret
+    from incubator.request import LayerSplits, Right, Secret
 
-T = TypeVar("T")
+Cache = TypeVar("Cache", CacheSource, CacheTarget)
 
 _LOGIN = {"registry", "username", "password"}
 OF_MERGE = _LOGIN | {
@@ -224,10 +225,8 @@ def read_inputs(
         pull=reader.boolean("pull"),
         no_cache=reader.boolean("no-cache"),
         no_cache_filters=reader.entries("no-cache-filters"),
-        cache_from=tuple(
-            dict.fromkeys(reader.each("cache-from", _used(parse_cache_from, "cache-from", warn)))
-        ),
-        cache_to=tuple(dict.fromkeys(reader.each("cache-to", _used(parse_cache_to, "cache-to", warn)))),
+        cache_from=_caches(reader, "cache-from", parse_cache_from, around, warn),
+        cache_to=_caches(reader, "cache-to", parse_cache_to, around, warn),
         platforms=reader.entries("platforms"),
         nodes=reader.entries("nodes"),
         layers=reader.parsed("layers", parse_layer_splits),
@@ -373,17 +372,35 @@ def _check_merge(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults: Fa
         )
 
 
-def _used(parse: Callable[[str], T], name: str, warn: Callable[[str], None]) -> Callable[[str], T | None]:
-    """`parse`, but None for a cache of another type: a workflow that has one builds without it, and is told so."""
+def _caches(
+    reader: Reader,
+    name: str,
+    parse: Callable[[str, Path], Cache],
+    around: Surroundings,
+    warn: Callable[[str], None],
+) -> tuple[Cache, ...]:
+    """Caches, each once; none of another type: a workflow that has one builds without it, and is told so."""
 
-    def parse_used(text: str) -> T | None:
+    def parse_used(text: str) -> Cache | None:
         try:
-            return parse(text)
+            cache = parse(text, around.workspace)
         except OtherCache as error:
             warn(f"input {name}: {error.message}, so the build goes on without it: {error.hint}")
             return None
+        if around.ci == "github" and isinstance(cache.place, Path):
+            _check_kept(name, cache.place, around.workspace, warn)
+        return cache
 
-    return parse_used
+    return tuple(dict.fromkeys(reader.each(name, parse_used)))
+
+
+def _check_kept(name: str, folder: Path, workspace: Path, warn: Callable[[str], None]) -> None:
+    """Warn of a folder that other steps do not see: the action's container has the workspace, under another path."""
+    if not Path(os.path.abspath(folder)).is_relative_to(workspace):  # noqa: PTH100 - must not follow links
+        warn(
+            f"input {name}: {str(folder)!r} lies outside the workspace, where other steps do not see it: name a folder "
+            "of the workspace by its relative path, as in .incubator-cache"
+        )
 
 
 def _context(text: str, workspace: Path) -> str:

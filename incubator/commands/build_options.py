@@ -95,13 +95,13 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
         reuse,
         "--cache-from",
         metavar="type=registry,ref=NAME",
-        help="registry that may have results of earlier builds",
+        help="registry, or folder (type=local,src=FOLDER), that may have results of earlier builds",
     )
     _add_list(
         reuse,
         "--cache-to",
         metavar="type=registry,ref=NAME[,mode=max]",
-        help="registry to keep results in; mode=max: those of all stages",
+        help="registry, or folder (type=local,dest=FOLDER), to keep results in; mode=max: those of all stages",
     )
 
     result = parser.add_argument_group("result")

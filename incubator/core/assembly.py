@@ -20,6 +20,7 @@ from incubator.oci.media_types import (
     OCI_LAYERS,
     OCI_MANIFEST,
 )
+from incubator.registry.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from incubator.core.known_layers import KnownLayer
     from incubator.oci.image_config import ImageConfig
     from incubator.oci.media_types import Compression
-    from incubator.registry.repository import Repository
 
 _UPLOADS = 4
 """Layers that are moved at the same time."""
@@ -111,7 +111,9 @@ def _size(layer: KnownLayer) -> int:
 def _mounted(repository: Repository, layer: KnownLayer) -> bool:
     """Whether the registry has taken a layer over from another of its repositories."""
     home = layer.home
-    if home is None or home.registry != repository.registry or home.path == repository.path:
+    if not isinstance(home, Repository):
+        return False
+    if home.registry != repository.registry or home.path == repository.path:
         return False
     return repository.mount_blob(layer.described(), home.path)
 

@@ -14,7 +14,7 @@ from incubator.core.attach import idle_extras
 from incubator.core.caching import EngineCache
 from incubator.core.carried import BuildVolumes, find_unseen, warn_of_copies
 from incubator.core.context import count_files
-from incubator.core.context_check import check_sources
+from incubator.core.context_check import check_sources, exposed_caches
 from incubator.core.copying import Copier, SourceFiles
 from incubator.core.earlier import EarlierResults
 from incubator.core.facts import FactBook
@@ -248,12 +248,14 @@ class Builder:
             check_sources(plan, request.context)
             rights.check()
             self._emit(self._started(plan))
+            for message in exposed_caches(plan, request.context, (*request.cache_from, *request.cache_to)):
+                self._emit(WarningRaised(message=message))
             stack.enter_context(workshop)
             results = self._execute(plan, workshop, halt, shared, facts, since)
             halt.check()
             image = self._finisher(plan, workshop, begin).finish(results, self._fetched)
             if shared:
-                shared.export(stages=chain_of(plan, plan.target), facts=facts.learnt())
+                shared.export(stages=chain_of(plan, plan.target), facts=facts.known())
             self._settle()
             return image
 

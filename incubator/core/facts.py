@@ -137,10 +137,10 @@ class FactBook:
                 self._pages[name] = (self._load and self._load(name)) or Facts()
             return self._pages[name]
 
-    def learnt(self) -> dict[str, Facts]:
-        """What this build has learnt, by `files_id`."""
+    def known(self) -> dict[str, Facts]:
+        """What this build has learnt, or an earlier one for it, by `files_id`."""
         with self._lock:
-            return {name: facts for name, facts in self._pages.items() if facts.learnt}
+            return {name: facts for name, facts in self._pages.items() if facts != Facts()}
 
 
 def files_id(diff_ids: Sequence[str]) -> str:

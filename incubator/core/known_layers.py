@@ -4,36 +4,44 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from incubator.core.blob import Blob
 from incubator.core.compression import GZIP, UNPACK_ERRORS, Packer, unpack
-from incubator.errors import RegistryError
+from incubator.errors import BuilderError, RegistryError
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.media_types import COMPRESSIONS, OCI_LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from incubator.registry.repository import Repository
-
 
 class CacheBroken(RegistryError):
-    """A layer that an earlier build has left in a registry is not there any more, or is not what it was."""
+    """A layer that an earlier build has left in a cache is not there any more, or is not what it was."""
+
+
+class BlobHome(Protocol):
+    """Where blobs are: a repository, or a folder. Both methods raise BuilderError."""
+
+    def has_blob(self, digest: str) -> bool:
+        """Whether a blob is there."""
+
+    def read_blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """The bytes of a blob; only when the iterator ends without an error have they been what its digest says."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class KnownLayer:
     """A layer by the digest of its tar. For several threads.
 
-    `descriptor` is that of its blob, which is in the repository `home` or in `packed`. Without either there is the
+    `descriptor` is that of its blob, which is in `home` or in `packed`. Without either there is the
     `tar`, or what it is the same `as_` with another compression: it is packed by `packer` when somebody asks for the
     blob. `size_bytes`: of the tar, None where only that of the blob is known. `cached`: it comes from a cache.
     """
 
     diff_id: str
     descriptor: Descriptor | None = None
-    home: Repository | None = None
+    home: BlobHome | None = None
     tar: Blob | None = None
     size_bytes: int | None = None
     cached: bool = False
@@ -54,7 +62,7 @@ class KnownLayer:
         known = self.descriptor.size if self.descriptor else 0
         return known if self.size_bytes is None else self.size_bytes
 
-    def is_in(self, home: Repository, descriptor: Descriptor) -> None:
+    def is_in(self, home: BlobHome, descriptor: Descriptor) -> None:
         """Note a repository that has the layer: what is in a registry need not be uploaded again."""
         with self._reading:
             if self.home is None:
@@ -83,7 +91,7 @@ class KnownLayer:
             return
         try:
             yield from self.home.read_blob(descriptor)
-        except RegistryError as error:
+        except BuilderError as error:
             if not self.cached:
                 raise
             raise CacheBroken(f"a cached layer cannot be read: {error.message}") from error

@@ -1,7 +1,8 @@
 """An OCI image layout in a folder that is written to, by several at the same time.
 
-The folder may be the checkout's, so it is hostile: nothing below it is reached through a link. A blob comes to its
-name only when it is complete; the index is changed under a lock.
+The folder may be the checkout's, so it is hostile: nothing below it is reached through a link, and what is read is
+what its digest says. A blob comes to its name only when it is complete; the index is changed under a lock. What is
+written belongs to whom the folder belongs to: in a pipeline's container this process is root, and the folder a user's.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from incubator.errors import BuilderError
+from incubator.oci.digest import verified
 from incubator.oci.image_config import digest_of
 from incubator.oci.layout import INDEX, MARKER, MARKER_BYTES, check_marker
 from incubator.oci.manifest import LARGEST_DOCUMENT, Index, parse_document
 from incubator.oci.media_types import OCI_INDEX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from incubator.oci.descriptor import Descriptor
 
@@ -32,6 +34,11 @@ _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK: Final = 1 << 20
 _ALGORITHM: Final = "sha256"
+_TEMPORARY: Final = ".incubator-"
+
+
+class NotThere(BuilderError):
+    """A folder, or a file in it, does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class LayoutFolder:
         """The layout at `path`, with `make` also where there is none yet."""
         with _errors(path), ExitStack() as opened:
             if make:
-                Path(path).mkdir(parents=True, exist_ok=True)
+                _make(Path(path))
             root = os.open(path, _FOLDER)
             opened.callback(os.close, root)
             blobs = _below(root, "blobs", make=make)
@@ -70,6 +77,22 @@ class LayoutFolder:
         with _errors(self.path):
             _write(self._blobs, _name(digest), chunks)
 
+    def size_of(self, digest: str) -> int | None:
+        """How many bytes are there under a digest; None where there is no such blob."""
+        try:
+            with _errors(self.path), _reading(self._blobs, _name(digest)) as file:
+                return os.fstat(file).st_size
+        except NotThere:
+            return None
+
+    def read(self, blob: Descriptor) -> Iterator[bytes]:
+        """A blob, the last bytes only once its digest is known to be right. Raises NotThere where there is none."""
+        with _errors(self.path), _reading(self._blobs, _name(blob.digest)) as file:
+            try:
+                yield from verified(_limited(file, blob.size + 1), blob.digest, blob.size)
+            except ValueError:
+                raise BuilderError(f"the blob {blob.digest} in {self.path!r} is broken") from None
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Nobody else writes to the layout meanwhile."""
@@ -84,11 +107,15 @@ class LayoutFolder:
         """What the index names; nothing where there is no index yet."""
         with _errors(self.path):
             try:
-                with _reading(self._root, MARKER) as marker, _reading(self._root, INDEX) as file:
-                    check_marker(os.read(marker, _CHUNK))
-                    data = b"".join(_limited(file))
+                with _reading(self._root, INDEX) as file:
+                    data = b"".join(_limited(file, LARGEST_DOCUMENT))
             except FileNotFoundError:
                 return ()
+            try:
+                with _reading(self._root, MARKER) as marker:
+                    check_marker(os.read(marker, _CHUNK))
+            except FileNotFoundError:
+                raise BuilderError(f"the folder {self.path!r} has an {INDEX}, but is no OCI layout") from None
         index = parse_document(data, OCI_INDEX)
         return index.manifests if isinstance(index, Index) else ()
 
@@ -100,6 +127,23 @@ class LayoutFolder:
             _write(self._root, MARKER, (MARKER_BYTES,))
             _write(self._root, INDEX, (Index(manifests=tuple(entries)).to_bytes(),))
 
+    def keep_only(self, digests: Collection[str]) -> None:
+        """Remove all other blobs, and what killed writers have left. Call it while it is `locked`."""
+        kept = {_name(digest) for digest in digests if digest.startswith(f"{_ALGORITHM}:")}
+        with _errors(self.path):
+            _remove(self._blobs, [name for name in _names(self._blobs) if name not in kept])
+            _remove(self._root, [name for name in _names(self._root) if name.startswith(_TEMPORARY)])
+
+
+def _names(folder: int) -> list[str]:
+    return os.listdir(folder)
+
+
+def _remove(folder: int, names: Iterable[str]) -> None:
+    for name in names:
+        with suppress(FileNotFoundError, IsADirectoryError):
+            os.unlink(name, dir_fd=folder)
+
 
 def _name(digest: str) -> str:
     algorithm, _, name = digest.partition(":")
@@ -110,10 +154,35 @@ def _name(digest: str) -> str:
 
 def _below(parent: int, name: str, *, make: bool) -> int:
     """A folder's descriptor; never what a link leads to."""
+    made = False
     if make:
         with suppress(FileExistsError):
             os.mkdir(name, dir_fd=parent)
-    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+            made = True
+    folder = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+    if made:
+        _give(folder, os.fstat(parent))
+    return folder
+
+
+def _make(path: Path) -> None:
+    """A folder and those above it; each belongs to whom the one above belongs to."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        made = os.open(folder, _FOLDER | os.O_NOFOLLOW)
+        try:
+            _give(made, folder.parent.stat())
+        finally:
+            os.close(made)
+
+
+def _give(made: int, above: os.stat_result) -> None:
+    """Let something new belong to the owner of the folder above, where this process may do that."""
+    mine = os.fstat(made)
+    if (mine.st_uid, mine.st_gid) != (above.st_uid, above.st_gid):
+        with suppress(PermissionError):
+            os.fchown(made, above.st_uid, above.st_gid)
 
 
 @contextmanager
@@ -121,7 +190,8 @@ def _errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BuilderError(f"the folder {path!r} cannot be used: {error.strerror}") from error
+        kind = NotThere if isinstance(error, FileNotFoundError) else BuilderError
+        raise kind(f"the folder {path!r} cannot be used: {error.strerror}") from error
 
 
 @contextmanager
@@ -136,8 +206,8 @@ def _reading(folder: int, name: str) -> Iterator[int]:
         os.close(file)
 
 
-def _limited(file: int) -> Iterator[bytes]:
-    left = LARGEST_DOCUMENT
+def _limited(file: int, most: int) -> Iterator[bytes]:
+    left = most
     while left and (data := os.read(file, min(left, _CHUNK))):
         left -= len(data)
         yield data
@@ -145,12 +215,13 @@ def _limited(file: int) -> Iterator[bytes]:
 
 def _write(folder: int, name: str, chunks: Iterable[bytes]) -> None:
     """A file that is there completely or not at all."""
-    temporary = f".incubator-{secrets.token_hex(8)}"
+    temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
     file = os.open(temporary, _NEW, 0o666, dir_fd=folder)
     try:
         with os.fdopen(file, "wb") as stream:
             for chunk in chunks:
                 stream.write(chunk)
+            _give(file, os.fstat(folder))
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(OSError):

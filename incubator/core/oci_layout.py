@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from incubator.context.source import ContextError
 from incubator.core.blob import Blob
 from incubator.core.stored import StoredImage
 from incubator.errors import InputError, RegistryError
-from incubator.oci.digest import fits, hasher_for
+from incubator.oci.digest import fits, verified
 from incubator.oci.image_config import image_config_from_json
 from incubator.oci.layout import INDEX, MARKER, blob_path, check_marker, choose_image, choose_platform
 from incubator.oci.manifest import LARGEST_DOCUMENT, Index, Manifest, parse_document
@@ -47,20 +48,12 @@ class LayoutBlob:
 
     def chunks(self) -> Iterator[bytes]:
         """All of it. Raises InputError where it is not what its digest says."""
-        hasher, size, held = hasher_for(self.digest), 0, b""
         with self.entry.open() as file:
-            while data := file.read(_CHUNK):
-                hasher.update(data)
-                size += len(data)
-                if size > self.size_bytes:
-                    break
-                if held:
-                    yield held
-                held = data
-        if size != self.size_bytes or hasher.hexdigest() != self.digest.partition(":")[2]:
-            raise _wrong(self.digest)
-        if held:
-            yield held
+            read = verified(iter(partial(file.read, _CHUNK), b""), self.digest, self.size_bytes)
+            try:
+                yield from read
+            except ValueError:
+                raise _wrong(self.digest) from None
 
 
 @dataclass(slots=True)

@@ -1,9 +1,8 @@
-"""Results of earlier builds in registries, shared by all who can read them.
+"""Results of earlier builds in registries and folders, shared by all who can read them.
 
-One small manifest a key, under the tag `<tag>-<key>` of a cache's reference: its layers are those that the key's
-group made, its annotations say what they stand on. Next to them what was asked about images, so that a COPY on
-cached layers needs none of them: see `facts`. Every entry is an image by its media types, and a valid one: some
-registries (GitLab's) take nothing else.
+One small manifest a key: its layers are those that the key's group made, its annotations say what they stand on.
+Next to them what was asked about images, so that a COPY on cached layers needs none of them: see `facts`. Every entry
+is an image by its media types, and a valid one: some registries (GitLab's) take nothing else.
 
 What is read is only ever used if it continues exactly what is below, and blobs are checked by their digests. Whatever
 is missing or wrong costs time: it is told once, and made again.
@@ -19,14 +18,16 @@ import tarfile
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from incubator.core.assembly import ensure_layers, put_small_blob, typed
+from incubator.core.assembly import typed
+from incubator.core.cache_folder import FolderStore
+from incubator.core.cache_store import RegistryStore
 from incubator.core.compression import GZIP_WINDOW
 from incubator.core.facts import Facts, facts_from_json, files_id
 from incubator.core.known_layers import KnownLayer
-from incubator.core.lookup import find_credential
 from incubator.errors import BuilderError, RegistryError
 from incubator.events import WarningRaised
 from incubator.oci.digest import is_digest
@@ -38,13 +39,15 @@ from incubator.oci.platform import make_platform
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from incubator.core.cache_store import CacheStore, CacheWriter
     from incubator.core.engine import ImageInfo
+    from incubator.core.known_layers import BlobHome
     from incubator.core.lazy import LazyEngine
     from incubator.events import Listener
     from incubator.oci.descriptor import Descriptor
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
-    from incubator.registry.repository import Registries, Repository
+    from incubator.registry.repository import Registries
     from incubator.request import CacheSource, CacheTarget, Credential
 
 _KIND = "incubator.cache.kind"
@@ -95,15 +98,29 @@ class SharedCache:
     ) -> None:
         self.engine = engine
         self._registries = registries
-        self._sources = [source.reference for source in sources]
+        self._sources = [source.place for source in sources]
         self._targets = targets
         self._credentials = credentials
         self._emit = emit
         self._lock = threading.Lock()
-        self._broken: set[Reference] = set()
-        self._found: set[tuple[Reference, str]] = set()
+        self._stores = {place: self._store(place) for place in self._places()}
+        self._broken: set[Reference | Path] = set()
+        self._found: set[tuple[Reference | Path, str]] = set()
         self._results: dict[str, _Result] = {}
         self._looked_up: dict[tuple[str, str], Found | None] = {}
+
+    def _places(self) -> Iterable[Reference | Path]:
+        return (*self._sources, *(target.place for target in self._targets))
+
+    def _store(self, place: Reference | Path) -> CacheStore:
+        if isinstance(place, Path):
+            return FolderStore(path=place, engine=self.engine)
+        return RegistryStore(
+            reference=place,
+            repository=self._registries.repository(place),
+            engine=self.engine,
+            credentials=self._credentials,
+        )
 
     @property
     def writes(self) -> bool:
@@ -121,9 +138,8 @@ class SharedCache:
 
     def _look_up(self, key: str, below: str) -> Found | None:
         for source in self._sources:
-            repository = self._registries.repository(source)
             entry = self._entry(source, key, _LAYER)
-            found = entry and _read(entry, key, below, repository)
+            found = entry and _read(entry, key, below, self._stores[source].home)
             if found and all(self._has(source, layer.described()) for layer in found.layers):
                 self._found.add((source, key))
                 return found
@@ -136,9 +152,9 @@ class SharedCache:
             if entry is None or len(entry.layers) != 1:
                 continue
             try:
-                data = self._registries.repository(source).small_blob(entry.layers[0], _LARGEST_FACTS)
-                return facts_from_json(json.loads(_unpack(data)))
-            except RegistryError as error:
+                data = self._stores[source].small_blob(entry.layers[0], _LARGEST_FACTS)
+                found = facts_from_json(json.loads(_unpack(data)))
+            except BuilderError as error:
                 self._warn_of(source, error)
             except (
                 ValueError,
@@ -150,29 +166,29 @@ class SharedCache:
                 tarfile.TarError,
             ):
                 self._warn_of(source, RegistryError("an entry cannot be read"))
+            else:
+                self._found.add((source, name))
+                return found
         return None
 
-    def _entry(self, cache: Reference, name: str, kind: str) -> Manifest | None:
+    def _entry(self, cache: Reference | Path, name: str, kind: str) -> Manifest | None:
         if cache in self._broken:
             return None
         try:
-            document, _ = self._registries.repository(cache).manifest(_tag(cache, name))
-        except RegistryError as error:
-            if error.status != 404:
-                self._warn_of(cache, error)
+            entry = self._stores[cache].entry(name)
+        except BuilderError as error:
+            self._warn_of(cache, error)
             return None
-        if isinstance(document, Manifest) and dict(document.annotations).get(_KIND) == kind:
-            return document
-        return None
+        return entry if entry and dict(entry.annotations).get(_KIND) == kind else None
 
-    def _has(self, cache: Reference, descriptor: Descriptor) -> bool:
+    def _has(self, cache: Reference | Path, blob: Descriptor) -> bool:
         try:
-            return self._registries.repository(cache).has_blob(descriptor.digest)
-        except RegistryError as error:
+            return self._stores[cache].has(blob)
+        except BuilderError as error:
             self._warn_of(cache, error)
             return False
 
-    def _warn_of(self, cache: Reference, error: BuilderError) -> None:
+    def _warn_of(self, cache: Reference | Path, error: BuilderError) -> None:
         """Tell once what is wrong with a cache, and use it no more."""
         with self._lock:
             first = cache not in self._broken
@@ -187,7 +203,7 @@ class SharedCache:
         if self._targets:
             self._results[key] = _Result(key=key, below=tuple(below), image=image, stage=stage)
 
-    def export(self, *, stages: Iterable[int], facts: Mapping[str, Facts]) -> None:
+    def export(self, *, stages: Iterable[int], facts: dict[str, Facts]) -> None:
         """Write all results into each target, those of `stages` alone where its mode is `min`.
 
         A target that cannot be written costs the next build time, and this one nothing: it is warned of.
@@ -198,44 +214,59 @@ class SharedCache:
                 for result in self._results.values()
                 if result.made
                 and (target.mode == "max" or result.stage in stages)
-                and (target.reference, result.key) not in self._found
+                and (target.place, result.key) not in self._found
             ]
+            told = {
+                name: known
+                for name, known in (facts | self._facts_below(target.place, facts)).items()
+                if known.learnt or (target.place, name) not in self._found
+            }
             try:
-                self._export(target.reference, wanted, facts)
+                self._export(self._stores[target.place], wanted, told)
             except BuilderError as error:
-                self._emit(
-                    WarningRaised(message=f"the cache {target.reference} is not written: {error.message}")
-                )
+                self._emit(WarningRaised(message=f"the cache {target.place} is not written: {error.message}"))
 
-    def _export(
-        self,
-        cache: Reference,
-        results: Sequence[_Result],
-        facts: Mapping[str, Facts],
-    ) -> None:
-        repository = self._registries.repository(cache)
-        # The engine uploads what nobody else can: the images with the most layers first, which have others' too.
-        for result in sorted(results, key=lambda result: -len(result.image.config.diff_ids)):
-            if any(diff_id not in self.engine.layers for diff_id in result.made):
-                self.engine.upload(
-                    result.image,
-                    replace(cache, tag=f"{cache.tag}-image"),
-                    find_credential(cache, self._credentials),
-                )
+    def _facts_below(self, place: Reference | Path, known: Mapping[str, Facts]) -> dict[str, Facts]:
+        """What earlier builds have learnt about images that results stand on, though this one had no use for it.
+
+        For folders, which lose what nobody uses.
+        """
+        if not isinstance(place, Path):
+            return {}
+        names = {files_id(result.below) for result in self._results.values()} - known.keys()
+        return {name: found for name in sorted(names) if (found := self.facts(name))}
+
+    def _export(self, store: CacheStore, results: Sequence[_Result], facts: Mapping[str, Facts]) -> None:
+        self._bring(store, results)
         with ThreadPoolExecutor(_WRITERS, thread_name_prefix="incubator-cache") as pool:
-            writes = [pool.submit(self._write, repository, cache, result) for result in results]
-            writes += [
-                pool.submit(self._write_facts, repository, _tag(cache, name), known)
-                for name, known in facts.items()
-            ]
-        for write in writes:
-            write.result()
+            layers = [self.engine.layers[name] for result in results for name in self._known(result)]
+            for _ in pool.map(KnownLayer.described, layers):
+                pass  # compressed before anybody has to wait for the writer
+            with store.writing() as writer:
+                writes = [pool.submit(self._write, writer, result) for result in results]
+                writes += [
+                    pool.submit(self._write_facts, writer, name, known) for name, known in facts.items()
+                ]
+                for write in writes:
+                    write.result()
 
-    def _write(self, repository: Repository, cache: Reference, result: _Result) -> None:
-        layers = [self.engine.layers[name] for name in result.made if name in self.engine.layers]
-        if len(layers) < len(result.made):
+    def _bring(self, store: CacheStore, results: Sequence[_Result]) -> None:
+        """Have what the engine alone knows: of the images with the most layers first, which have others' too."""
+        made = {diff_id for result in results for diff_id in result.made}
+        for result in sorted(results, key=lambda result: -len(result.image.config.diff_ids)):
+            if not self.engine.layers.keys() >= set(result.made):
+                layers = result.image.config.diff_ids
+                store.bring(result.image, [diff_id for diff_id in layers if diff_id in made])
+
+    def _known(self, result: _Result) -> Sequence[str]:
+        """The layers of a result, all of which have been brought. Raises RegistryError where one has not."""
+        if not self.engine.layers.keys() >= set(result.made):
             raise RegistryError("the engine does not tell where it has uploaded a layer to")
-        ensure_layers(repository, layers, lambda *_: None)
+        return result.made
+
+    def _write(self, writer: CacheWriter, result: _Result) -> None:
+        layers = [self.engine.layers[name] for name in self._known(result)]
+        writer.put_layers(layers)
         config = result.image.config
         annotations = {
             _KIND: _LAYER,
@@ -247,21 +278,21 @@ class SharedCache:
         }
         shown = _image(config.platform, result.made, config.created)
         entry = Manifest(
-            config=put_small_blob(repository, shown.to_json_bytes(), OCI_CONFIG),
+            config=writer.put_blob(shown.to_json_bytes(), OCI_CONFIG),
             layers=tuple(typed(layer.described(), OCI_LAYERS) for layer in layers),
             annotations=tuple(sorted(annotations.items())),
         )
-        repository.put_manifest(entry, tag_or_digest=_tag(cache, result.key))
+        writer.put_entry(result.key, entry)
 
-    def _write_facts(self, repository: Repository, tag: str, facts: Facts) -> None:
+    def _write_facts(self, writer: CacheWriter, name: str, facts: Facts) -> None:
         tar = _pack(json.dumps(facts.to_json(), separators=(",", ":")).encode())
         shown = _image(make_platform("linux", "amd64"), (digest_of(tar),), "1970-01-01T00:00:00Z")
         entry = Manifest(
-            config=put_small_blob(repository, shown.to_json_bytes(), OCI_CONFIG),
-            layers=(put_small_blob(repository, gzip.compress(tar, mtime=0), OCI_LAYER_GZIP),),
+            config=writer.put_blob(shown.to_json_bytes(), OCI_CONFIG),
+            layers=(writer.put_blob(gzip.compress(tar, mtime=0), OCI_LAYER_GZIP),),
             annotations=((_KIND, _FACTS),),
         )
-        repository.put_manifest(entry, tag_or_digest=tag)
+        writer.put_entry(name, entry)
 
 
 def _image(platform: Platform, diff_ids: tuple[str, ...], created: str) -> ImageConfig:
@@ -272,11 +303,7 @@ def _image(platform: Platform, diff_ids: tuple[str, ...], created: str) -> Image
     )
 
 
-def _tag(cache: Reference, name: str) -> str:
-    return f"{cache.tag}-{name}"
-
-
-def _read(entry: Manifest, key: str, below: str, home: Repository) -> Found | None:
+def _read(entry: Manifest, key: str, below: str, home: BlobHome) -> Found | None:
     """What an entry holds; None where it is for something else, or is not as we write them."""
     said = dict(entry.annotations)
     if (said.get(_KEY), said.get(_BELOW)) != (key, below):

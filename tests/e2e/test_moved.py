@@ -134,13 +134,21 @@ def test_a_cache_in_a_registry(move: Callable[[str], ActRun], registry: Registry
     assert [tag for tag in tags if tag.startswith("buildcache-")]
 
 
+def test_a_cache_in_a_folder(move: Callable[[str], ActRun], registry: RegistryHandle) -> None:
+    run = move("local-cache")
+    first, again = run.outputs("first"), run.outputs("again")
+    digest = first["digest"]
+    assert digest == again["digest"] == stored(registry, "moved/local-cache", "latest").digest
+    assert not list(run.commands("warning"))
+
+
 def test_caches_of_other_types(move: Callable[[str], ActRun], registry: RegistryHandle) -> None:
     run = move("other-caches")
     assert stored(registry, "moved/other-caches", "latest").digest == run.outputs("image")["digest"]
     warned = " ".join(found["arg"] for found in run.commands("warning"))
-    assert [kind for kind in ("gha", "local", "inline") if f"of type {kind} is not supported" in warned] == [
+    assert [kind for kind in ("gha", "s3", "inline") if f"of type {kind} is not supported" in warned] == [
         "gha",
-        "local",
+        "s3",
         "inline",
     ]
 

@@ -1,4 +1,4 @@
-"""The cache in a registry: what a build leaves there, and what the next one, on another engine, need not do."""
+"""A shared cache, in a registry and in a folder: what a build leaves there, and what the next one need not do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from incubator.core.build import Builder
 from incubator.events import BaseResolved, LayerCommitted, StageSkipped, WarningRaised
 from incubator.oci.image_config import digest_of
 from incubator.oci.manifest import Manifest
-from incubator.oci.media_types import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST
+from incubator.oci.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
 from incubator.options import make_request
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
@@ -56,14 +56,22 @@ class Pipeline:
     base: str
     cold: Bench
     fresh: Bench
+    folder: Path | None = None
+    """Where the cache is, if not in the registry."""
 
     @property
     def image(self) -> str:
         return f"{self.registry.address}/{self.repository}/app"
 
     @property
-    def cache(self) -> str:
+    def cache_from(self) -> str:
+        if self.folder:
+            return f"type=local,src={self.folder}"
         return f"type=registry,ref={self.registry.address}/{self.repository}/cache:main"
+
+    @property
+    def cache_to(self) -> str:
+        return self.cache_from.replace("src=", "dest=")
 
     def build(
         self, bench: Bench, files: dict[str, str] = FILES, text: str = DOCKERFILE, **options: Any
@@ -74,8 +82,8 @@ class Pipeline:
             "push": True,
             "load": False,
             "no_cache": False,
-            "cache_from": [self.cache],
-            "cache_to": [self.cache],
+            "cache_from": [self.cache_from],
+            "cache_to": [self.cache_to],
         } | options
         return bench.build(text.format(base=self.base), files, **options)
 
@@ -96,8 +104,14 @@ class Pipeline:
         return bench.run(pulled.id, *command)
 
 
-EVERYWHERE = pytest.mark.parametrize("pipeline", ["docker20", "containerd28", "podman"], indirect=True)
-"""The second engine of a pipeline."""
+EVERYWHERE = pytest.mark.parametrize(
+    "pipeline",
+    [f"{name}-{kind}" for name in ("docker20", "containerd28", "podman") for kind in ("registry", "folder")],
+    indirect=True,
+)
+"""The second engine of a pipeline, and where the cache is."""
+BOTH = pytest.mark.parametrize("pipeline", ["docker20-registry", "docker20-folder"], indirect=True)
+FOLDER = pytest.mark.parametrize("pipeline", ["docker20-folder"], indirect=True)
 
 
 @pytest.fixture
@@ -110,13 +124,17 @@ def pipeline(
     repository = f"shared/{secrets.token_hex(6)}"
     base = f"{registry.address}/{repository}/base:1"
     benches = {}
-    for name in ("docker28", getattr(request, "param", "docker20")):
+    engine, _, kind = getattr(request, "param", "docker20-registry").partition("-")
+    for name in ("docker28", engine):
         (tmp_path / name).mkdir()
         benches[name] = make_bench(start_engine(name), tmp_path / name)
     cold, fresh = (next(bench) for bench in benches.values())
-    cold.build("FROM busybox\nRUN echo app:x:4711:4711::/:/bin/sh >>/etc/passwd\n", tag=base, push=True)
+    # Its own, lest tests that run at the same time on these engines make each other's layers.
+    own = f"FROM busybox\nRUN echo app:x:4711:4711:{repository}:/:/bin/sh >>/etc/passwd\n"
+    cold.build(own, tag=base, push=True)
     cold.client.remove_image(base)
-    yield Pipeline(registry=registry, repository=repository, base=base, cold=cold, fresh=fresh)
+    folder = tmp_path / "cache" if kind == "folder" else None
+    yield Pipeline(registry=registry, repository=repository, base=base, cold=cold, fresh=fresh, folder=folder)
     for bench in benches.values():
         next(bench, None)
 
@@ -185,6 +203,7 @@ def test_nothing_changed(pipeline: Pipeline) -> None:
     assert pipeline.run(pipeline.cold, f"{pipeline.image}@{warm.digest}", "cat", "main.txt") == "main\n"
 
 
+@BOTH
 def test_an_edit_moves_one_layer(pipeline: Pipeline) -> None:
     pipeline.build(pipeline.cold)
     edited = FILES | {"src/main.txt": "edited\n", "src/new.txt": "new\n", "src/folder/x": "x\n"}
@@ -241,6 +260,7 @@ def check_image(pipeline: Pipeline, digest: str) -> None:
         assert sum(not entry.get("empty_layer") for entry in config["history"]) == len(diff_ids)
 
 
+@BOTH
 def test_every_engine_takes_what_was_put_together(
     pipeline: Pipeline, start_engine: Callable[[str], EngineHandle], tmp_path: Path
 ) -> None:
@@ -271,9 +291,10 @@ COPY src /src
 """
 
 
+@BOTH
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_a_stage_that_is_only_read(pipeline: Pipeline, mode: str) -> None:
-    target = f"{pipeline.cache},mode={mode}"
+    target = f"{pipeline.cache_to},mode={mode}"
     cold = pipeline.build(pipeline.cold, text=STAGES, cache_to=[target])
     warm = pipeline.build(pipeline.fresh, text=STAGES, cache_to=[target])
     assert [layer.diff_id for layer in warm.layers] == [layer.diff_id for layer in cold.layers]
@@ -287,6 +308,7 @@ def test_a_stage_that_is_only_read(pipeline: Pipeline, mode: str) -> None:
     assert pipeline.fresh.client.image(pipeline.base) is None
 
 
+@BOTH
 def test_an_image_that_is_kept_on_the_engine(pipeline: Pipeline) -> None:
     cold = pipeline.build(pipeline.cold)
     warm = pipeline.build(pipeline.fresh, push=False, load=True)
@@ -299,11 +321,12 @@ def test_an_image_that_is_kept_on_the_engine(pipeline: Pipeline) -> None:
     pipeline.fresh.client.remove_image(f"{pipeline.image}:docker20")
 
 
+@BOTH
 def test_a_plan_asks_the_cache_and_fetches_nothing(pipeline: Pipeline) -> None:
     pipeline.build(pipeline.cold)
     edited = FILES | {"src/main.txt": "edited\n", "Dockerfile": DOCKERFILE.format(base=pipeline.base)}
     place = Place(path=pipeline.fresh.write(edited))
-    caches = [parse_cache_from(pipeline.cache)]
+    caches = [parse_cache_from(pipeline.cache_from)]
     request = make_request(place, values={"network": "none"}, cache_from=caches)
     with closing(request.context), pipeline.requests() as asked:
         [stage] = Builder(request, client=pipeline.fresh.client).preview()
@@ -316,7 +339,7 @@ def test_a_plan_asks_the_cache_and_fetches_nothing(pipeline: Pipeline) -> None:
 
 def test_a_cache_that_is_not_there_costs_time_alone(pipeline: Pipeline) -> None:
     nowhere = "type=registry,ref=127.0.0.1:1/no/cache:main"
-    result = pipeline.build(pipeline.fresh, cache_from=[nowhere, pipeline.cache], cache_to=[nowhere])
+    result = pipeline.build(pipeline.fresh, cache_from=[nowhere, pipeline.cache_from], cache_to=[nowhere])
     assert result.digest
     told = [text for text in warnings(pipeline.fresh) if "127.0.0.1:1/no/cache:main" in text]
     assert [text.split(":1/no/cache:main ")[1].split(":")[0] for text in told] == [
@@ -377,6 +400,7 @@ def test_a_blob_that_is_broken_is_made_again(pipeline: Pipeline) -> None:
     )
 
 
+@BOTH
 def test_two_builds_at_the_same_time(pipeline: Pipeline) -> None:
     with ThreadPoolExecutor(2) as pool:
         builds = [
@@ -390,6 +414,7 @@ def test_two_builds_at_the_same_time(pipeline: Pipeline) -> None:
         assert shown == f"{bench.handle.name}\nmain\n"
 
 
+@BOTH
 def test_no_cache_uses_none_and_keeps_what_it_makes(pipeline: Pipeline) -> None:
     first = pipeline.build(pipeline.cold)
     anew = pipeline.build(pipeline.fresh, no_cache=True)
@@ -413,6 +438,149 @@ def test_an_image_of_files_alone_never_touches_the_engine(pipeline: Pipeline) ->
     assert pipeline.fresh.client.image(pipeline.base) is None
     image = f"{pipeline.image}@{result.digest}"
     assert pipeline.run(pipeline.cold, image, "cat", "/src/main.txt") == "main\n"
+
+
+def blobs(folder: Path) -> dict[str, Path]:
+    """The blobs of a layout by their names, all of which are whole."""
+    found = {path.name: path for path in (folder / "blobs/sha256").iterdir()}
+    assert all(digest_of(path.read_bytes()) == f"sha256:{name}" for name, path in found.items())
+    return found
+
+
+def hexadecimal(descriptor: dict[str, Any]) -> str:
+    """What a blob is called in a layout."""
+    return str(descriptor["digest"]).partition(":")[2]
+
+
+def blob(folder: Path, descriptor: dict[str, Any]) -> bytes:
+    return (folder / "blobs/sha256" / hexadecimal(descriptor)).read_bytes()
+
+
+def layout_entries(folder: Path) -> list[dict[str, Any]]:
+    """What the index of a cache in a folder names."""
+    return list(json.loads((folder / "index.json").read_bytes())["manifests"])
+
+
+@FOLDER
+def test_a_folder_is_a_layout_that_does_not_grow(pipeline: Pipeline) -> None:
+    assert pipeline.folder
+    pipeline.build(pipeline.cold)
+    assert warnings(pipeline.cold) == []  # the first build finds no folder
+    index, found = layout_entries(pipeline.folder), blobs(pipeline.folder)
+    assert len(index) > 4  # four layers, and what was asked about images
+    assert {hexadecimal(entry) for entry in index} <= found.keys()
+    pipeline.build(pipeline.fresh)
+    assert layout_entries(pipeline.folder) == index
+    assert blobs(pipeline.folder).keys() == found.keys()
+    # An entry that was not used for long goes, with what it alone had.
+    before = {entry["digest"] for entry in index}
+    pipeline.build(pipeline.fresh, FILES | {"src/main.txt": "edited\n"})
+    index = layout_entries(pipeline.folder)
+    for entry in index:
+        if entry["digest"] not in before:
+            entry["annotations"]["incubator.cache.used"] = "2020-02-02"
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": index}
+    (pipeline.folder / "index.json").write_text(json.dumps(document))
+    pipeline.build(pipeline.fresh)
+    assert {entry["digest"] for entry in layout_entries(pipeline.folder)} == before
+    assert blobs(pipeline.folder).keys() == found.keys()
+
+
+@FOLDER
+def test_a_folder_that_is_written_anew_each_time(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.build(pipeline.cold)
+    there = [f"type=local,dest={tmp_path / 'next'},mode=max"]
+    pipeline.build(pipeline.fresh, cache_to=there)
+    assert cached(pipeline.fresh) == [True, True, True, True]
+    here = [f"type=local,src={tmp_path / 'next'}"]
+    edited = FILES | {"src/main.txt": "edited\n"}
+    pipeline.build(pipeline.fresh, edited, cache_from=here, cache_to=[])
+    assert cached(pipeline.fresh) == [True, True, True, False]
+    assert pipeline.fresh.client.image(pipeline.base) is None  # what was asked about images came along
+
+
+def spoil(folder: Path, what: str) -> None:
+    """Break a cache: one of `QUIET` and `BROKEN` says how, and what of it."""
+    index = folder / "index.json"
+    documents = {hexadecimal(entry) for entry in layout_entries(folder)}
+    files = list((folder / "blobs/sha256").iterdir())
+    how, _, kind = what.partition(" ")
+    of_kind = {
+        "index": [index],
+        "manifests": [path for path in files if path.name in documents],
+        "blobs": [path for path in files if path.name not in documents],
+    }
+    for path in of_kind[kind]:
+        data = path.read_bytes()
+        path.unlink()
+        if how == "linked":
+            (folder.parent / path.name).write_bytes(data)
+            path.symlink_to(folder.parent / path.name)
+        elif how != "no":
+            changed = {"broken": bytes(len(data)), "short": data[:-1], "huge": b" " * (5 << 20) + data}
+            path.write_bytes(changed[how])
+
+
+QUIET = ("no index", "no manifests", "no blobs", "short blobs", "huge blobs")
+"""What looks like a cache that lacks something, as that of another build does."""
+BROKEN = (
+    "broken index", "short index", "huge index", "broken manifests", "short manifests", "huge manifests",
+    "linked manifests", "broken blobs", "linked blobs",
+)  # fmt: skip
+
+
+@FOLDER
+@pytest.mark.parametrize("what", [*QUIET, *BROKEN])
+def test_a_folder_that_is_broken_costs_time_alone(pipeline: Pipeline, what: str) -> None:
+    assert pipeline.folder
+    pipeline.build(pipeline.cold)
+    spoil(pipeline.folder, what)
+    result = pipeline.build(pipeline.fresh, FILES | {"requirements.txt": "two\n"})
+    shown = pipeline.run(
+        pipeline.cold, f"{pipeline.image}@{result.digest}", "sh", "-c", "head -n1 /installed; cat main.txt"
+    )
+    assert shown == "two\nmain\n"
+    told = warnings(pipeline.fresh)
+    assert len(told) == (what not in QUIET) + (what == "broken blobs"), told
+    # All that this build came to is there and whole for the next one.
+    there: dict[str, bytes] = {}
+    for entry in layout_entries(pipeline.folder):
+        document = json.loads(blob(pipeline.folder, entry))
+        diff_ids = document["annotations"].get("incubator.cache.diff-ids", "").split()
+        if diff_ids:
+            there[diff_ids[0]] = blob(pipeline.folder, document["layers"][0])
+    committed = [event.diff_id for event in pipeline.fresh.events if isinstance(event, LayerCommitted)]
+    made = committed[-4:]  # those of a build that was begun again come before
+    assert [digest_of(gzip.decompress(there[str(diff_id)])) for diff_id in made] == made
+
+
+@FOLDER
+def test_a_folder_that_cannot_be_used_costs_time_alone(pipeline: Pipeline) -> None:
+    assert pipeline.folder
+    pipeline.folder.mkdir()
+    (pipeline.folder / "index.json").write_text('{"of": "somebody else"}')
+    assert pipeline.build(pipeline.fresh).digest
+    [told] = warnings(pipeline.fresh)
+    assert told.startswith(f"the cache {pipeline.folder} is not written: ")
+    assert told.endswith("has an index.json, but is no OCI layout")
+    assert list((pipeline.folder / "blobs/sha256").iterdir()) == []
+    assert (pipeline.folder / "index.json").read_text() == '{"of": "somebody else"}'
+
+
+@FOLDER
+def test_a_folder_in_the_context_has_to_be_ignored(pipeline: Pipeline) -> None:
+    pipeline.folder = pipeline.cold.folder / ".cache/own"
+    text = "FROM {base}\nCOPY . /srv\nCMD true"
+    pipeline.build(pipeline.cold, text=text)
+    [told] = [text for text in warnings(pipeline.cold) if "of a cache is copied from the context" in text]
+    assert told.endswith("write .cache/own into .dockerignore")
+    ignored = {"Dockerfile": text.format(base=pipeline.base), ".dockerignore": ".cache\n"}
+    pipeline.build(pipeline.cold, ignored, text=text)
+    assert not [text for text in warnings(pipeline.cold) if "of a cache" in text]
+    pipeline.build(pipeline.cold, ignored, text=text)
+    assert cached(pipeline.cold) == [True]
+    pipeline.build(pipeline.cold, {".dockerignore": ""}, text="FROM {base}\nCOPY Dockerfile /srv/")
+    assert not [text for text in warnings(pipeline.cold) if "of a cache" in text]
 
 
 def test_a_cache_that_wants_a_login(docker28: Bench, registry_auth: RegistryHandle) -> None:

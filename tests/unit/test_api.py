@@ -133,10 +133,10 @@ def test_caches_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cache_to="type=registry,ref=ghcr.io/acme/web:cache,mode=max",
     )
     [request] = made
-    assert [str(source.reference) for source in request.cache_from] == [
+    assert [str(source.place) for source in request.cache_from] == [
         "ghcr.io/acme/web:cache",
         "acme/web:latest",
     ]
-    assert [(str(target.reference), target.mode) for target in request.cache_to] == [
+    assert [(str(target.place), target.mode) for target in request.cache_to] == [
         ("ghcr.io/acme/web:cache", "max")
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from incubator.cache_options import LONGEST_TAG, parse_cache_from, parse_cache_to, read_caches
@@ -28,8 +30,8 @@ DIGEST = f"sha256:{'a' * 64}"
     ],
 )
 def test_both_take(text: str, reference: str) -> None:
-    assert parse_cache_from(text) == CacheSource(reference=parse_reference(reference))
-    assert parse_cache_to(text) == CacheTarget(reference=parse_reference(reference), mode="min")
+    assert parse_cache_from(text) == CacheSource(place=parse_reference(reference))
+    assert parse_cache_to(text) == CacheTarget(place=parse_reference(reference), mode="min")
 
 
 def test_the_longest_tag_leaves_room_for_that_of_an_entry() -> None:
@@ -90,7 +92,13 @@ def test_what_would_make_a_difference_is_refused(attribute: str, hint: str) -> N
         ("type=disk", "invalid WHAT: there is no type 'disk'", "type=registry,ref="),
         ("type=gha,scope=x", "WHAT of type gha is not supported", "GitHub's service"),
         ("type=inline", "WHAT of type inline is not supported", "type=registry,ref="),
-        ("type=local,dest=/x", "WHAT of type local is not supported", "the engine keeps results by itself"),
+        ("type=local", "invalid WHAT: it has no SIDE", "write type=local,SIDE=FOLDER"),
+        ("type=local,SIDE=", "invalid WHAT: it has no SIDE", "write type=local,SIDE=FOLDER"),
+        ("type=local,ref=web", "invalid WHAT: it has no SIDE", "write type=local,SIDE=FOLDER"),
+        ("type=local,SIDE=x,ref=web", "WHAT 'x': there is no attribute 'ref'", "attributes are type, SIDE"),
+        ("type=local,SIDE=x,tag=y", "WHAT 'x': tag=y is not supported", "a folder is one cache"),
+        ("type=registry,ref=web,SIDE=x", "WHAT 'web:latest': there is no attribute 'SIDE'", "attributes are type, ref"),
+        ("type=lokal,SIDE=x", "invalid WHAT: there is no type 'lokal'", "did you mean local?"),
         ("type=azblob,name=x", "WHAT of type azblob is not supported", "type=registry,ref="),
         ("type=registry,ref=a,ref=b", "invalid WHAT: ref is given twice", None),
         ("type=registry,ref=a,max", "invalid WHAT: 'max' has no value", "type=registry,ref="),
@@ -107,11 +115,33 @@ def test_what_would_make_a_difference_is_refused(attribute: str, hint: str) -> N
     ],
 )  # fmt: skip
 def test_faults_of_both(text: str, message: str, hint: str | None) -> None:
-    for parse, what in ((parse_cache_from, "cache source"), (parse_cache_to, "cache target")):
+    for parse, what, side in (
+        (parse_cache_from, "cache source", "src"),
+        (parse_cache_to, "cache target", "dest"),
+    ):
         with pytest.raises(InputError) as caught:
-            parse(text)
-        assert caught.value.message == message.replace("WHAT", what)
-        assert (hint or "") in (caught.value.hint or "")
+            parse(text.replace("SIDE", side))
+        assert caught.value.message == message.replace("WHAT", what).replace("SIDE", side)
+        assert (hint or "").replace("SIDE", side) in (caught.value.hint or "")
+
+
+def test_folders(tmp_path: Path) -> None:
+    assert parse_cache_from("type=local,src=../x") == CacheSource(place=Path("../x"))
+    assert parse_cache_to('type=local,"dest=a,b",mode=max') == CacheTarget(place=Path("a,b"), mode="max")
+    assert parse_cache_from("type=local,src=x", tmp_path) == CacheSource(place=tmp_path / "x")
+    assert parse_cache_to("type=local,dest=/x", tmp_path) == CacheTarget(place=Path("/x"))
+    assert (
+        parse_cache_to("type=local,dest=x,oci-mediatypes=true,ignore-error=true,compression=gzip").mode
+        == "min"
+    )
+
+
+def test_a_link_of_the_checkout_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "checkout/cache").symlink_to(tmp_path)
+    for parse, side in ((parse_cache_from, "src"), (parse_cache_to, "dest")):
+        with pytest.raises(InputError, match="leads out of the workspace"):
+            parse(f"type=local,{side}=cache/below", tmp_path / "checkout")
 
 
 def test_a_mode_that_is_none() -> None:
@@ -153,7 +183,7 @@ def test_logins_are_in_no_message(text: str) -> None:
 def test_lists_gather_faults_and_hold_each_entry_once() -> None:
     faults = Faults()
     found = read_caches(["a", "type=gha", REF, "a:latest", "B"], parse_cache_from, faults)
-    assert [str(source.reference) for source in found] == ["a:latest", "ghcr.io/acme/web:cache"]
+    assert [str(source.place) for source in found] == ["a:latest", "ghcr.io/acme/web:cache"]
     assert len(faults.errors) == 2
     assert read_caches("a,b", parse_cache_from, faults) == ()
     assert read_caches(REF, parse_cache_to, faults) == (parse_cache_to(REF),)

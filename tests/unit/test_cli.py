@@ -357,8 +357,8 @@ def test_every_option_arrives(run: Any, requests: list[BuildRequest], folder: Pa
     assert list(map(str, made.volumes)) == [f"{folder}/x:/y:ro", "cache:/z:rw"]
     assert made.source_date_epoch == 11
     assert [(output.kind, output.dest) for output in made.outputs] == [("local", "out"), ("docker", "x.tar")]
-    assert [str(source.reference) for source in made.cache_from] == ["a:c", "ghcr.io/b:d"]
-    assert [(str(target.reference), target.mode) for target in made.cache_to] == [("a:c", "max")]
+    assert [str(source.place) for source in made.cache_from] == ["a:c", "ghcr.io/b:d"]
+    assert [(str(target.place), target.mode) for target in made.cache_to] == [("a:c", "max")]
 
 
 @pytest.mark.parametrize(

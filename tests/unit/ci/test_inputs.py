@@ -459,25 +459,43 @@ def test_caches_keep_their_commas(ci: Ci) -> None:
     entries = ["type=registry,ref=ghcr.io/acme/web:cache,mode=max", "acme/web:other"]
     text = "component:" + json.dumps(entries) if ci == "gitlab" else "\n".join(entries)
     inputs = read(ci, cache_to=text)
-    assert [(str(target.reference), target.mode) for target in inputs.cache_to] == [
+    assert [(str(target.place), target.mode) for target in inputs.cache_to] == [
         ("ghcr.io/acme/web:cache", "max"),
         ("acme/web:other", "min"),
     ]
     assert inputs.cache_from == ()
 
 
-@pytest.mark.parametrize("kind", ["gha,scope=main", "inline", "local,src=/tmp/.buildx-cache", "s3,bucket=b"])
+@pytest.mark.parametrize("kind", ["gha,scope=main", "inline", "s3,bucket=b"])
 def test_a_cache_of_another_type_is_warned_of_and_not_used(kind: str) -> None:
     warnings: list[str] = []
     texts = {"INPUT_CACHE-FROM": f"type={kind}\nacme/web:c", "INPUT_CACHE-TO": f"type={kind}"}
     inputs = read_environ(texts, "github", warnings.append)
-    assert [str(source.reference) for source in inputs.cache_from] == ["acme/web:c"]
+    assert [str(source.place) for source in inputs.cache_from] == ["acme/web:c"]
     assert inputs.cache_to == ()
     name = kind.partition(",")[0]
     assert len(warnings) == 2
     assert all(
         f"of type {name} is not supported, so the build goes on without it" in text for text in warnings
     )
+
+
+def test_a_folder_of_a_cache_counts_from_the_workspace() -> None:
+    warnings: list[str] = []
+    texts = {
+        "INPUT_CACHE-FROM": "type=local,src=.cache\ntype=local,src=/tmp/.buildx-cache",
+        "INPUT_CACHE-TO": "type=local,dest=a/../../b,mode=max",
+    }
+    inputs = read_environ(texts, "github", warnings.append)
+    near, far = (source.place for source in inputs.cache_from)
+    assert isinstance(near, Path)
+    assert near.is_absolute()
+    assert (near.name, far) == (".cache", Path("/tmp/.buildx-cache"))
+    assert [text.partition(" lies outside the workspace")[0] for text in warnings] == [
+        "input cache-from: '/tmp/.buildx-cache'",
+        f"input cache-to: '{near.parent}/a/../../b'",
+    ]
+    assert all("by its relative path, as in .incubator-cache" in text for text in warnings)
 
 
 def test_faults_of_caches_come_together() -> None:

@@ -124,11 +124,11 @@ def test_inputs_become_the_request(workspace: Path) -> None:
     )
     assert (request.network, request.add_hosts) == ("none", (ExtraHost(name="a", address="::1"),))
     assert (request.security_opts, request.no_cache_filters) == (("label=disable",), ("app",))
-    assert [str(source.reference) for source in request.cache_from] == [
+    assert [str(source.place) for source in request.cache_from] == [
         "ghcr.io/acme/web:cache",
         "acme/web:main",
     ]
-    assert [(str(target.reference), target.mode) for target in request.cache_to] == [
+    assert [(str(target.place), target.mode) for target in request.cache_to] == [
         ("ghcr.io/acme/web:cache", "max")
     ]
     assert str(request.platform) == "linux/arm64"

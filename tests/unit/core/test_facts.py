@@ -149,9 +149,10 @@ def test_a_book_loads_each_page_once() -> None:
     assert book.of(["x"]) is book.of(["x"])
     assert book.of(["y"]).stats == {}
     assert loaded == [files_id(["x"]), files_id(["y"])]
-    assert book.learnt() == {}
+    assert list(book.known()) == [files_id(["x"])]
     RememberingRoot(book.of(["y"]), Container(), ahead=False).stat("a")
-    assert list(book.learnt()) == [files_id(["y"])]
+    assert list(book.known()) == [files_id(["x"]), files_id(["y"])]
+    assert not book.of(["x"]).learnt
 
 
 def test_different_layers_are_different_files() -> None:
