@@ -412,6 +412,11 @@ def test_two_builds_at_the_same_time(pipeline: Pipeline) -> None:
         image = f"{pipeline.image}@{result.digest}"
         shown = pipeline.run(bench, image, "sh", "-c", "head -n1 /installed; cat main.txt")
         assert shown == f"{bench.handle.name}\nmain\n"
+    if pipeline.folder:
+        documents = [json.loads(blob(pipeline.folder, entry)) for entry in layout_entries(pipeline.folder)]
+        kinds = [document["annotations"]["incubator.cache.kind"] for document in documents]
+        assert kinds.count("layer") == 1 + 2 * 3  # neither has lost what the other wrote
+        blobs(pipeline.folder)
 
 
 @BOTH
@@ -484,6 +489,18 @@ def test_a_folder_is_a_layout_that_does_not_grow(pipeline: Pipeline) -> None:
     pipeline.build(pipeline.fresh)
     assert {entry["digest"] for entry in layout_entries(pipeline.folder)} == before
     assert blobs(pipeline.folder).keys() == found.keys()
+
+
+@FOLDER
+def test_layers_go_from_a_folder_to_a_registry_that_lacks_them(pipeline: Pipeline) -> None:
+    pipeline.build(pipeline.cold)
+    other = f"{pipeline.registry.address}/{pipeline.repository}/other:1"
+    with pipeline.requests() as requests:
+        result = pipeline.build(pipeline.fresh, tag=other)
+    assert cached(pipeline.fresh) == [True, True, True, True]
+    assert pipeline.fresh.client.image(pipeline.base) is None
+    assert uploaded(requests) >= 4 + 1, requests  # layers and the config; those of the base are mounted
+    assert pipeline.run(pipeline.cold, f"{other}@{result.digest}", "cat", "main.txt") == "main\n"
 
 
 @FOLDER
