@@ -134,7 +134,7 @@ def _warnings(rule: Rule, subject: Subject, skipped: _Skipped) -> Iterator[Warni
     """What a rule finds; of very much the first, and a word about the rest."""
     found = (finding for finding in rule.check(subject) if not skipped.at(finding.instruction, rule.name))
     for number, finding in enumerate(found):
-        span = finding.span or finding.instruction.span
+        span = finding.place()
         if number == MAX_FINDINGS:
             more = f"This rule finds more from here on: the first {MAX_FINDINGS} are shown"
             yield Warning_(rule=rule.name, message=more, span=span)

@@ -19,11 +19,24 @@ _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One place where a rule fires. `span`: a narrower place than the whole instruction."""
+    """One place where a rule fires. `span`: a narrower place than the whole instruction.
+
+    So is the first of `word` in it, or of `other_word` where it has none: it is looked for only if the finding is told,
+    as a line can be long and have many.
+    """
 
     message: str
     instruction: Instruction
     span: Span | None = None
+    word: str = ""
+    other_word: str = ""
+
+    def place(self) -> Span:
+        """The narrowest place that is known."""
+        if self.span:
+            return self.span
+        has_word = not self.other_word or self.word in self.instruction.original
+        return self.instruction.place_of(self.word if has_word else self.other_word)
 
 
 Check = Callable[["Subject"], Iterable[Finding]]

@@ -40,15 +40,23 @@ class ShellCommand:
         return " ".join((self.program, *self.args))
 
 
+def mentions(instruction: RunInstruction, names: re.Pattern[str]) -> bool:
+    """Whether `names` is in the text of a RUN: if not, none of its commands need be looked at."""
+    node = instruction.node
+    return any(names.search(text) for text in node.args) or any(
+        names.search(heredoc.content) for heredoc in node.heredocs
+    )
+
+
 def commands_of(instruction: RunInstruction) -> Iterator[ShellCommand]:
     """The simple commands of a RUN, in shell form, exec form or a heredoc, in order."""
-    if not instruction.command.shell_form:
-        command = _command(list(instruction.command.words))
+    written = instruction.command
+    if not written.shell_form:
+        command = _command(list(written.words))
         if command:
             yield command
         return
-    texts = [*instruction.command.words, *(heredoc.content for heredoc in instruction.heredocs)]
-    for text in texts:
+    for text in (*written.words, *(heredoc.content for heredoc in instruction.heredocs)):
         for part in _ENDS.split(text):
             command = _command(part.split())
             if command:

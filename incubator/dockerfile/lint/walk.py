@@ -39,7 +39,7 @@ _MAX_FAULTS: Final = 100
 _ABSENT: Final = object()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which would cost: a large file has many
 class Step:
     """One instruction as it is evaluated: `texts` are its expanded words, as its kind has them.
 
@@ -117,14 +117,20 @@ class Walk:
         self.variables, self.faults = variables, []
         env = variables.env
         steps: list[Step] = []
+        mark = -1
+        watched: Mapping[str, str] = {}
         for instruction in instructions:
-            watched = {name: env[name] for name in WATCHED if name in env}
-            self.unset, self.is_broken = {}, False
+            if variables.mark() != mark:
+                mark, watched = variables.mark(), {name: env[name] for name in WATCHED if name in env}
+            self.is_broken = False
             texts = self._texts(instruction)
+            unset: tuple[tuple[str, str | None], ...] = ()
+            if self.unset:
+                if not self.is_broken:
+                    guess = self.guesses.nearest
+                    unset = tuple((name, guess(name, env, variables.declared)) for name in self.unset)
+                self.unset = {}
             if not self.is_broken:  # else rules would speak of words that nobody has written
-                unset = tuple(
-                    (name, self.guesses.nearest(name, env, variables.declared)) for name in self.unset
-                )
                 steps.append(Step(instruction=instruction, texts=texts, unset=unset, watched=watched))
         return tuple(steps)
 

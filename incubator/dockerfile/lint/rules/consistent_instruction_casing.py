@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from incubator.dockerfile.lint.rule import Finding, Rule
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 def check(subject: Subject) -> Iterator[Finding]:
     """Fires at an instruction that is not written as most are; upper case wins a tie."""
     instructions = [item for stage in subject.stages for item in (stage.start, *stage.instructions)]
-    lower = sum(instruction.written.islower() for instruction in instructions)
-    upper = sum(instruction.written.isupper() for instruction in instructions)
+    counts = Counter(instruction.node.name for instruction in instructions)
+    lower = sum(count for written, count in counts.items() if written.islower())
+    upper = sum(count for written, count in counts.items() if written.isupper())
     lowercase = lower > upper
-    for instruction in instructions:
-        wanted = instruction.written.lower() if lowercase else instruction.written.upper()
-        if instruction.written != wanted:
+    odd = {written for written in counts if written != (written.lower() if lowercase else written.upper())}
+    for instruction in instructions if odd else ():
+        if instruction.node.name in odd:
             yield Finding(
                 message=f"Command '{instruction.written}' should match the case of the command majority "
                 f"({'lowercase' if lowercase else 'uppercase'})",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from incubator.dockerfile.instructions import CopyInstruction, RunInstruction
 from incubator.dockerfile.lint.rule import Finding, Rule
-from incubator.dockerfile.lint.shell import ShellCommand, commands_of
+from incubator.dockerfile.lint.shell import ShellCommand, commands_of, mentions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ _VERBS = {
     "cargo": {"fetch"},
     "dotnet": {"restore"},
 }
+_NAMES = re.compile("|".join(("pip", "go", "mvn", *_VERBS)))
 _WHOLE = frozenset((".", "./", "/", "*", "./*"))
 
 
@@ -45,7 +46,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             if isinstance(instruction, CopyInstruction):
                 if whole is None and not instruction.from_ and _WHOLE.intersection(instruction.sources):
                     whole = instruction
-            elif isinstance(instruction, RunInstruction):
+            elif isinstance(instruction, RunInstruction) and mentions(instruction, _NAMES):
                 found = next((command for command in commands_of(instruction) if installs(command)), None)
                 if found is None:
                     continue

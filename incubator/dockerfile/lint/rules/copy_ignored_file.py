@@ -38,7 +38,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                 yield Finding(
                     message=f'Attempting to {verb} file "{source}" that is excluded by .dockerignore',
                     instruction=instruction,
-                    span=instruction.place_of(written),
+                    word=written,
                 )
 
 

@@ -25,7 +25,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                         message="EXPOSE instruction should not define an IP address or host-port mapping, "
                         f"found '{port}'",
                         instruction=step.instruction,
-                        span=step.instruction.place_of(port),
+                        word=port,
                     )
 
 

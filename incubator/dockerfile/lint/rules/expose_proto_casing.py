@@ -25,7 +25,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                     yield Finding(
                         message=f"Defined protocol '{port}' in EXPOSE instruction should be lowercase",
                         instruction=step.instruction,
-                        span=step.instruction.place_of(port),
+                        word=port,
                     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from incubator.dockerfile.instructions import RunInstruction
 from incubator.dockerfile.lint.rule import Finding, Rule
-from incubator.dockerfile.lint.shell import ShellCommand, commands_of
+from incubator.dockerfile.lint.shell import ShellCommand, commands_of, mentions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,6 +76,7 @@ _MANAGERS = (
         clears=frozenset(("cache",)),
     ),
 )
+_NAMES = re.compile("apt|apk|dnf|yum|zypper|pip")
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -83,7 +84,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     for stage in subject.reached:
         for step in stage.steps:
             instruction = step.instruction
-            if not isinstance(instruction, RunInstruction):
+            if not isinstance(instruction, RunInstruction) or not mentions(instruction, _NAMES):
                 continue
             commands = tuple(commands_of(instruction))
             kept_off = _mounted(instruction)

@@ -42,7 +42,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                         message=f"'{source}' looks like a secret: everyone who has the image can read it; "
                         "use RUN --mount=type=secret instead",
                         instruction=instruction,
-                        span=instruction.place_of(written),
+                        word=written,
                     )
 
 

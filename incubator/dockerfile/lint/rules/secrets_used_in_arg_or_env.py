@@ -32,7 +32,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                         message="Do not use ARG or ENV instructions for sensitive data "
                         f'({instruction.keyword} "{name}")',
                         instruction=instruction,
-                        span=instruction.place_of(name),
+                        word=name,
                     )
 
 

@@ -27,9 +27,8 @@ def check(subject: Subject) -> Iterator[Finding]:
                 yield Finding(
                     message=f"Usage of undefined variable '${name}'{suggestion}",
                     instruction=step.instruction,
-                    span=step.instruction.place_of(f"${name}")
-                    if f"${name}" in step.instruction.original
-                    else step.instruction.place_of(f"${{{name}"),
+                    word=f"${name}",
+                    other_word=f"${{{name}",
                 )
 
 
