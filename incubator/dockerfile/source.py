@@ -49,6 +49,11 @@ class Span:
         """The raw lines, joined with newlines."""
         return "\n".join(self.source.lines[self.first_line - 1 : self.last_line])
 
+    def beginning(self, most: int) -> str:
+        """The first `most` characters of `text`, in time that does not grow with the others."""
+        last = min(self.last_line, self.first_line + most)
+        return "\n".join(line[:most] for line in self.source.lines[self.first_line - 1 : last])[:most]
+
     def snippet(self, context: int = 1, most: int = 6) -> list[str]:
         """The marked lines (at most `most`) with `context` lines around them, to put below a message.
 

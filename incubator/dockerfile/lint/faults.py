@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import chain, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.instructions import RunInstruction
@@ -12,7 +14,7 @@ from incubator.errors import DockerfileError, InputError
 from incubator.oci.reference import parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from incubator.dockerfile.lint.subject import Stage, Subject
 
@@ -21,17 +23,18 @@ MOUNT_TYPES: Final = ("bind", "cache", "tmpfs", "secret", "ssh")
 
 def find_faults(subject: Subject) -> tuple[DockerfileError, ...]:
     """Faults of the stages that the target needs, in order of their places, each once."""
+    named = [stage for stage in subject.stages if stage.name]
     found = (
         fault
         for stage in subject.reached
-        for fault in chain(_base_faults(stage, subject), _mount_faults(stage))
+        for fault in chain(_base_faults(stage, subject, named), _mount_faults(stage))
     )
     faults = (*subject.faults, *islice(found, MAX_FAULTS + 1))
     unique = {(str(fault.span), fault.text): fault for fault in faults}
     return tuple(in_order(unique.values()))
 
 
-def _base_faults(stage: Stage, subject: Subject) -> Iterator[DockerfileError]:
+def _base_faults(stage: Stage, subject: Subject, named: Sequence[Stage]) -> Iterator[DockerfileError]:
     """A name in FROM that no image can have; one with variables is the plan's to judge."""
     image = stage.start.image
     if stage.base is None or stage.parent or "$" in image or stage.base.text == "scratch":
@@ -39,8 +42,8 @@ def _base_faults(stage: Stage, subject: Subject) -> Iterator[DockerfileError]:
     try:
         parse_reference(stage.base.text)
     except InputError as error:
-        names = [other.name for other in subject.stages[: stage.index] if other.name]
-        same = next((name for name in names if name == stage.base.text.lower()), None)
+        names = [other.name for other in named[: bisect_left(named, stage.index, key=attrgetter("index"))]]
+        same = stage.base.text.lower() if stage.base.text.lower() in names else None
         near = same or subject.guesses.nearest(stage.base.text, names)
         yield DockerfileError(
             error.message,

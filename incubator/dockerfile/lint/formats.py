@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from incubator.errors import DockerfileError
 
 _RULES: Final = {rule.name: rule for rule in RULES}
+_FINGERPRINTED: Final = 4000
+"""So many characters of a finding's lines tell it from others: many can be in one long line."""
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -229,7 +231,7 @@ def _fingerprints(rows: Sequence[_Row]) -> list[str]:
     seen: dict[str, int] = {}
     fingerprints: list[str] = []
     for row in rows:
-        text = row.span.text.strip() if row.span else ""
+        text = row.span.beginning(_FINGERPRINTED).strip() if row.span else ""
         key = f"{row.path}\0{row.rule}\0{row.message}\0{text}"
         seen[key] = seen.get(key, 0) + 1
         content = f"{key}\0{seen[key]}".encode("utf-8", "surrogatepass")

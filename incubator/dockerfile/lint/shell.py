@@ -42,10 +42,11 @@ class ShellCommand:
 
 def mentions(instruction: RunInstruction, names: re.Pattern[str]) -> bool:
     """Whether `names` is in the text of a RUN: if not, none of its commands need be looked at."""
-    node = instruction.node
-    return any(names.search(text) for text in node.args) or any(
-        names.search(heredoc.content) for heredoc in node.heredocs
-    )
+    search, node = names.search, instruction.node
+    for text in node.args:
+        if search(text):
+            return True
+    return any(search(heredoc.content) for heredoc in node.heredocs) if node.heredocs else False
 
 
 def commands_of(instruction: RunInstruction) -> Iterator[ShellCommand]:

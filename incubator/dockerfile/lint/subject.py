@@ -105,6 +105,7 @@ def make_subject(
         base = _try_expand(start.image, actual_args, escape, budget)
         parent = by_name.get(base.text) if base else None
         known = base is not None and (base.text == "scratch" or base.text in base_env)
+        kinds = set(map(type, body))
         stage = Stage(
             index=index,
             name=lower(start.alias or ""),
@@ -115,8 +116,8 @@ def make_subject(
             platform=_try_expand(start.platform, actual_args, escape, budget) if start.platform else None,
             parent=parent,
             env_known=parent.env_known if parent else known,
-            has_shell=_has(ShellInstruction, body) or (parent is not None and parent.has_shell),
-            has_workdir=_has(WorkdirInstruction, body) or (parent is not None and parent.has_workdir),
+            has_shell=ShellInstruction in kinds or (parent is not None and parent.has_shell),
+            has_workdir=WorkdirInstruction in kinds or (parent is not None and parent.has_workdir),
         )
         stages.append(stage)
         if stage.name:
@@ -186,10 +187,6 @@ def _split(
         elif isinstance(instruction, ArgInstruction):
             head.append(instruction)
     return head, [(start, tuple(body)) for start, body in bodies]
-
-
-def _has(kind: type[Instruction], body: tuple[Instruction, ...]) -> bool:
-    return any(isinstance(instruction, kind) for instruction in body)
 
 
 def _platform_args(platform: str, build_args: Mapping[str, str]) -> dict[str, str]:
