@@ -126,6 +126,11 @@ DOCKERFILES: Final[dict[str, Family]] = {
     "EXPOSE": _repeated("FROM a\n", "EXPOSE 80 81\n"),
     "EXPOSE of many": _repeated("FROM a\nEXPOSE ", "@:1/TCP \\\n", "\n"),
     "EXPOSE of blanks": _repeated("FROM a\nEXPOSE ", "1\u00a0 \\\n", "\n"),
+    "EXPOSE of many, told by no rule": _repeated(
+        "FROM a\n# check=skip=ExposeProtoCasing,ExposeInvalidFormat\nEXPOSE ", "@:1/TCP \\\n", "\n"
+    ),
+    "EXPOSE in one line": _repeated("FROM a\nEXPOSE ", "@:1/TCP ", "\n"),
+    "COPY in one line": _repeated("FROM a\nCOPY ", "@/id_rsa ", "b\n"),
     "HEALTHCHECK": _repeated("FROM a\n", "HEALTHCHECK --interval=1s CMD x\n"),
     "HEALTHCHECK of a time": _repeated("FROM a\nHEALTHCHECK --interval=", "1s\\\n", " CMD x\n"),
     "VOLUME": _repeated("FROM a\n", "VOLUME a\n"),
@@ -354,6 +359,13 @@ def check_it(text: str) -> None:
     FORMATS["text"](check_file(Source("Dockerfile", text), None, build_args={}, target=None, strict=False))
 
 
+def report_it(text: str) -> None:
+    """As `check_it`, in every format."""
+    report = check_file(Source("Dockerfile", text), None, build_args={}, target=None, strict=False)
+    for make in FORMATS.values():
+        make(report)
+
+
 def expand_it(text: str) -> None:
     """As a word of an instruction, and as the text of a file in it."""
     with suppress(DockerfileError):
@@ -380,7 +392,7 @@ def match_by_it(text: str) -> None:
 
 
 ACTIONS: Final[Mapping[str, Mapping[str, Callable[[str], None]]]] = {
-    "Dockerfile": {"parse": parse_it, "lint": check_it, "plan": plan_it},
+    "Dockerfile": {"parse": parse_it, "lint": check_it, "report": report_it, "plan": plan_it},
     "plan": {"plan": plan_it, "outline": outline_it},
     "word": {"expand": expand_it},
     "ignore file": {"ignore": ignore_by_it, "glob": match_by_it},

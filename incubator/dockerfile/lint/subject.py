@@ -6,7 +6,7 @@ This follows what the reference does when it checks: it walks a stage as a build
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -43,7 +43,7 @@ class IgnoreMatcher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: what the walk finds comes last
 class Stage:
     """From a FROM to the next. `name` is in lower case, empty without one.
 
@@ -112,7 +112,9 @@ def make_subject(
             start=start,
             instructions=body,
             base=base,
-            default_base=_try_expand(start.image, default_args, escape, budget),
+            default_base=_try_expand(start.image, default_args, escape, budget)
+            if "$" in start.image
+            else base,
             platform=_try_expand(start.platform, actual_args, escape, budget) if start.platform else None,
             parent=parent,
             env_known=parent.env_known if parent else known,
@@ -123,7 +125,7 @@ def make_subject(
         if stage.name:
             by_name[stage.name] = stage
     walk = Walk(global_args=actual_args, build_args=build_args, escape=escape, budget=budget, guesses=guesses)
-    stages = _walked(stages, walk, base_env)
+    _walk_all(stages, walk, base_env)
     reached = find_reached(document, stages, target)
     words: list[tuple[Instruction, str]] = [
         (arg, default) for arg in head for name, default in arg.pairs if default and name not in build_args
@@ -142,27 +144,26 @@ def make_subject(
     )
 
 
-def _walked(stages: Sequence[Stage], walk: Walk, base_env: Mapping[str, Mapping[str, str]]) -> list[Stage]:
-    """The stages with their steps. Each is walked between the one it stands on and those that stand on it."""
+def _walk_all(stages: Sequence[Stage], walk: Walk, base_env: Mapping[str, Mapping[str, str]]) -> None:
+    """Gives the stages their steps. Each is walked between the one it stands on and those that stand on it."""
     above: dict[int, list[Stage]] = defaultdict(list)
     for stage in stages:
         if stage.parent:
             above[stage.parent.index].append(stage)
-    done = list(stages)
+    of_none = Variables({"PATH": DEFAULT_PATH})
     for root in stages:
         if root.parent:
             continue
         known = base_env.get(root.base.text, {}) if root.base else {}
-        variables = Variables({"PATH": DEFAULT_PATH} | dict(known))
-        waiting = [(root, variables.mark())]
+        variables = Variables({"PATH": DEFAULT_PATH} | dict(known)) if known else of_none
+        waiting = [(root, 0)]
         while waiting:
             stage, mark = waiting.pop()
             variables.undo(mark)
-            steps = walk.steps(stage.instructions, variables)
-            done[stage.index] = replace(stage, steps=steps, faults=tuple(walk.faults))
+            stage.steps = walk.steps(stage.instructions, variables)
+            stage.faults = tuple(walk.faults)
             here = variables.mark()
-            waiting += ((child, here) for child in reversed(above[stage.index]))
-    return done
+            waiting += ((child, here) for child in reversed(above.get(stage.index, ())))
 
 
 def _unsound(instruction: Instruction, word: str, escape: str) -> Iterator[ExpandError]:

@@ -61,3 +61,11 @@ def test_any_snippet_is_safe_to_show(text: str, column: int) -> None:
     for line in snippet(text or "x", 1, column):
         assert len(line) < SNIPPET_COLUMNS + 20
         assert not [char for char in line if char != "\t" and unicodedata.category(char) in {"Cc", "Cs"}]
+
+
+@given(st.text(alphabet="ab\n", min_size=1, max_size=40), st.integers(1, 20), st.integers(1, 45))
+def test_the_beginning_of_a_span_is_that_of_its_text(text: str, first: int, most: int) -> None:
+    source = Source("Dockerfile", text)
+    for last in range(first, len(source.lines) + 1):
+        span = Span(source, first, last)
+        assert span.beginning(most) == span.text[:most]

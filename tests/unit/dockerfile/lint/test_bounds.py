@@ -7,7 +7,7 @@ import pytest
 from incubator.calls import check_file
 from incubator.dockerfile.lint import FORMATS, MAX_FINDINGS
 from incubator.dockerfile.source import Source
-from tests.hostile import DOCKERFILES, check_it
+from tests.hostile import DOCKERFILES, report_it
 from tests.speed import nominal_seconds
 
 
@@ -16,11 +16,14 @@ from tests.speed import nominal_seconds
     [
         "ARG of many faults",
         "ARG with a value",
+        "COPY in one line",
         "COPY of many secrets",
         "ENV doubled",
         "ENV of a long value",
         "ENV unset after many",
         "ENV unset, near others",
+        "EXPOSE in one line",
+        "EXPOSE of many, told by no rule",
         "FROM of no image",
         "FROM of variables",
         "LABEL of a long value",
@@ -32,9 +35,9 @@ from tests.speed import nominal_seconds
     ],
 )
 def test_no_file_takes_much_more_than_its_size(family: str) -> None:
-    """Each of these took a minute, and four times as long for twice the text."""
+    """Most of these took a minute, and four times as long for twice the text."""
     text = DOCKERFILES[family](100_000)
-    assert nominal_seconds(lambda: check_it(text)) < 1.5
+    assert nominal_seconds(lambda: report_it(text)) < 1.5
 
 
 @pytest.mark.parametrize("written", sorted(FORMATS))
@@ -46,6 +49,16 @@ def test_of_very_many_findings_the_first_are_told(written: str) -> None:
     assert "finds more from here on" in found[-1].message
     assert found[-1].span.first_line == MAX_FINDINGS + 2
     assert "finds more from here on" in FORMATS[written](report)
+
+
+@pytest.mark.parametrize("written", ["sarif", "gitlab"])
+def test_findings_of_a_long_line_have_fingerprints_of_their_own(written: str) -> None:
+    ports = " ".join(f"{number}/TCP" for number in range(3000))
+    source = Source("Dockerfile", f"FROM scratch\nEXPOSE {ports}\n")
+    report = check_file(source, None, build_args={}, target=None, strict=False)
+    lines = FORMATS[written](report).splitlines()
+    fingerprints = {line for line in lines if '"fingerprint"' in line or '"finding/v1"' in line}
+    assert len(fingerprints) == len(report.warnings) == MAX_FINDINGS + 1
 
 
 def test_faults_of_very_many_stages_are_cut_as_those_of_syntax_are() -> None:
