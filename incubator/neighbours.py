@@ -32,9 +32,6 @@ _METADATA = "docker/metadata-action"
 _BUILDER = Refused(
     instead="leave it out: the engine that DOCKER_HOST names does the work, no builder is set up"
 )
-_OUTPUT = Refused(
-    instead="push sends the image to a registry, and docker save or docker cp take it from the engine"
-)
 OPTIONS = {
     "--builder": _BUILDER,
     "--isolation": Refused(instead="leave it out: it is about containers of Windows", harmless=("default",)),
@@ -62,7 +59,6 @@ INPUTS = {
         harmless=("auto", "false", "False", "FALSE"),
         of=_LOGIN,
     ),
-    "outputs": _OUTPUT,
     "scope": Refused(
         instead="leave it out: a login is used for what the step pulls and pushes, and is gone with it",
         of=_LOGIN,
@@ -96,6 +92,7 @@ DIFFERENT = {
     "cache-from": "of types `registry` and `local`; others are warned of and not used",
     "cache-to": "of types `registry` and `local`; others are warned of and not used",
     "context": "the checkout where it is left out, and not the repository's URL",
+    "outputs": "paths count from the workspace; quotes are read as in CSV",
     "provenance": "off where it is left out; SLSA version 1",
     "sbom": "a file of your own generator",
 }

@@ -1,11 +1,13 @@
-"""Where a build's result goes, as `--output` names it: the grammar of `docker build`. Pure."""
+"""Where a build's result goes, as `--output` names it: the grammar of `docker build`."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, get_args
 
 from incubator.attributes import read_boolean, read_pairs, split_fields
+from incubator.core.trust import check_inside
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
 from incubator.neighbours import TRUE
@@ -14,6 +16,7 @@ from incubator.request import FileOutput, OutputKind, Packing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from incubator.faults import Faults
 
@@ -26,13 +29,14 @@ _FORM: Final = (
     "write type=local,dest=FOLDER, type=tar,dest=FILE, type=docker,dest=FILE or type=oci,dest=FILE; "
     "a path alone is a folder"
 )
+_NAMING: Final = ("push-by-digest", "name-canonical")
 _ATTRIBUTES: Final = {
     "local": ("type", "dest"),
     "tar": ("type", "dest"),
     "docker": ("type", "dest"),
     "oci": ("type", "dest", "name", "tar", *PACKING),
-    "image": ("type", "name", "push", *PACKING),
-    "registry": ("type", "name", *PACKING),
+    "image": ("type", "name", "push", *_NAMING, *PACKING),
+    "registry": ("type", "name", *_NAMING, *PACKING),
     "cacheonly": ("type",),
 }
 _BY_ENGINE: Final = (
@@ -42,8 +46,6 @@ _REFUSED: Final = {
     **dict.fromkeys(PACKING, _BY_ENGINE),
     "platform-split": "leave it out: a build is for one platform",
     "rewrite-timestamp": "leave it out: set SOURCE_DATE_EPOCH, which no file of a client-made layer is newer than",
-    "push-by-digest": "give --push-by-digest",
-    "name-canonical": "leave it out: the digest is among the outputs",
     "unpack": "leave it out: the engine unpacks images where it needs them",
     "tar": "write type=oci,tar=false for an image in a folder, type=local for its files",
 }
@@ -54,12 +56,14 @@ _REFUSED: Final = {
 class Outputs:
     """Where a result goes: `files`, and what entries of type `image` and `registry` ask for.
 
-    `packing`: how the image is pushed. `cache_only`: nowhere, where no other entry says more.
+    `by_digest`: where it is pushed, without tags. `packing`: how the image is pushed. `cache_only`: nowhere, where no
+    other entry says more.
     """
 
     files: tuple[FileOutput, ...] = ()
     names: tuple[str, ...] = ()
     push: bool = False
+    by_digest: bool = False
     image: bool = False
     packing: Packing | None = None
     cache_only: bool = False
@@ -70,8 +74,14 @@ class Outputs:
         return bool(self.files or self.cache_only) and not self.image
 
 
-def read_outputs(texts: str | Iterable[str], faults: Faults, *, stdout: bool = False) -> Outputs:
-    """What entries mean; faults are noted in `faults`. `stdout`: whether one may go to standard output."""
+def read_outputs(
+    texts: str | Iterable[str], faults: Faults, *, stdout: bool = False, workspace: Path | None = None
+) -> Outputs:
+    """What entries mean; faults are noted in `faults`. `stdout`: whether one may go to standard output.
+
+    Paths count from the workspace, where there is one, and may then not be links out of it, which would be the
+    checkout's doing.
+    """
     files: dict[FileOutput, None] = {}
     found = Outputs()
     for text in (texts,) if isinstance(texts, str) else texts:
@@ -84,13 +94,22 @@ def read_outputs(texts: str | Iterable[str], faults: Faults, *, stdout: bool = F
                 found = replace(found, cache_only=True)
             elif kind in _ALIASES:
                 push = kind == "registry" or read_boolean(values, "push", what="output")
+                by_digest = read_boolean(values, "push-by-digest", what="output")
+                read_boolean(values, "name-canonical", what="output")  # the digest is told in any case
                 packing = read_packing(values)
                 if packing and found.packing not in (None, packing):
                     raise InputError("two outputs want the image to be packed in two ways")
                 packing = packing or found.packing
-                found = replace(found, image=True, names=names, push=found.push or push, packing=packing)
+                found = replace(
+                    found,
+                    image=True,
+                    names=names,
+                    push=found.push or push,
+                    by_digest=found.by_digest or by_digest,
+                    packing=packing,
+                )
             else:
-                output = _file_output(values, stdout=stdout)
+                output = _file_output(values, stdout=stdout, workspace=workspace)
                 if output.dest in {other.dest for other in files if other != output}:
                     raise InputError(f"two outputs go to {output.dest!r}", hint="give each a dest of its own")
                 files[output] = None
@@ -98,7 +117,7 @@ def read_outputs(texts: str | Iterable[str], faults: Faults, *, stdout: bool = F
     return found
 
 
-def _file_output(values: Mapping[str, str], *, stdout: bool) -> FileOutput:
+def _file_output(values: Mapping[str, str], *, stdout: bool, workspace: Path | None) -> FileOutput:
     kind, dest = values["type"], values.get("dest", "")
     unpacked = not read_boolean(values, "tar", what="output", default=True)
     packing = read_packing(values) or Packing()
@@ -118,6 +137,9 @@ def _file_output(values: Mapping[str, str], *, stdout: bool) -> FileOutput:
         )
     if dest == STDOUT and not stdout:
         raise InputError(f"output of type {kind}: standard output is not free here", hint="name a file")
+    if workspace is not None:
+        check_inside(workspace / dest, [workspace], f"output {dest!r}")
+        dest = os.fspath(workspace / dest)
     known = next(known for known in _KINDS if known == kind)
     return FileOutput(kind=known, dest=dest, unpacked=unpacked, packing=packing)
 

@@ -30,8 +30,11 @@ from incubator.core.container_options import (
 from incubator.core.limits import parse_layer_splits, parse_parallelism, parse_timeout
 from incubator.core.trust import Origin, make_volume
 from incubator.errors import InputError, OtherCache
+from incubator.faults import Faults
+from incubator.metadata import check_dest
 from incubator.named_contexts import split_pair
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_repository_name, parse_tag_reference
+from incubator.output_options import Outputs, read_outputs
 from incubator.request import CacheSource, CacheTarget, Credential, ExtraHost, Ulimit
 from incubator.secret_options import (
     Access,
@@ -48,7 +51,6 @@ if TYPE_CHECKING:
     from incubator.ci.surroundings import Surroundings
     from incubator.ci.tags import TagLanguage
     from incubator.core.volume import Volume
-    from incubator.faults import Faults
     from incubator.oci.annotations import Annotation
     from incubator.request import LayerSplits, Right, Secret
 
@@ -78,7 +80,7 @@ class PipelineInputs:
     `build_args` maps to None where a bare name has no value in the environment. Sizes are as given, but valid;
     `memory_swap` may still lack the `memory` that it needs, which a configuration file can bring. Sources of
     volumes are absolute paths of this process, or names. `language` holds images and rules, where there are some;
-    `tags` are only those that are written in full.
+    `tags` are only those that are written in full. `push` and `push_by_digest` count those of `outputs` in.
     """
 
     context: str | None = None
@@ -100,6 +102,7 @@ class PipelineInputs:
     tags: tuple[Reference, ...] = ()
     language: TagLanguage | None = None
     push: bool | None = None
+    outputs: Outputs = field(default_factory=Outputs)
     push_by_digest: bool | None = None
     merge: tuple[str, ...] = ()
     load: bool | None = None
@@ -199,6 +202,9 @@ def read_inputs(
     if around.ci == "gitlab" and not raw.keys() & _LOGIN:
         raw |= _gitlab_login(environ)
     reader = Reader(raw, faults)
+    outputs = _outputs(reader, around, faults, warn)
+    push = True if outputs.push else reader.boolean("push")
+    by_digest = True if push and outputs.by_digest else reader.boolean("push-by-digest")
     inputs = PipelineInputs(
         context=reader.parsed("context", lambda text: _context(text, around.workspace)),
         file=reader.text("file"),
@@ -216,10 +222,11 @@ def read_inputs(
         provenance=reader.text("provenance"),
         sbom=reader.text("sbom"),
         attests=reader.entries("attests"),
-        tags=_references(reader),
+        tags=_references(reader, by_digest=by_digest),
         language=_language(reader, around, faults, warn),
-        push=reader.boolean("push"),
-        push_by_digest=reader.boolean("push-by-digest"),
+        push=push,
+        outputs=outputs,
+        push_by_digest=by_digest,
         merge=reader.entries("merge"),
         load=reader.boolean("load"),
         pull=reader.boolean("pull"),
@@ -289,13 +296,13 @@ def _annotations(reader: Reader) -> tuple[Annotation, ...]:
     return tuple(annotation for several in found for annotation in several)
 
 
-def _references(reader: Reader) -> tuple[Reference, ...]:
+def _references(reader: Reader, *, by_digest: bool | None) -> tuple[Reference, ...]:
     """Tags in full; with `images` there are none."""
     if reader.entries("images"):
         return ()
     lines = [text for text in reader.entries("tags") if not looks_like_rule(text)]
     names = tuple(name for line in lines for name in parse_list(line, "csv"))
-    parse = parse_repository_name if reader.boolean("push-by-digest") else parse_tag_reference
+    parse = parse_repository_name if by_digest else parse_tag_reference
     return tuple(dict.fromkeys(reader.each("tags", parse, names)))
 
 
@@ -394,12 +401,25 @@ def _caches(
     return tuple(dict.fromkeys(reader.each(name, parse_used)))
 
 
+def _outputs(reader: Reader, around: Surroundings, faults: Faults, warn: Callable[[str], None]) -> Outputs:
+    own = Faults()
+    outputs = read_outputs(reader.entries("outputs"), own, workspace=around.workspace)
+    for output in outputs.files:
+        with own.gather():
+            check_dest(output)
+        if around.ci == "github":
+            _check_kept("outputs", Path(output.dest), around.workspace, warn)
+    for error in own.errors:
+        faults.add(f"input outputs: {error.message}", hint=error.hint)
+    return outputs
+
+
 def _check_kept(name: str, folder: Path, workspace: Path, warn: Callable[[str], None]) -> None:
-    """Warn of a folder that other steps do not see: the action's container has the workspace, under another path."""
+    """Warn of a place that other steps do not see: the action's container has the workspace, under another path."""
     if not Path(os.path.abspath(folder)).is_relative_to(workspace):  # noqa: PTH100 - must not follow links
         warn(
-            f"input {name}: {str(folder)!r} lies outside the workspace, where other steps do not see it: name a folder "
-            "of the workspace by its relative path, as in .incubator-cache"
+            f"input {name}: {str(folder)!r} lies outside the workspace, where other steps do not see it: name a place "
+            "of the workspace by its relative path"
         )
 
 

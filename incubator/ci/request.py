@@ -72,6 +72,7 @@ def make_pipeline_request(
         cache_to=inputs.cache_to,
         annotations=_annotations(inputs, around, metadata, indexed=bool(attestations)),
         attestations=attestations,
+        outputs=inputs.outputs,
         faults=faults,
     )
 

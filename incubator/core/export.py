@@ -14,6 +14,7 @@ from incubator.context.tarstream import write_tar
 from incubator.core.container_files import ContainerSource
 from incubator.core.engine import ContainerSpec
 from incubator.core.local_output import write_tree
+from incubator.core.ownership import give
 from incubator.core.script import SHELL
 from incubator.errors import BuilderError
 
@@ -97,6 +98,7 @@ def _descriptor(dest: str) -> Iterator[int]:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         try:
+            give(descriptor, target.parent.stat())
             yield descriptor
         finally:
             os.close(descriptor)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from incubator.core.ownership import give, make_folder
 from incubator.errors import BuilderError
 from incubator.oci.digest import verified
 from incubator.oci.image_config import digest_of
@@ -57,7 +58,7 @@ class LayoutFolder:
         """The layout at `path`, with `make` also where there is none yet."""
         with _errors(path), ExitStack() as opened:
             if make:
-                _make(Path(path))
+                make_folder(Path(path))
             root = os.open(path, _FOLDER)
             opened.callback(os.close, root)
             blobs = _below(root, "blobs", make=make)
@@ -161,28 +162,8 @@ def _below(parent: int, name: str, *, make: bool) -> int:
             made = True
     folder = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
     if made:
-        _give(folder, os.fstat(parent))
+        give(folder, os.fstat(parent))
     return folder
-
-
-def _make(path: Path) -> None:
-    """A folder and those above it; each belongs to whom the one above belongs to."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(exist_ok=True)
-        made = os.open(folder, _FOLDER | os.O_NOFOLLOW)
-        try:
-            _give(made, folder.parent.stat())
-        finally:
-            os.close(made)
-
-
-def _give(made: int, above: os.stat_result) -> None:
-    """Let something new belong to the owner of the folder above, where this process may do that."""
-    mine = os.fstat(made)
-    if (mine.st_uid, mine.st_gid) != (above.st_uid, above.st_gid):
-        with suppress(PermissionError):
-            os.fchown(made, above.st_uid, above.st_gid)
 
 
 @contextmanager
@@ -221,7 +202,7 @@ def _write(folder: int, name: str, chunks: Iterable[bytes]) -> None:
         with os.fdopen(file, "wb") as stream:
             for chunk in chunks:
                 stream.write(chunk)
-            _give(file, os.fstat(folder))
+            give(file, os.fstat(folder))
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(OSError):

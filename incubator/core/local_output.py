@@ -12,6 +12,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from incubator.core.ownership import give, give_link, make_folder
 from incubator.errors import BuilderError
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ _KEPT_BITS = 0o1777
 def write_tree(entries: Iterable[Entry], folder: Path) -> None:
     """Put `entries` below `folder`, which is made if need be; files that are there are replaced.
 
-    All belongs to the user of this process, as what `docker build --output` writes does. Raises BuilderError.
+    Raises BuilderError.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise _failed(str(folder), error) from error
@@ -82,13 +83,17 @@ def _write(root: int, entry: Entry) -> None:
         raise BuilderError(f"cannot write the output: {entry.path!r} is no plain path")
     with _opened(root, above) as parent:
         _clear(parent, name, folder=entry.kind == "dir")
-        times = (entry.mtime_ns, entry.mtime_ns)
+        times, owner = (entry.mtime_ns, entry.mtime_ns), os.fstat(parent)
         match entry.kind:
             case "dir":
+                is_new = False
                 with suppress(FileExistsError):
                     os.mkdir(name, 0o700, dir_fd=parent)
+                    is_new = True
                 descriptor = os.open(name, _FOLDER, dir_fd=parent)
                 try:
+                    if is_new:
+                        give(descriptor, owner)
                     os.fchmod(descriptor, 0o700)
                 finally:
                     os.close(descriptor)
@@ -98,10 +103,12 @@ def _write(root: int, entry: Entry) -> None:
                     with entry.open() as content:
                         shutil.copyfileobj(content, file, 1 << 20)
                     file.flush()
+                    give(file.fileno(), owner)
                     os.fchmod(file.fileno(), entry.mode & _KEPT_BITS)
                     os.utime(file.fileno(), ns=times)
             case "symlink":
                 os.symlink(entry.linkname, name, dir_fd=parent)
+                give_link(name, parent)
                 os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
             case "hardlink":
                 folder, _, other = entry.linkname.rpartition("/")

@@ -409,6 +409,22 @@ def cache_to(world: World) -> Case:
     )
 
 
+def outputs(_: World) -> Case:
+    def shown(outcome: Outcome) -> bool:
+        file, workspace = outcome.workspace / "dist/said", outcome.workspace.stat()
+        return file.exists() and (file.stat().st_uid, file.stat().st_gid) == (
+            workspace.st_uid,
+            workspace.st_gid,
+        )
+
+    return Case(
+        value="type=local,dest=dist",
+        dockerfile="FROM scratch\nCOPY said /\n",
+        files={"said": "{once}"},
+        shows=shown,
+    )
+
+
 def cache_from(world: World) -> Case:
     return Case(
         value=f"type=registry,ref={world.remote}:cache",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from incubator.errors import InputErrors
 from incubator.faults import Faults
 from incubator.output_options import Outputs, read_outputs
 from incubator.request import FileOutput, Packing
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def read(*texts: str, stdout: bool = True) -> Outputs:
+
+def read(*texts: str, stdout: bool = True, workspace: Path | None = None) -> Outputs:
     faults = Faults()
-    outputs = read_outputs(texts, faults, stdout=stdout)
+    outputs = read_outputs(texts, faults, stdout=stdout, workspace=workspace)
     faults.check()
     return outputs
 
@@ -45,6 +51,26 @@ def test_files(text: str, expected: FileOutput) -> None:
     outputs = read(text)
     assert outputs.files == (expected,)
     assert outputs.without_image
+
+
+def test_pushes_by_digest() -> None:
+    outputs = read("type=image,name=acme/web,push-by-digest=true,name-canonical=true,push=true")
+    assert outputs == Outputs(names=("acme/web",), push=True, by_digest=True, image=True)
+    assert not read("type=registry,push-by-digest=false").by_digest
+    assert "push-by-digest=perhaps is neither" in fault_of("type=registry,push-by-digest=perhaps")
+    assert "there is no attribute 'push-by-digest'" in fault_of("type=oci,dest=x,push-by-digest=true")
+
+
+def test_paths_count_from_a_workspace_and_links_do_not_lead_out_of_it(tmp_path: Path) -> None:
+    workspace = tmp_path / "work"
+    workspace.mkdir()
+    (workspace / "link").symlink_to(tmp_path)
+    [output] = read("type=tar,dest=a/x.tar", workspace=workspace).files
+    assert output.dest == str(workspace / "a/x.tar")
+    [output] = read(f"type=local,dest={tmp_path}/elsewhere", workspace=workspace).files
+    assert output.dest == str(tmp_path / "elsewhere")
+    with pytest.raises(InputErrors, match="leads out of the workspace"):
+        read("type=local,dest=link/x", workspace=workspace)
 
 
 def test_names_and_pushes() -> None:

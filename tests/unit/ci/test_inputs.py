@@ -243,7 +243,7 @@ def test_all_faults_come_together_with_name_value_and_what_is_allowed() -> None:
         cpu_shares="-3",
         labels="=x",
         username="bot",
-        outputs="type=tar,dest=x",
+        outputs="type=tarr,dest=x",
     )
     text = "\n".join(found)
     for expected in (
@@ -256,7 +256,7 @@ def test_all_faults_come_together_with_name_value_and_what_is_allowed() -> None:
         "input cpu-shares: '-3' is not a whole number\nhint: expected a whole number from 0 to 262144",
         "input labels: '=x' has no name before the =",
         "input password: it is missing, but username is given",
-        "input outputs: docker/build-push-action has it, but it is not supported here yet",
+        "input outputs: invalid output: there is no type 'tarr'\nhint: did you mean tar?",
     ):
         assert expected in text
     assert len(found) == 10
@@ -495,7 +495,7 @@ def test_a_folder_of_a_cache_counts_from_the_workspace() -> None:
         "input cache-from: '/tmp/.buildx-cache'",
         f"input cache-to: '{near.parent}/a/../../b'",
     ]
-    assert all("by its relative path, as in .incubator-cache" in text for text in warnings)
+    assert all("by its relative path" in text for text in warnings)
 
 
 def test_faults_of_caches_come_together() -> None:
@@ -506,3 +506,15 @@ def test_faults_of_caches_come_together() -> None:
     assert "input cache-from: cache source 'acme/web@sha256:" in digest
     assert "input cache-to: cache target 'acme/web:c': there is no attribute 'mdoe'" in mode
     assert "did you mean mode?" in mode
+
+
+def test_outputs_push_and_count_from_the_workspace() -> None:
+    given = "type=image,name=acme/web,push-by-digest=true,push=true"
+    inputs = read(outputs=f"{given}\ntype=local,dest=x", tags="acme/other")
+    assert inputs.push
+    assert inputs.push_by_digest
+    assert inputs.outputs.names == ("acme/web",)
+    assert [Path(output.dest).name for output in inputs.outputs.files] == ["x"]
+    assert Path(inputs.outputs.files[0].dest).is_absolute()
+    assert not read(outputs="type=image,push-by-digest=true").push_by_digest
+    assert read(outputs="type=image,push-by-digest=true", push="true").push_by_digest

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
 
 from incubator.context.entry import Entry
+from incubator.core.export import write_file
 from incubator.core.local_output import write_tree
 from incubator.errors import BuilderError
 
@@ -43,6 +45,23 @@ def test_a_tree(tmp_path: Path) -> None:
         assert (out / "closed/x").stat().st_mtime_ns == 10**18
         assert (out / "closed/y").samefile(out / "closed/x")
         assert str((out / "link").readlink()) == "/etc/passwd"
+
+
+def test_all_belongs_to_the_owner_of_the_folder_above(tmp_path: Path) -> None:
+    """To whom else, where root writes into a user's folder? Who is not root has nothing to give away."""
+    owner = (4711, 4712) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(tmp_path, *owner)
+    there = tmp_path / "out/there"
+    there.mkdir(parents=True)
+    before = there.stat()
+    tree = [entry("there", "dir"), entry("d", "dir"), file("d/f"), entry("d/link", "symlink", "f")]
+    write_tree(tree, tmp_path / "new/out")
+    write_tree(tree, tmp_path / "out")
+    write_file([b"x"], str(tmp_path / "file.tar"))
+    made = [*(tmp_path / "new").rglob("*"), tmp_path / "new", tmp_path / "file.tar"]
+    assert {(found.stat().st_uid, found.stat().st_gid) for found in made} == {owner}
+    assert (tmp_path / "new/out/d/link").lstat().st_uid == owner[0]
+    assert (there.stat().st_uid, there.stat().st_gid) == (before.st_uid, before.st_gid)
 
 
 def test_files_replace_files_and_links_and_leave_others(tmp_path: Path) -> None:
