@@ -114,8 +114,11 @@ class _Planner:
         needed, height = needed_stages(self._target.index, self._needs)
         try:
             for index in needed if height > _DEEP else ():
-                with suppress(DockerfileError):  # it comes again where the stage is needed
+                try:
                     self._stage(index)
+                except DockerfileError:  # it comes again where the stage is needed
+                    if self._globals.budget.is_spent:
+                        raise
             self._stage(self._target.index)
         except DockerfileError as error:  # of a FROM: what comes after it cannot be looked at
             self._faults.append(error)
