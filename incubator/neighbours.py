@@ -92,7 +92,7 @@ DIFFERENT = {
     "cache-from": "of types `registry` and `local`; others are warned of and not used",
     "cache-to": "of types `registry` and `local`; others are warned of and not used",
     "context": "the checkout where it is left out, and not the repository's URL",
-    "outputs": "paths count from the workspace; quotes are read as in CSV",
+    "outputs": "paths count from the workspace",
     "provenance": "off where it is left out; SLSA version 1",
     "sbom": "a file of your own generator",
 }

@@ -38,7 +38,10 @@ MOST_ENTRIES: Final = 5000
 
 @dataclass(slots=True, kw_only=True)
 class FolderStore:
-    """A `CacheStore` in the layout at `path`, which need not be there. What is read is as it was at the first look."""
+    """A `CacheStore` in the layout at `path`, which need not be there. What is read is as it was at the first look.
+
+    `path` is without links: one that a step of the build has put in its place, through a volume, is not followed.
+    """
 
     path: Path
     engine: LazyEngine
@@ -68,10 +71,13 @@ class FolderStore:
         self._used.add(name)
         return document
 
+    def _open(self, *, make: bool) -> LayoutFolder:
+        return LayoutFolder.open(fspath(self.path), make=make, follow=False)
+
     def _read_index(self) -> dict[str, Descriptor]:
         """Entries of ours by their names; none where there is no layout yet, as before the first build."""
         try:
-            with LayoutFolder.open(fspath(self.path), make=False) as folder:
+            with self._open(make=False) as folder:
                 return {_name(entry): entry for entry in folder.entries() if _is_ours(entry)}
         except NotThere:
             return {}
@@ -85,17 +91,17 @@ class FolderStore:
         return self._size_of(digest) is not None
 
     def _size_of(self, digest: str) -> int | None:
-        with LayoutFolder.open(fspath(self.path), make=False) as folder:
+        with self._open(make=False) as folder:
             return folder.size_of(digest)
 
     def read_blob(self, blob: Descriptor) -> Iterator[bytes]:
         """See `BlobHome`."""
-        with LayoutFolder.open(fspath(self.path), make=False) as folder:
+        with self._open(make=False) as folder:
             yield from folder.read(blob)
 
     def small_blob(self, blob: Descriptor, limit: int) -> bytes:
         """See `CacheStore`."""
-        with LayoutFolder.open(fspath(self.path), make=False) as folder:
+        with self._open(make=False) as folder:
             return _small(folder, blob, limit)
 
     def bring(self, image: ImageInfo, layers: Sequence[str]) -> None:
@@ -105,7 +111,7 @@ class FolderStore:
     @contextmanager
     def writing(self) -> Iterator[FolderWriter]:
         """See `CacheStore`. Nobody else writes to the folder meanwhile."""
-        with LayoutFolder.open(fspath(self.path), make=True) as folder, folder.locked():
+        with self._open(make=True) as folder, folder.locked():
             found = _entries(folder)
             writer = FolderWriter(folder)
             yield writer

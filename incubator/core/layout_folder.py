@@ -54,12 +54,12 @@ class LayoutFolder:
     _blobs: int
 
     @classmethod
-    def open(cls, path: str, *, make: bool) -> Self:
-        """The layout at `path`, with `make` also where there is none yet."""
+    def open(cls, path: str, *, make: bool, follow: bool = True) -> Self:
+        """The layout at `path`, with `make` also where there is none yet. Not `follow`: the folder is no link."""
         with _errors(path), ExitStack() as opened:
             if make:
                 make_folder(Path(path))
-            root = os.open(path, _FOLDER)
+            root = os.open(path, _FOLDER if follow else _FOLDER | os.O_NOFOLLOW)
             opened.callback(os.close, root)
             blobs = _below(root, "blobs", make=make)
             opened.callback(os.close, blobs)

@@ -28,6 +28,7 @@ from incubator.core.cache_store import RegistryStore
 from incubator.core.compression import GZIP_WINDOW
 from incubator.core.facts import Facts, facts_from_json, files_id
 from incubator.core.known_layers import KnownLayer
+from incubator.core.trust import real_path
 from incubator.errors import BuilderError, RegistryError
 from incubator.events import WarningRaised
 from incubator.oci.digest import is_digest
@@ -114,7 +115,7 @@ class SharedCache:
 
     def _store(self, place: Reference | Path) -> CacheStore:
         if isinstance(place, Path):
-            return FolderStore(path=place, engine=self.engine)
+            return FolderStore(path=real_path(place), engine=self.engine)
         return RegistryStore(
             reference=place,
             repository=self._registries.repository(place),

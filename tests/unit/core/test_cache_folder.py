@@ -189,6 +189,17 @@ def test_no_link_leads_out(tmp_path: Path) -> None:
     assert secret.read_bytes() == b"layer of a"
 
 
+def test_a_link_that_a_step_has_put_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    there = store(tmp_path / "cache")
+    put(there, "a")
+    (tmp_path / "cache").rename(tmp_path / "elsewhere")
+    (tmp_path / "cache").symlink_to(tmp_path / "elsewhere")
+    before = blobs(tmp_path / "elsewhere")
+    with pytest.raises(BuilderError, match="cannot be used"):
+        put(there, "b")
+    assert blobs(tmp_path / "elsewhere") == before
+
+
 def test_a_pipe_in_place_of_a_blob_is_not_waited_for(tmp_path: Path) -> None:
     put(store(tmp_path), "a")
     path = tmp_path / "blobs/sha256" / digest_of(b"layer of a").partition(":")[2]
