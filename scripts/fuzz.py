@@ -4,7 +4,7 @@
 
 Texts are generated Dockerfiles and the project's own cases, mutated; now and then a piece of one is repeated up to
 1 MB. Every text must parse or fail with a DockerfileError, a small one in 0.5 s of processor time and a large one
-in 2 s (the checks, which walk over all of it many times, in 10 s); --slower allows N times that on a slow or busy
+in 2 s (the checks, which walk over all of it many times, in 5 s); --slower allows N times that on a slow or busy
 machine. What survives parsing must come through all
 checks and all formats. Failing texts are printed, and written
 to --keep. Exits 1 if there are any.
@@ -25,6 +25,7 @@ from incubator.context.patterns import PatternError, PatternMatcher, match_glob,
 from incubator.dockerfile import Source, parse
 from incubator.dockerfile.expand import expand, expand_raw
 from incubator.dockerfile.lint import FORMATS, Report, examine, faults_of
+from incubator.dockerfile.parser import MAX_FAULTS
 from incubator.errors import DockerfileError, DockerfileErrors
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = sorted((ROOT / "tests" / "data" / "dockerfile").rglob("Dockerfile"))
-SMALL_S, LARGE_S, CHECKS_S, LARGE = 0.5, 2.0, 10.0, 1_000_000
+SMALL_S, LARGE_S, CHECKS_S, LARGE = 0.5, 2.0, 5.0, 1_000_000
 TOKENS = (
     "FROM a\n", "RUN ", "COPY ", "ADD ", "ENV ", "LABEL ", "ARG ", "ONBUILD ", "HEALTHCHECK ", "EXPOSE ",
     "SHELL ", "CMD ", "<<E", "<<-'E'", "\nE\n", "\\\n", "`\n", "# escape=`\n", "# check=", "--from=",
@@ -123,7 +124,9 @@ class Fuzzer:
         except DockerfileErrors as error:
             assert error.errors  # noqa: PT017
             faults = self.timed("faults", allowed, text, lambda: faults_of(source))
-            assert {*map(str, faults)} >= {*map(str, error.errors)}  # noqa: PT017
+            # Of very many faults the first are told, and others may stand before these.
+            told = {*map(str, faults)}
+            assert told >= {*map(str, error.errors)} or len(faults) > MAX_FAULTS  # noqa: PT017
             report = Report(faults=faults)
         else:
             self.counts["parsed"] += 1

@@ -102,6 +102,7 @@ def describe(spec: InputSpec) -> str:
     """The description, with how a list is written, and the default where the front door does not show one."""
     form = {
         "verbatim": "",
+        "quoted": " One entry a line.",
         "lines": " One entry a line.",
         "rules": " One entry a line; a line that begins with `#` is a comment.",
         "csv": " One entry a line, or separated by commas.",
@@ -328,7 +329,14 @@ def input_table() -> list[str]:
     rows = ["| input | type | default | meaning |", "| --- | --- | --- | --- |"]
     for spec in input_specs():
         one = "list, one a line"
-        kinds = {"verbatim": one, "lines": one, "rules": one, "csv": "list, lines or commas", None: spec.kind}
+        kinds = {
+            "verbatim": one,
+            "quoted": one,
+            "lines": one,
+            "rules": one,
+            "csv": "list, lines or commas",
+            None: spec.kind,
+        }
         kind = kinds[spec.list_style]
         if spec.secret:
             kind = "secrets, one a line" if spec.kind == "list" else "secret"

@@ -13,7 +13,7 @@ from typing import Literal
 
 from incubator.errors import InputError
 
-ListStyle = Literal["lines", "csv", "rules", "verbatim"]
+ListStyle = Literal["lines", "csv", "rules", "verbatim", "quoted"]
 
 _COMMENT = re.compile(r"[ \t]*#")
 
@@ -30,8 +30,9 @@ def parse_list(text: str, style: ListStyle) -> tuple[str, ...]:
     """Entries of a list, trimmed, without blank ones.
 
     `lines`: one entry a line; the commas of a line stay, its quotes do not. `verbatim`: so too, but blanks around an
-    entry are part of it. `csv`: newlines and commas both separate. `rules`: as `lines`, without lines that begin with
-    `#`, as docker/metadata-action has it. Raises InputError where a quote is never closed.
+    entry are part of it. `quoted`: so too, but quotes stay, as an entry is CSV by itself. `csv`: newlines and commas
+    both separate. `rules`: as `lines`, without lines that begin with `#`, as docker/metadata-action has it. Raises
+    InputError where a quote is never closed.
     """
     return tuple(entry.text for entry in parse_entries(text, style))
 
@@ -41,6 +42,9 @@ def parse_entries(text: str, style: ListStyle) -> tuple[Entry, ...]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     first = text[: len(text) - len(text.lstrip())].count("\n") + 1
     entries: list[Entry] = []
+    if style == "quoted":
+        lines = enumerate(text.strip().split("\n"), first)
+        return tuple(Entry(text=line.strip(), place=f"line {at}") for at, line in lines if line.strip())
     for line, record in _records(text.strip(), comments=style == "rules"):
         if style != "csv":
             parts = [",".join(record)]

@@ -29,6 +29,12 @@ CASES: list[tuple[ListStyle, str, tuple[str, ...]]] = [
     ),
     ("lines", "  \n \t \n", ()),
     ("lines", '""', ()),
+    # Without quotes: each line is CSV for somebody else.
+    (
+        "quoted",
+        '\n "type=local","dest=a,b"\r\n\n type=tar,dest=x ',
+        ('"type=local","dest=a,b"', "type=tar,dest=x"),
+    ),
 ]
 
 
