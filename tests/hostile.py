@@ -106,6 +106,11 @@ DOCKERFILES: Final[dict[str, Family]] = {
     "COPY with flags": _repeated("FROM a\n", "COPY --chown=$a --from=b c d\n"),
     "COPY of a secret": _repeated("FROM a\n", "COPY id_rsa b\n"),
     "COPY of many secrets": _repeated("FROM a\nCOPY ", "@/id_rsa \\\n", "b\n"),
+    "COPY of a long name": _repeated("FROM a\n", f"COPY a{'.key' * 15_000} b\n"),
+    "COPY of a deep path": _repeated("FROM a\n", f"COPY {'a/' * 30_000} b\n"),
+    "COPY of deep paths": _halves(
+        lambda size: f"FROM a\nENV a={'a/' * min(size // 2, 15_000)}\n", _repeated("", "COPY $a b\n")
+    ),
     "COPY of everything": _halves(
         _repeated("FROM a\n", "COPY . .\n"), _repeated("", "RUN pip install -r x\n")
     ),

@@ -99,6 +99,7 @@ def make_subject(
     given = _platform_args(platform, build_args)
     default_args = _global_args(head, defaults, {}, escape, budget)
     actual_args = _global_args(head, given, build_args, escape, budget)
+    same_args = default_args == actual_args
     stages: list[Stage] = []
     by_name: dict[str, Stage] = {}
     for index, (start, body) in enumerate(bodies):
@@ -112,9 +113,9 @@ def make_subject(
             start=start,
             instructions=body,
             base=base,
-            default_base=_try_expand(start.image, default_args, escape, budget)
-            if "$" in start.image
-            else base,
+            default_base=base
+            if same_args or "$" not in start.image
+            else _try_expand(start.image, default_args, escape, budget),
             platform=_try_expand(start.platform, actual_args, escape, budget) if start.platform else None,
             parent=parent,
             env_known=parent.env_known if parent else known,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from incubator.dockerfile.instructions import AddInstruction, CopyInstruction
 from incubator.dockerfile.lint.rule import Finding, Rule
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from incubator.dockerfile.lint.subject import Subject
+
+_MAX_PATH: Final = 4096
+"""No longer path can be in a context; each folder of one is looked for in the ignore file."""
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -32,7 +35,9 @@ def check(subject: Subject) -> Iterator[Finding]:
                 continue
             for source, written in zip(step.texts, instruction.sources, strict=True):
                 path = posixpath.normpath("/" + source).lstrip("/")
-                if not path or "://" in source or not matcher.matches_or_parent_matches(path):
+                if not path or len(path) > _MAX_PATH or "://" in source:
+                    continue
+                if not matcher.matches_or_parent_matches(path):
                     continue
                 verb = "Copy" if isinstance(instruction, CopyInstruction) else "Add"
                 yield Finding(

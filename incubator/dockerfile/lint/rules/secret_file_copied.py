@@ -23,7 +23,8 @@ _ENDINGS = (".jks", ".kdbx", ".keystore", ".p12", ".pfx", ".ppk")
 _PATHS = (".aws/credentials", ".docker/config.json", ".kube/config", ".ssh")
 _ENV = re.compile(r"\.env(?:\..+)?")
 _SAMPLE = re.compile(r"example|sample|template|dist|schema", re.IGNORECASE)
-_KEY = re.compile(r"(?:.*[._-])?(?:key|privkey|private)(?:[._-].*)?\.pem|.+\.key", re.IGNORECASE)
+_KEY_WORDS = frozenset(("key", "privkey", "private"))
+_PARTS = re.compile("[._-]")
 _PUBLIC = re.compile(r"public|\bpub\b", re.IGNORECASE)
 
 
@@ -54,9 +55,20 @@ def is_secret_path(path: str) -> bool:
         return False
     if name in _NAMES or name.lower().endswith(_ENDINGS) or _ENV.fullmatch(name):
         return True
-    if _KEY.fullmatch(name) and not _PUBLIC.search(name):
+    if _is_key(name) and not _PUBLIC.search(name):
         return True
     return any(clean.endswith("/" + ending) for ending in _PATHS)
+
+
+def _is_key(name: str) -> bool:
+    """Whether it is `NAME.key`, or a `.pem` with a word for a private key.
+
+    A regular expression for both would go back and forth in a long name.
+    """
+    stem, _, ending = name.lower().rpartition(".")
+    if ending == "key":
+        return bool(stem)
+    return ending == "pem" and not _KEY_WORDS.isdisjoint(_PARTS.split(stem))
 
 
 RULE = Rule(

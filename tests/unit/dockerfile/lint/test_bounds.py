@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from incubator.calls import check_file
+from incubator.context.patterns import PatternMatcher, parse_ignore_file
 from incubator.dockerfile.lint import FORMATS, MAX_FINDINGS
 from incubator.dockerfile.source import Source
 from tests.hostile import DOCKERFILES, report_it
@@ -17,6 +18,7 @@ from tests.speed import nominal_seconds
         "ARG of many faults",
         "ARG with a value",
         "COPY in one line",
+        "COPY of a long name",
         "COPY of many secrets",
         "ENV doubled",
         "ENV of a long value",
@@ -38,6 +40,15 @@ def test_no_file_takes_much_more_than_its_size(family: str) -> None:
     """Most of these took a minute, and four times as long for twice the text."""
     text = DOCKERFILES[family](100_000)
     assert nominal_seconds(lambda: report_it(text)) < 1.5
+
+
+def test_paths_that_no_context_has_are_not_looked_for_in_the_ignore_file() -> None:
+    """Each has thousands of folders, and each of those is looked for."""
+    ignored = PatternMatcher(parse_ignore_file("*.pyc\nnode_modules\n**/*.log\n"))
+    source = Source("Dockerfile", DOCKERFILES["COPY of deep paths"](100_000))
+    assert (
+        nominal_seconds(lambda: check_file(source, ignored, build_args={}, target=None, strict=False)) < 1.5
+    )
 
 
 @pytest.mark.parametrize("written", sorted(FORMATS))
