@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from incubator.dockerfile.source import Span
 
-_MARKER: Final = re.compile(r"#[ \t]*incubator:[ \t]*(.*?)[ \t\r]*", re.IGNORECASE)
+_BEGINNING: Final = re.compile(r"#[ \t]*incubator:", re.IGNORECASE)
 LAYER: Final = "layer"
 
 
@@ -33,5 +33,5 @@ class Marker:
 
 def read_marker(line: str) -> str | None:
     """What follows `incubator:` in the comment `line`, which begins with its `#`; None for other comments."""
-    match = _MARKER.fullmatch(line)
-    return match[1] if match else None
+    match = _BEGINNING.match(line)
+    return line[match.end() :].lstrip(" \t").rstrip(" \t\r") if match else None

@@ -31,6 +31,7 @@ from tests.speed import nominal_seconds
         "LABEL of a long value",
         "comments that skip",
         "errors asked for",
+        "marker of blanks",
         "markers inside",
         "stages on a large one",
         "stages that add",
