@@ -157,6 +157,7 @@ DOCKERFILES: Final[dict[str, Family]] = {
     "comments between": _repeated("FROM a\n", "#c\nRUN\n"),
     "comments that skip": _repeated("FROM a\n", "# check=skip=x\nCMD x\n"),
     "markers": _repeated("FROM a\n", "RUN\n# incubator: layer\n"),
+    "directive of blanks": _repeated("# syntax=x", " ", "x\nFROM a\n"),
     "marker of blanks": _repeated("FROM a\n# incubator: x", " ", "x\n"),
     "markers inside": _repeated("FROM a\nRUN x \\\n", "# incubator: layer\n", "y\n"),
     "empty lines": _repeated("FROM a\n", "\n"),

@@ -14,7 +14,8 @@ from incubator.dockerfile.text import SPACES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_DIRECTIVE: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*([^\n]+?)[\t\n\f\r ]*\Z")
+_BLANKS: Final = "\t\n\f\r "
+_DIRECTIVE: Final = re.compile(rf"([a-zA-Z][a-zA-Z0-9]*)[{_BLANKS}]*=([^\n]*)\n?\Z")
 _DIRECTIVES: Final = ("syntax", "escape", "check")
 
 
@@ -25,7 +26,8 @@ def read_directive(line: str, comment: str = "#") -> tuple[str, str] | None:
     match = _DIRECTIVE.match(line[len(comment) :].lstrip(SPACES))
     if not match or (key := match[1].lower()) not in _DIRECTIVES:
         return None
-    return key, match[2]
+    value = match[2].strip(_BLANKS) or match[2][-1:]  # of blanks alone the last one is the value
+    return (key, value) if value else None
 
 
 def detect_directives(lines: Sequence[str]) -> dict[str, str]:

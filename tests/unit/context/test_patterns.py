@@ -472,11 +472,10 @@ def test_a_long_list_of_classes_is_asked_quickly() -> None:
         "class of wide letters",
     ],
 )
-def test_a_hostile_ignore_file_takes_two_seconds_a_megabyte_at_most(
-    family: str, action: Callable[[str], None]
-) -> None:
+def test_a_hostile_ignore_file_takes_time_by_its_size(family: str, action: Callable[[str], None]) -> None:
+    """Half of that on a quiet machine; what grows with the square of the size takes far more."""
     text = HOSTILE[family](250_000)
-    assert nominal_seconds(lambda: action(text)) < 0.5
+    assert nominal_seconds(lambda: action(text)) < 1
 
 
 @pytest.mark.parametrize("family", ["paths", "distinct suffixes", "distinct deep stars"])

@@ -30,6 +30,7 @@ from tests.speed import nominal_seconds
         "FROM of variables",
         "LABEL of a long value",
         "comments that skip",
+        "directive of blanks",
         "errors asked for",
         "marker of blanks",
         "markers inside",
