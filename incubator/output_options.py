@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, get_args
 
 from incubator.attributes import read_boolean, read_pairs, split_fields
-from incubator.core.trust import check_inside
+from incubator.core.trust import check_inside, real_path
 from incubator.errors import InputError
 from incubator.faults import did_you_mean
 from incubator.neighbours import TRUE
@@ -139,9 +139,9 @@ def _file_output(values: Mapping[str, str], *, stdout: bool, workspace: Path | N
         raise InputError(f"output of type {kind}: standard output is not free here", hint="name a file")
     if workspace is not None:
         check_inside(workspace / dest, [workspace], f"output {dest!r}")
-        dest = os.fspath(workspace / dest)
+        dest = os.fspath(real_path(workspace / dest))
     known = next(known for known in _KINDS if known == kind)
-    return FileOutput(kind=known, dest=dest, unpacked=unpacked, packing=packing)
+    return FileOutput(kind=known, dest=dest, unpacked=unpacked, packing=packing, real=workspace is not None)
 
 
 def _read(text: str) -> dict[str, str]:

@@ -212,13 +212,15 @@ OutputKind = Literal["docker", "oci", "tar", "local"]
 class FileOutput:
     """A file or folder that gets the result; `dest` `-` is standard output.
 
-    Of kind `oci` alone: `unpacked`: a folder instead of an archive, and `packing`.
+    Of kind `oci` alone: `unpacked`: a folder instead of an archive, and `packing`. `real`: `dest` has no links in it,
+    and none that a step of the build puts there is followed.
     """
 
     kind: OutputKind
     dest: str
     unpacked: bool = False
     packing: Packing = field(default_factory=Packing)
+    real: bool = False
 
     @property
     def is_folder(self) -> bool:

@@ -13,11 +13,12 @@ from os import fspath
 from typing import TYPE_CHECKING, Final
 
 from incubator.core.layout_folder import LayoutFolder, NotThere
+from incubator.core.trust import check_real
 from incubator.errors import BuilderError, RegistryError
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import digest_of
 from incubator.oci.layout import REF_NAME
-from incubator.oci.manifest import LARGEST_DOCUMENT, Index, Manifest, parse_document
+from incubator.oci.manifest import LARGEST_DOCUMENT, LARGEST_INDEX, Index, Manifest, parse_document
 from incubator.oci.media_types import INDEXES, MANIFESTS
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class FolderStore:
     @contextmanager
     def writing(self) -> Iterator[FolderWriter]:
         """See `CacheStore`. Nobody else writes to the folder meanwhile."""
+        check_real(self.path, "a link is not followed")
         with self._open(make=True) as folder, folder.locked():
             found = _entries(folder)
             writer = FolderWriter(folder)
@@ -125,9 +127,18 @@ class FolderStore:
         ours |= {name: _used_on(ours[name], today, now=True) for name in ours.keys() & self._used}
         ours |= {name: _used_on(entry, today, now=True) for name, entry in new.items()}
         oldest = (today - timedelta(days=DAYS)).isoformat()
-        recent = sorted(ours.values(), key=_day, reverse=True)[:MOST_ENTRIES]
-        kept = [entry for entry in recent if _day(entry) >= oldest and _is_complete(folder, entry)]
         others = [entry for entry in found if not _is_ours(entry)]
+        # What this build has made or used comes first, whatever days others claim to be of.
+        touched = new.keys() | self._used
+        recent = sorted(ours, key=lambda name: (name in touched, _day(ours[name])), reverse=True)
+        whole: dict[str, bool] = {}
+        kept = []
+        for name in recent[: max(0, min(MOST_ENTRIES, LARGEST_INDEX - len(others)))]:
+            entry = ours[name]
+            if entry.digest not in whole:  # of many entries that name one manifest it is read once
+                whole[entry.digest] = _is_complete(folder, entry)
+            if _day(entry) >= oldest and whole[entry.digest]:
+                kept.append(entry)
         folder.put((), (*others, *sorted(kept, key=_name)))
         blobs = _blobs_of(folder, (*others, *kept))
         if blobs is not None:  # else nobody knows what belongs to others
@@ -179,15 +190,26 @@ def _small(folder: LayoutFolder, blob: Descriptor, limit: int) -> bytes:
 
 
 def _entries(folder: LayoutFolder) -> tuple[Descriptor, ...]:
-    """What an index names; nothing where it is broken, as it is made anew then."""
+    """What an index names; nothing where it is broken, as it is made anew then.
+
+    Raises BuilderError where it may be somebody else's, whose blobs would be lost.
+    """
     try:
-        return folder.entries()
-    except RegistryError:
+        entries = folder.entries()
+    except RegistryError as error:
+        if folder.has_index():
+            raise BuilderError(f"what its index names cannot be told: {error.message}") from error
         return ()
+    if not entries and not folder.has_index():
+        if not folder.is_empty():
+            raise BuilderError("it has blobs without an index, of which nobody knows whose they are")
+        folder.put((), ())  # what is left of a writer that is killed is known for ours
+    return entries
 
 
 def _is_ours(entry: Descriptor) -> bool:
-    return {REF_NAME, USED} <= dict(entry.annotations).keys()
+    """An entry of a cache is one manifest: an index would make the look at all that it names endless."""
+    return entry.media_type in MANIFESTS and {REF_NAME, USED} <= dict(entry.annotations).keys()
 
 
 def _name(entry: Descriptor) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import assemble
@@ -15,6 +16,7 @@ from incubator.core.lazy import LazyEngine
 from incubator.core.provenance import BuildRecord, summary_of
 from incubator.core.publish import images_before, push, push_with, tagged, upload_first, upload_here
 from incubator.core.result import CommandLog, LayerResult, ReplacedImage, ResultImage
+from incubator.core.trust import check_real
 from incubator.errors import EngineError
 from incubator.events import ImageBuilt
 from incubator.oci.image_config import digest_of
@@ -166,6 +168,9 @@ class Finisher:
     def _write_outputs(self, image: str, config: ImageConfig, delivery: Delivery) -> None:
         outputs = self._request.outputs
         tags = () if self._request.push_by_digest else self._request.tags
+        for output in outputs:
+            if output.real:
+                check_real(Path(output.dest), "an output is not written")
         for output in outputs:
             if output.kind == "docker":
                 write_image(self._engine, image, list(map(str, tags)), output.dest)

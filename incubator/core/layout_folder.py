@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import secrets
 import stat
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from incubator.core.ownership import give, make_folder
-from incubator.errors import BuilderError
+from incubator.errors import BuilderError, RegistryError
 from incubator.oci.digest import verified
 from incubator.oci.image_config import digest_of
 from incubator.oci.layout import INDEX, MARKER, MARKER_BYTES, check_marker
@@ -118,15 +119,38 @@ class LayoutFolder:
             except FileNotFoundError:
                 raise BuilderError(f"the folder {self.path!r} has an {INDEX}, but is no OCI layout") from None
         index = parse_document(data, OCI_INDEX)
-        return index.manifests if isinstance(index, Index) else ()
+        if not isinstance(index, Index):
+            raise RegistryError(f"the {INDEX} of {self.path!r} is no index")
+        return index.manifests
+
+    def is_empty(self) -> bool:
+        """Whether there are no blobs."""
+        with _errors(self.path):
+            return not _names(self._blobs)
+
+    def has_index(self) -> bool:
+        """Whether there is an index, be it one that is not read here; not where it is no JSON at all."""
+        with _errors(self.path):
+            try:
+                with _reading(self._root, INDEX) as file:
+                    data = b"".join(_limited(file, LARGEST_DOCUMENT + 1))
+            except FileNotFoundError:
+                return False
+        try:
+            return len(data) > LARGEST_DOCUMENT or isinstance(json.loads(data), dict)
+        except (ValueError, RecursionError):
+            return False
 
     def put(self, documents: Iterable[bytes], entries: Sequence[Descriptor]) -> None:
         """Write small blobs, and then the index, which has these `entries` alone. Call it while it is `locked`."""
         for data in documents:
             self.write(digest_of(data), (data,))
+        index = Index(manifests=tuple(entries)).to_bytes()
+        if len(index) > LARGEST_DOCUMENT:
+            raise BuilderError(f"the folder {self.path!r} has more entries than an index can hold")
         with _errors(self.path):
             _write(self._root, MARKER, (MARKER_BYTES,))
-            _write(self._root, INDEX, (Index(manifests=tuple(entries)).to_bytes(),))
+            _write(self._root, INDEX, (index,))
 
     def keep_only(self, digests: Collection[str]) -> None:
         """Remove all other blobs, and what killed writers have left. Call it while it is `locked`."""

@@ -1,7 +1,7 @@
 """To whom new files and folders belong: to the owner of the folder that they are put in.
 
 In a pipeline's container this process is root, and the workspace a user's, whose later steps have to be able to remove
-what a build has left. Where this process may not give files away they are its own.
+what a build has left. Where this process may not give files away, or the file system knows no owners, they are its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def give(made: int, above: os.stat_result) -> None:
     """Let what the descriptor `made` is open on belong to the owner of the folder above."""
     mine = os.fstat(made)
     if (mine.st_uid, mine.st_gid) != (above.st_uid, above.st_gid):
-        with suppress(PermissionError):
+        with suppress(OSError):
             os.fchown(made, above.st_uid, above.st_gid)
 
 
@@ -26,7 +26,7 @@ def give_link(name: str, parent: int) -> None:
     """The same for a symbolic link in the folder that the descriptor `parent` is open on."""
     above, mine = os.fstat(parent), os.stat(name, dir_fd=parent, follow_symlinks=False)
     if (mine.st_uid, mine.st_gid) != (above.st_uid, above.st_gid):
-        with suppress(PermissionError):
+        with suppress(OSError):
             os.chown(name, above.st_uid, above.st_gid, dir_fd=parent, follow_symlinks=False)
 
 

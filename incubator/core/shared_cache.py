@@ -17,7 +17,7 @@ import re
 import tarfile
 import threading
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -248,8 +248,13 @@ class SharedCache:
                 writes += [
                     pool.submit(self._write_facts, writer, name, known) for name, known in facts.items()
                 ]
-                for write in writes:
-                    write.result()
+                try:
+                    for write in writes:
+                        write.result()
+                finally:  # nobody may write to what is closed
+                    for write in writes:
+                        write.cancel()
+                    wait(writes)
 
     def _bring(self, store: CacheStore, results: Sequence[_Result]) -> None:
         """Have what the engine alone knows: of the images with the most layers first, which have others' too."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incubator.core.volume import Volume, parse_volume
-from incubator.errors import InputError
+from incubator.errors import BuilderError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -96,6 +96,15 @@ def _confine(volume: Volume, origin: str, workspace: Path) -> Volume:
 def real_path(path: str | Path) -> Path:
     """`path` without links, as far as it exists; a loop of links stays as it is."""
     return Path(os.path.realpath(path))
+
+
+def check_real(path: Path, what: str) -> None:
+    """Raise BuilderError where a path that had no links has one now: a step of the build can have put it there."""
+    if real_path(path) != path:
+        raise BuilderError(
+            f"{what}: {os.fspath(path)!r} leads elsewhere now, to {os.fspath(real_path(path))!r}",
+            hint="a step of the build has put a link into a folder that it can write to",
+        )
 
 
 def check_inside(path: Path, folders: list[Path], what: str) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LARGEST_DOCUMENT: Final = 4 << 20
 """Bytes of a manifest or an index, as registries and engines limit them."""
-_MOST_ENTRIES: Final = 10_000
+LARGEST_INDEX: Final = 10_000
 _GENERIC: Final = frozenset(("", "application/json", "application/octet-stream", "text/plain"))
 """What servers say that do not know better."""
 
@@ -146,8 +146,8 @@ def _media_type(fields: Mapping[str, Any], told: str) -> str:
 
 def _descriptors(fields: Mapping[str, Any], key: str) -> tuple[Descriptor, ...]:
     found = read_list(fields, key)
-    if len(found) > _MOST_ENTRIES:
-        raise RegistryError(f"the manifest has more than {_MOST_ENTRIES} {key}")
+    if len(found) > LARGEST_INDEX:
+        raise RegistryError(f"the manifest has more than {LARGEST_INDEX} {key}")
     return tuple(descriptor_from_json(entry) for entry in found)
 
 

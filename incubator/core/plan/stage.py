@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 
 _BLANKS = re.compile("[ \t]+")
+_HISTORY = 8
+"""Characters of a line of history that count for one: they are written once, and looked at by nobody."""
 _STAGE = 1200
 _INSTRUCTION = 600
 """What a stage and an instruction count for beside what they carry along."""
@@ -306,7 +308,7 @@ class _StageBuilder:
             runtime.command_words(self.config, replace(instruction.command, words=scripts)) if files else argv
         )
         created_by = texts.run_created_by(self.scope.run_args(), shown)
-        self.scope.spend(len(created_by), span)
+        self.scope.spend(len(created_by) // _HISTORY, span)
         self._is_empty = False
         self.steps.append(
             RunStep(

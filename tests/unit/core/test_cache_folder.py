@@ -189,15 +189,16 @@ def test_no_link_leads_out(tmp_path: Path) -> None:
     assert secret.read_bytes() == b"layer of a"
 
 
-def test_a_link_that_a_step_has_put_in_its_place_is_not_followed(tmp_path: Path) -> None:
-    there = store(tmp_path / "cache")
+@pytest.mark.parametrize("swapped", ["ci", "ci/cache"])
+def test_a_link_that_a_step_has_put_in_its_place_is_not_followed(tmp_path: Path, swapped: str) -> None:
+    there = store(tmp_path / "ci/cache")
     put(there, "a")
-    (tmp_path / "cache").rename(tmp_path / "elsewhere")
-    (tmp_path / "cache").symlink_to(tmp_path / "elsewhere")
-    before = blobs(tmp_path / "elsewhere")
-    with pytest.raises(BuilderError, match="cannot be used"):
+    (tmp_path / swapped).rename(tmp_path / "elsewhere")
+    (tmp_path / swapped).symlink_to(tmp_path / "elsewhere")
+    before = blobs(tmp_path / "ci/cache")
+    with pytest.raises(BuilderError, match="leads elsewhere now"):
         put(there, "b")
-    assert blobs(tmp_path / "elsewhere") == before
+    assert blobs(tmp_path / "ci/cache") == before
 
 
 def test_a_pipe_in_place_of_a_blob_is_not_waited_for(tmp_path: Path) -> None:
@@ -215,6 +216,62 @@ def test_an_index_of_others_is_not_replaced(tmp_path: Path) -> None:
         put(store(tmp_path), "a")
     assert (tmp_path / "index.json").read_text() == "{}"
     assert blobs(tmp_path) == set()
+
+
+@pytest.mark.parametrize("count", [10_001, 60_000])
+def test_blobs_of_others_stay_where_their_index_is_too_long(tmp_path: Path, count: int) -> None:
+    put(store(tmp_path), "a")
+    before = blobs(tmp_path)
+    foreign = [{"mediaType": OCI_MANIFEST, "digest": digest_of(b"other"), "size": 5}] * count
+    text = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": foreign})
+    (tmp_path / "index.json").write_text(text)
+    with pytest.raises(BuilderError, match="what its index names cannot be told"):
+        put(store(tmp_path), "b")
+    assert blobs(tmp_path) == before
+    assert (tmp_path / "index.json").read_text() == text
+
+
+def test_blobs_without_an_index_stay(tmp_path: Path) -> None:
+    put(store(tmp_path), "a")
+    (tmp_path / "index.json").unlink()
+    before = blobs(tmp_path)
+    with pytest.raises(BuilderError, match="blobs without an index"):
+        put(store(tmp_path), "b")
+    assert blobs(tmp_path) == before
+
+
+def test_what_a_writer_has_left_that_was_killed_at_first_goes(tmp_path: Path) -> None:
+    writing = store(tmp_path).writing()
+    writing.__enter__().put_blob(b"left", OCI_CONFIG)
+    writing.__exit__(SystemExit, SystemExit(), None)
+    put(store(tmp_path), "a")
+    assert b"left" not in blobs(tmp_path)
+
+
+def test_a_full_cache_takes_what_a_build_has_made(tmp_path: Path) -> None:
+    put(store(tmp_path), "a")
+    [entry] = index(tmp_path)
+    claimed = {USED: "2999-01-01"}
+    many = [entry | {"annotations": {REF_NAME: f"x{n}"} | claimed} for n in range(MOST_ENTRIES)]
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": many}
+    (tmp_path / "index.json").write_text(json.dumps(document))
+    put(store(tmp_path), "new")
+    assert store(tmp_path).entry("new")
+    assert len(index(tmp_path)) == MOST_ENTRIES
+
+
+def test_an_index_is_no_entry_of_a_cache(tmp_path: Path) -> None:
+    put(store(tmp_path), "a")
+    nested = Index(manifests=()).to_bytes()
+    where = tmp_path / "blobs/sha256" / digest_of(nested).partition(":")[2]
+    where.write_bytes(nested)
+    named = {"mediaType": OCI_INDEX, "digest": digest_of(nested), "size": len(nested)}
+    entries = [*index(tmp_path), named | {"annotations": {REF_NAME: "b", USED: days_ago(0)}}]
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    (tmp_path / "index.json").write_text(json.dumps(document))
+    assert store(tmp_path).entry("b") is None
+    put(store(tmp_path), "c")
+    assert names(tmp_path) == ["a", "c"]
 
 
 def _put_many(folder: str, first: int) -> None:
