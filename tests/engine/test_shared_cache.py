@@ -538,10 +538,10 @@ def spoil(folder: Path, what: str) -> None:
             path.write_bytes(changed[how])
 
 
-QUIET = ("no index", "no manifests", "no blobs", "short blobs", "huge blobs")
+QUIET = ("no manifests", "no blobs", "short blobs", "huge blobs")
 """What looks like a cache that lacks something, as that of another build does."""
 BROKEN = (
-    "broken index", "short index", "huge index", "broken manifests", "short manifests", "huge manifests",
+    "broken index", "short index", "broken manifests", "short manifests", "huge manifests",
     "linked manifests", "broken blobs", "linked blobs",
 )  # fmt: skip
 
@@ -569,6 +569,22 @@ def test_a_folder_that_is_broken_costs_time_alone(pipeline: Pipeline, what: str)
     committed = [event.diff_id for event in pipeline.fresh.events if isinstance(event, LayerCommitted)]
     made = committed[-4:]  # those of a build that was begun again come before
     assert [digest_of(gzip.decompress(there[str(diff_id)])) for diff_id in made] == made
+
+
+@FOLDER
+@pytest.mark.parametrize("what", ["no index", "huge index"])
+def test_a_folder_that_may_be_somebody_elses_is_left_alone(pipeline: Pipeline, what: str) -> None:
+    assert pipeline.folder
+    pipeline.build(pipeline.cold)
+    spoil(pipeline.folder, what)
+    before = {path.name for path in (pipeline.folder / "blobs/sha256").iterdir()}
+    result = pipeline.build(pipeline.fresh, FILES | {"requirements.txt": "two\n"})
+    shown = pipeline.run(pipeline.cold, f"{pipeline.image}@{result.digest}", "head", "-n1", "/installed")
+    assert shown == "two\n"
+    told = warnings(pipeline.fresh)
+    assert len(told) == (what == "huge index") + 1, told
+    assert told[-1].startswith(f"the cache {pipeline.folder} is not written: ")
+    assert {path.name for path in (pipeline.folder / "blobs/sha256").iterdir()} == before
 
 
 @FOLDER
