@@ -187,7 +187,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     if platform and several:
         faults.add("platform and platforms exclude each other", hint="platforms= takes one as well")
     written = read_outputs(outputs, faults)
-    by_digest = push_by_digest or (written.by_digest and (push or written.push))
+    by_digest = push_by_digest or written.is_by_digest(push=push)
     try:
         request = make_request(
             place,

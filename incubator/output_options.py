@@ -68,6 +68,10 @@ class Outputs:
     packing: Packing | None = None
     cache_only: bool = False
 
+    def is_by_digest(self, *, push: bool) -> bool:
+        """Whether the image goes to a registry without a tag, where it is pushed anyway or by an entry."""
+        return self.by_digest and (push or self.push)
+
     @property
     def without_image(self) -> bool:
         """Whether files, or nothing at all, are asked for: then the engine need not keep the image."""

@@ -204,7 +204,7 @@ def read_inputs(
     reader = Reader(raw, faults)
     outputs = _outputs(reader, around, faults, warn)
     push = True if outputs.push else reader.boolean("push")
-    by_digest = True if push and outputs.by_digest else reader.boolean("push-by-digest")
+    by_digest = True if outputs.is_by_digest(push=bool(push)) else reader.boolean("push-by-digest")
     inputs = PipelineInputs(
         context=reader.parsed("context", lambda text: _context(text, around.workspace)),
         file=reader.text("file"),

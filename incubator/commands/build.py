@@ -92,7 +92,7 @@ def read_request(
     """The request that a command line means. Raises InputErrors, with those that are in `faults`."""
     outputs = _outputs(arguments, faults)
     push = bool(arguments.push_by_digest) if arguments.push is None else arguments.push
-    by_digest = arguments.push_by_digest or (outputs.by_digest and (push or outputs.push))
+    by_digest = arguments.push_by_digest or outputs.is_by_digest(push=push)
     if by_digest and push and arguments.load:
         faults.add("--load and --push-by-digest exclude each other", hint="without a tag nothing is kept")
     return make_request(

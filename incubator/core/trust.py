@@ -109,6 +109,8 @@ def check_real(path: Path, what: str) -> None:
 
 def check_inside(path: Path, folders: list[Path], what: str) -> None:
     """Raise InputError for a path that lies in one of `folders` by its name, but not in any once links are followed."""
+    if "\0" in os.fspath(path):
+        raise InputError(f"{what}: a path cannot hold a NUL character")
     by_name = Path(os.path.abspath(path))  # noqa: PTH100 - must not follow links
     roots = [real_path(folder) for folder in folders]
     named = [*roots, *(Path(os.path.abspath(folder)) for folder in folders)]  # noqa: PTH100

@@ -15,6 +15,8 @@ from incubator.dockerfile.source import locate
 from incubator.dockerfile.text import SPACES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from incubator.dockerfile.line import Node
     from incubator.dockerfile.markers import Marker
     from incubator.dockerfile.source import Source, Span
@@ -285,3 +287,13 @@ class Document:
     instructions: tuple[Instruction, ...]
     warnings: tuple[Warning_, ...] = ()
     markers: tuple[Marker, ...] = ()
+
+
+def named_sources(instructions: Iterable[Instruction]) -> Iterator[str]:
+    """What COPY and the mounts of RUN name as places of files other than the context: stages, contexts, images."""
+    for instruction in instructions:
+        if isinstance(instruction, CopyInstruction) and instruction.from_:
+            yield instruction.from_
+        elif isinstance(instruction, RunInstruction):
+            for mount in instruction.mounts:
+                yield from (value for key, value in mount.options if key == "from" and value)

@@ -71,6 +71,8 @@ def test_paths_count_from_a_workspace_and_links_do_not_lead_out_of_it(tmp_path: 
     assert output.dest == str(tmp_path / "elsewhere")
     with pytest.raises(InputErrors, match="leads out of the workspace"):
         read("type=local,dest=link/x", workspace=workspace)
+    with pytest.raises(InputErrors, match="cannot hold a NUL character"):
+        read("type=local,dest=a\0b", workspace=workspace)
     assert output.real
     assert not read("type=local,dest=x").files[0].real
 

@@ -18,7 +18,6 @@ from incubator.core.plan.stages import (
     find_filtered,
     find_target,
     needed_stages,
-    sources_of,
     split_stages,
     stage_hint,
 )
@@ -158,7 +157,7 @@ class _Planner:
         with suppress(DockerfileError):
             base = self._globals.expand(stage.head.image, stage.head.span)
             found[self._names.last(base, index)] = None
-        for text in sources_of(stage):
+        for text in ins.named_sources(stage.body):
             with suppress(DockerfileError):
                 source = self._source_stage(text, index, stage.head.span)
                 found[source.index if source else None] = None

@@ -11,7 +11,7 @@ from incubator.dockerfile import instructions as ins
 from incubator.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 _MOST_NAMES: Final = 50
 """Names that are looked at for one that is nearly the one asked for, and that an error lists."""
@@ -97,16 +97,6 @@ class StageNames:
         indexes = self._indexes.get(name, [])
         position = bisect_left(indexes, before)
         return indexes[position - 1] if position else None
-
-
-def sources_of(stage: Stage) -> Iterator[str]:
-    """What COPY and RUN of a stage name as places of files that are no context."""
-    for instruction in stage.body:
-        if isinstance(instruction, ins.CopyInstruction) and instruction.from_:
-            yield instruction.from_
-        elif isinstance(instruction, ins.RunInstruction):
-            for mount in instruction.mounts:
-                yield from (value for key, value in mount.options if key == "from" and value)
 
 
 def needed_stages(target: int, needs: Callable[[int], Sequence[int]]) -> tuple[list[int], int]:

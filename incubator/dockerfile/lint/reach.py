@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from incubator.dockerfile.instructions import CopyInstruction, Instruction, RunInstruction
+from incubator.dockerfile.instructions import named_sources
 from incubator.dockerfile.text import lower, nearest
 from incubator.errors import DockerfileError
 
@@ -49,19 +49,10 @@ def find_reached(document: Document, stages: Sequence[Stage], target: str | None
 def _needs(stage: Stage, by_name: Mapping[str, Stage]) -> Iterator[Stage]:
     if stage.parent:
         yield stage.parent
-    for name in _sources(stage.instructions):
+    for name in named_sources(stage.instructions):
         source = by_name.get(lower(name))
         if source and source.index < stage.index:
             yield source
-
-
-def _sources(instructions: Iterable[Instruction]) -> Iterator[str]:
-    for instruction in instructions:
-        if isinstance(instruction, CopyInstruction) and instruction.from_:
-            yield instruction.from_
-        elif isinstance(instruction, RunInstruction):
-            for mount in instruction.mounts:
-                yield from (value for key, value in mount.options if key == "from" and value)
 
 
 def find_stage(stages: Iterable[Stage], name: str) -> Stage | None:
