@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Literal, cast
 
 from incubator.context.directory import DirectoryContext, load_ignore
 from incubator.context.entry import Entry
-from incubator.context.patterns import has_wildcard
+from incubator.context.globs import has_wildcard
 from incubator.context.source import Match, missing, source_path
 from incubator.context.tarcontext import DEFAULT_LIMIT, TarContext
 from incubator.core.trust import check_inside

@@ -6,7 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-from incubator.context.patterns import PatternError, PatternMatcher, parse_ignore_file
+from incubator.context.pattern import PatternError
+from incubator.context.patterns import PatternMatcher, parse_ignore_file
 
 
 def score(folder: Path) -> tuple[int, int, list[str]]:

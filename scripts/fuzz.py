@@ -21,7 +21,9 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from incubator.context.patterns import PatternError, PatternMatcher, match_glob, parse_ignore_file
+from incubator.context.globs import match_glob
+from incubator.context.pattern import PatternError
+from incubator.context.patterns import PatternMatcher, parse_ignore_file
 from incubator.dockerfile import Source, parse
 from incubator.dockerfile.expand import expand, expand_raw
 from incubator.dockerfile.lint import FORMATS, Report, examine, faults_of

@@ -7,7 +7,9 @@ from contextlib import suppress
 from typing import Final
 
 from incubator.calls import check_file
-from incubator.context.patterns import PatternError, PatternMatcher, match_glob, parse_ignore_file
+from incubator.context.globs import match_glob
+from incubator.context.pattern import PatternError
+from incubator.context.patterns import PatternMatcher, parse_ignore_file
 from incubator.core.plan.make import PlanOptions, make_plan
 from incubator.core.plan.model import BaseImage
 from incubator.core.plan.outline import make_outline
@@ -35,6 +37,16 @@ def _repeated(head: str, piece: str, tail: str = "") -> Family:
             pieces.append(piece.replace("@", str(len(pieces))))
             left -= len(pieces[-1])
         return head + "".join(pieces[:-1]) + tail
+
+    return make
+
+
+def _wide(piece: str) -> Family:
+    """`piece` again and again, with another letter of four bytes for each `@`; sizes are bytes."""
+
+    def make(size: int) -> str:
+        count = size // len(piece.replace("@", chr(0x10000)).encode())
+        return "".join(piece.replace("@", chr(0x10000 + at)) for at in range(count))
 
     return make
 
@@ -283,7 +295,20 @@ PATTERNS: Final[dict[str, Family]] = {
     "question marks": _repeated("", "?\n"),
     "classes": _repeated("", "[z]\n"),
     "distinct classes": _repeated("", "[z]@\n"),
-    "distinct classes alone": lambda size: "".join(f"[{chr(0x10000 + at)}]\n" for at in range(size // 4)),
+    "distinct classes alone": _wide("[@]\n"),
+    "distinct negated classes": _wide("[^@]\n"),
+    "distinct classes of two": _wide("[b@]\n"),
+    "distinct ranges": _wide("[a-@]\n"),
+    "distinct classes with escapes": _wide("[\\d@]\n"),
+    "distinct classes taken back": _wide("[@]\n!?\n"),
+    "distinct wide letters": _wide("@\n"),
+    "distinct wide letters and a question mark": _wide("@?\n"),
+    "distinct unusual escapes": _repeated("", "\\x41?@\n"),
+    "distinct classes of unusual escapes": _wide("[\\x41@]\n"),
+    "distinct classes of categories": _wide("[\\pL@]\n"),
+    "distinct behind carets": _wide("^@?\n"),
+    "distinct before carets": _wide("@^\n"),
+    "distinct ranges of escapes": _wide("[\\a-@]\n"),
     "distinct ends": _repeated("", "@[^b]*/module_a_file\n"),
     "distinct deep beginnings": _repeated("", "**/a_module*@?\n"),
     "distinct letters between stars": _repeated("", "*a*@*\n"),

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from incubator.context.archive import open_archive
 from incubator.context.entry import Entry
 from incubator.context.filter import Filter
-from incubator.context.patterns import clean_path, has_wildcard
+from incubator.context.globs import has_wildcard
+from incubator.context.pattern import clean_path
 from incubator.context.rootfs import CopyError, RootFs, View
 from incubator.context.source import source_path
 from incubator.context.tarread import TarError, read_tar

@@ -18,15 +18,10 @@ from threading import RLock
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from incubator.context.entry import Entry, Kind, Xattrs
+from incubator.context.globs import has_wildcard, match_glob
 from incubator.context.links import MOST_PATH, follow
-from incubator.context.patterns import (
-    MatchInfo,
-    PatternError,
-    PatternMatcher,
-    has_wildcard,
-    match_glob,
-    parse_ignore_file,
-)
+from incubator.context.pattern import PatternError
+from incubator.context.patterns import MatchInfo, PatternMatcher, parse_ignore_file
 from incubator.context.source import ContextError, Match, missing, source_path
 
 if TYPE_CHECKING:

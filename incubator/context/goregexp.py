@@ -12,21 +12,22 @@ Syntax: the Go standard library's `regexp/syntax`, its `Perl` flags. Left out an
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from incubator.context.automaton import Automaton
+from incubator.context.tokens import NOT_NEWLINE, NOT_SLASH, SLASH, CharSet, CodeRange, Token, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class RegexpError(ValueError):
     """The text is not an expression that Go would compile, or uses what is left out here."""
 
 
-CodeRange = tuple[int, int]
 _WORD: tuple[CodeRange, ...] = ((48, 57), (65, 90), (95, 95), (97, 122))
 _SPACE: tuple[CodeRange, ...] = ((9, 10), (12, 13), (32, 32))
 _PERL: dict[str, tuple[CodeRange, ...]] = {"d": ((48, 57),), "w": _WORD, "s": _SPACE}
@@ -50,6 +51,12 @@ _CONTROL = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 _LAST = 0x10FFFF
 
 
+def _perl(letter: str) -> Sequence[CodeRange]:
+    r"""What `\d` and the like take."""
+    spans = _PERL[letter.lower()]
+    return _complement(spans) if letter.isupper() else spans
+
+
 def _complement(spans: tuple[CodeRange, ...]) -> list[CodeRange]:
     rest: list[CodeRange] = []
     start = 0
@@ -60,216 +67,7 @@ def _complement(spans: tuple[CodeRange, ...]) -> list[CodeRange]:
     return [*rest, (start, _LAST)]
 
 
-def merged(spans: list[CodeRange]) -> tuple[CodeRange, ...]:
-    """The same code points, sorted and without overlap."""
-    merged: list[CodeRange] = []
-    for low, high in sorted(spans):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
-        else:
-            merged.append((low, high))
-    return tuple(merged)
-
-
-@dataclass(frozen=True, slots=True)
-class CharSet:
-    """One character: of `spans` (code points, both ends in) or of `categories`; any other if `negated`."""
-
-    spans: tuple[CodeRange, ...]
-    """Sorted, without overlap."""
-    negated: bool = False
-    categories: str = ""
-    """First letters of general categories."""
-
-    @property
-    def text(self) -> str:
-        """The set as `re` writes it. Only without categories, which `re` lacks."""
-        if len(self.spans) == 1 and self.spans[0][0] == self.spans[0][1] and not self.negated:
-            return re.escape(chr(self.spans[0][0]))
-        inside = "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in self.spans)
-        return f"[{'^' if self.negated else ''}{inside}]"
-
-    @property
-    def has_slash(self) -> bool:
-        """True if a slash is one of them. Only without categories."""
-        return any(low <= 47 <= high for low, high in self.spans) != self.negated
-
-
-SLASH = CharSet(((47, 47),))
-NOT_SLASH = CharSet(((47, 47),), negated=True)
-NOT_NEWLINE = CharSet(((10, 10),), negated=True)
 _CATEGORIES = "CLMNPSZ"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One element: a character of `chars`, once or repeated; `deep` is the group `(.*/)?`."""
-
-    chars: CharSet
-    kind: Literal["one", "many", "deep"] = "one"
-
-
-class Automaton:
-    """Sequences of tokens, run side by side over a text: one step a character, whatever the sequences are.
-
-    Bit i of an integer is set while the tokens of a sequence before its token i have matched. A step is a
-    handful of operations on such integers, so a megabyte of patterns costs about 0.1 ms a character.
-    """
-
-    __slots__ = (
-        "_after", "_behind", "_deep", "_ends", "_events", "_first", "_letters", "_loops", "_masks", "_negated",
-        "_ones", "_places", "_start", "size",
-    )  # fmt: skip
-
-    def __init__(self, sequences: Iterable[Sequence[Token]]) -> None:
-        places: dict[str, list[int]] = {"one": [], "many": [], "deep": []}
-        letters: dict[str, list[int]] = {}
-        starts, negated = [], []
-        groups: dict[int, tuple[CharSet, list[int]]] = {}
-        self._places: list[int] = []
-        at = 0
-        for tokens in sequences:
-            starts.append(at)
-            for token in tokens:
-                places[token.kind].append(at)
-                chars = token.chars
-                group = groups.get(
-                    id(chars)
-                )  # most sets are of a few objects, and equal ones may be of several
-                if group is None:
-                    group = groups[id(chars)] = (chars, [])
-                group[1].append(at)
-                at += 1
-            self._places.append(at)
-            at += 1
-        self.size = at
-        events: list[tuple[int, list[int] | int]] = []
-        for chars, group_places in groups.values():
-            of_group = group_places if len(group_places) < _FEW else _bits(group_places, at)
-            for low, high in chars.spans:
-                events += ((low, of_group), (high + 1, of_group))
-            for letter in chars.categories:
-                letters.setdefault(letter, []).extend(group_places)
-            if chars.negated:
-                negated += group_places
-        self._events = sorted(events, key=_code)
-        self._masks: dict[str, int] = {}
-        self._ones, self._loops, self._deep = (_bits(of, at) for of in places.values())
-        self._letters = {letter: _bits(of, at) for letter, of in letters.items()}
-        self._negated = _bits(negated, at)
-        self._ends = _bits(self._places, at)
-        # Optional tokens stand in runs. An end of each run is always set, so that subtracting its first bit
-        # flips all up to the lowest one set, and those above it are what can be reached by skipping.
-        skips = self._loops | self._deep
-        self._after = skips << 1
-        self._first = skips & ~self._after
-        self._behind = self._after & ~skips
-        self._start = self._closed(_bits(starts, at))
-
-    def _closed(self, state: int) -> int:
-        """`state` and what is reached from it by skipping optional tokens."""
-        full = state | self._behind
-        return state | (self._after & ~(full ^ (full - self._first)))
-
-    def is_too_much(self, length: int) -> bool:
-        """True if a walk over so many characters would take too long."""
-        return self.size * length > WORK
-
-    def walk(self, text: str, start: int = 0) -> Iterator[int]:
-        """For each place of `text` from `start` on, to its end, the ends that match there.
-
-        Stops early where nothing can match any more. Raises `RegexpError` where it would take too long.
-        """
-        if self.is_too_much(len(text) - start):
-            raise RegexpError(f"too much to compare with a path of {len(text)} characters")
-        ends, ones, loops, deep = self._ends, self._ones, self._loops, self._deep
-        state, inside = self._start, 0
-        yield state & ends
-        length = 64
-        while start < len(text):
-            piece = text[start : start + length]
-            start += length
-            length = _PIECE  # the first piece is short, as most walks are
-            masks = self._masks_of(set(piece))
-            for char in piece:
-                mask = masks[char]
-                live = state & mask
-                stepped = ((live & ones) << 1) | (live & loops)
-                if deep:
-                    # After its first character a deep group may only be left by a slash.
-                    inside = (state | inside) & deep
-                    if char == "/":
-                        stepped |= inside << 1
-                    inside &= mask
-                if not stepped and not inside:
-                    return
-                state = self._closed(stepped)
-                yield state & ends
-
-    def _masks_of(self, chars: set[str]) -> dict[str, int]:
-        """For each of the characters the tokens that take it. Those of the latest texts are kept."""
-        known = self._masks
-        if not known.keys() >= chars:
-            if len(known) > _MOST_MASKS:
-                known = {}
-            # A new one each time, as others may be walking by the last.
-            self._masks = known = known | self._made_masks(chars - known.keys())
-        return known
-
-    def _made_masks(self, chars: set[str]) -> dict[str, int]:
-        masks = {}
-        taking, many = bytearray(self.size // 8 + 1), 0
-        events, at = self._events, 0
-        for char in sorted(chars):
-            code = ord(char)
-            while at < len(events) and events[at][0] <= code:
-                places = events[at][1]
-                if isinstance(places, int):
-                    many ^= places
-                else:
-                    for place in places:
-                        taking[place >> 3] ^= 1 << (place & 7)
-                at += 1
-            mask = int.from_bytes(taking, "little") ^ many
-            if self._letters:
-                mask |= self._letters.get(unicodedata.category(char)[0], 0)
-            masks[char] = mask ^ self._negated
-        return masks
-
-    def matching(self, text: str, *, also_above: bool = False) -> list[int]:
-        """Which sequences match the whole of `text`; `also_above`: or what is before one of its slashes."""
-        found = 0
-        for at, ends in enumerate(self.walk(text)):
-            if ends and (at == len(text) or (also_above and text[at] == "/")):
-                found |= ends
-                if found == self._ends:
-                    break
-        if not found:
-            return []
-        bits = found.to_bytes(self.size // 8 + 1, "little")
-        return [index for index, at in enumerate(self._places) if bits[at >> 3] >> (at & 7) & 1]
-
-
-def _code(event: tuple[int, list[int] | int]) -> int:
-    return event[0]
-
-
-def _bits(places: Iterable[int], size: int) -> int:
-    """The integer in which the bits at `places` are set, in linear time."""
-    bits = bytearray(size // 8 + 1)
-    for at in places:
-        bits[at >> 3] |= 1 << (at & 7)
-    return int.from_bytes(bits, "little")
-
-
-WORK = 1 << 32
-"""Tokens times characters that an automaton takes on: a megabyte of patterns and the longest path of Linux."""
-_PIECE = 4096
-"""Characters of a text for which masks are held at the same time."""
-_MOST_MASKS = 64
-"""Masks that are kept from one text to the next; each takes a bit a token."""
-_FEW = 32
-"""Places of a set that are flipped one by one; more are flipped together."""
 _QUICK = 1_000_000
 """The same for `re`, which may backtrack: some milliseconds at worst."""
 
@@ -315,20 +113,15 @@ class Regexp:
         """Its elements in order, made when first needed: not for a line longer than any path."""
         if self._tokens is None:
             of_item = {item: self._made.get(item) or _token(item) for item in set(self._items)}
-            tokens = tuple(map(of_item.__getitem__, self._items))
-            if any(token.kind != "one" for token in of_item.values()):
-                # A repetition next to its like adds nothing.
-                pairs = zip((Token(SLASH), *tokens), tokens, strict=False)
-                tokens = tuple(
-                    [it for before, it in pairs if it.kind == "one" or it.kind != before.kind or it != before]
-                )
-            self._tokens = tokens
+            tokens = list(map(of_item.__getitem__, self._items))
+            repeats = any(token.kind != "one" for token in of_item.values())
+            self._tokens = tuple(_shortened(tokens) if repeats else tokens)
         return self._tokens
 
     def matches(self, text: str, *, also_above: bool = False) -> bool:
         """True if the whole of `text` matches; `also_above`: or a folder above it.
 
-        Raises `RegexpError` where both this and `text` are so long that it would take seconds.
+        Raises `TooMuchError` where both this and `text` are so long that it would take seconds.
         """
         if self.impossible or self.least > len(text):
             return False
@@ -340,13 +133,73 @@ class Regexp:
                 self._quick[also_above] = re.compile("".join(map(_quick_text, self.tokens)) + end)
             return self._quick[also_above].match(text) is not None
         if self._automaton is None:
-            self._automaton = Automaton([self.tokens])
+            self._automaton = Automaton.of(self.tokens)
         return bool(self._automaton.matching(text, also_above=also_above))
 
 
 def compile_regexp(text: str) -> Regexp:
     """The compiled form of `text`, given without its `^` and `$`. Raises `RegexpError`."""
     return _Parser(text).parse()
+
+
+def automaton_of(texts: Sequence[str]) -> tuple[Automaton, list[int]]:
+    """Many expressions in one, and the indexes of those that are in it: neither malformed nor impossible.
+
+    Nearly all that is done is done for all of them at once: there may be a hundred thousand.
+    """
+    # At the beginning `^` says nothing.
+    bare = [text.lstrip("^") if text.startswith("^") else text for text in texts]
+    known: list[int] = []
+    rest: dict[int, Sequence[Token]] = {}
+    for index, text in enumerate(bare):
+        if _ITEMS.fullmatch(text) and "\n" not in text:
+            known.append(index)
+        elif tokens := _tokens_of(texts[index]):
+            rest[index] = tokens
+    malformed: set[str] = set()
+    made = _joined([bare[index] for index in known], list(rest.values()), malformed)
+    if malformed:
+        known = [index for index in known if malformed.isdisjoint(_ITEM.findall(bare[index]))]
+        made = _joined([bare[index] for index in known], list(rest.values()), set())
+    return made, [*known, *rest]
+
+
+def _joined(texts: list[str], rest: list[Sequence[Token]], malformed: set[str]) -> Automaton:
+    """Of usual texts, then of others; without items that are malformed, which it adds to those."""
+    at_item: defaultdict[str, list[int]] = defaultdict(list)
+    for at, item in enumerate(_ITEM.findall("\n".join([*texts, ""]))):
+        at_item[item].append(at)
+    ends = at_item.pop("\n", [])
+    at_token: defaultdict[Token, list[int]] = defaultdict(list)
+    for tokens in rest:
+        start = ends[-1] + 1 if ends else 0
+        for at, token in enumerate(tokens, start):
+            at_token[token].append(at)
+        ends.append(start + len(tokens))
+
+    def placed() -> Iterator[tuple[Token, list[int]]]:
+        for item, places in at_item.items():
+            try:
+                yield _made_token(item), places
+            except RegexpError:
+                malformed.add(item)
+        yield from at_token.items()
+
+    return Automaton(placed(), ends)
+
+
+def _tokens_of(text: str) -> Sequence[Token]:
+    with suppress(RegexpError):
+        regexp = compile_regexp(text)
+        if not regexp.impossible:
+            return regexp.tokens
+    return ()
+
+
+def _shortened(tokens: list[Token]) -> list[Token]:
+    """The same without repetitions next to their like, which add nothing."""
+    pairs = zip((Token(SLASH), *tokens), tokens, strict=False)
+    return [it for before, it in pairs if it.kind == "one" or it.kind != before.kind or it != before]
 
 
 def _least(items: list[str], made: dict[str, Token]) -> int:
@@ -386,26 +239,55 @@ def _quick_text(token: Token) -> str:
 
 # Nearly all that occurs, read without a step of Python for each character. `_Parser` reads the rest.
 _PUNCTUATION = r"\\[!-/:-@\[-`{-~]"
-_MEMBER = rf"(?:[^]\[\\-]|{_PUNCTUATION})"
+_SET = rf"\\[dDsSwW]|\\[pP][{_CATEGORIES}]"
+_CODE = r"\\[afnrtv]|\\x[0-9A-Fa-f]{2}|\\0[0-7]{0,2}|\\[1-7][0-7]{1,2}"
+_MEMBER = rf"(?:[^]\[\\-]|{_PUNCTUATION}|{_CODE})"
 _NAMED = rf"\[:\^?(?:{'|'.join(_POSIX)}):\]"
-_ITEM = re.compile(
-    r"\(\.\*/\)\?|(?:"
-    rf"[^\\\[(*?^]|{_PUNCTUATION}|\\[dDsSwW]|\[\^?+(?:{_MEMBER}(?:-{_MEMBER})?|{_NAMED}|\[(?!:))+\]"
-    r")\*?"
-)
+_CLASS = rf"\[\^?+(?:{_MEMBER}(?:-{_MEMBER})?|{_SET}|{_NAMED}|\[(?!:))+\]"
+_ITEM = re.compile(rf"\(\.\*/\)\?|(?:[^\\\[(*?^]|{_PUNCTUATION}|{_SET}|{_CODE}|{_CLASS})\*?")
 _ITEMS = re.compile(f"(?:{_ITEM.pattern})++")
+_PLAIN_CLASS = re.compile(r"\[(\^?+)([^]\[\\-]+)\](\*?)")
+_USUAL_MEMBER = re.compile(rf"(\\[dDsSwW])|({_MEMBER})(?:-({_MEMBER}))?")
+_USUAL_CLASS = re.compile(rf"\[(\^?+)((?:{_MEMBER}(?:-{_MEMBER})?|\\[dDsSwW])+)\](\*?)")
 _PLAIN_MEMBERS = re.compile(r"[^]\[\\-]+(?!-)")
 
 
-@lru_cache(maxsize=1024)
-def literal(char: str) -> Token:
-    """The token that is `char` itself."""
-    return Token(CharSet(((ord(char), ord(char)),)))
+def _made_token(item: str) -> Token:
+    """Raises `RegexpError`."""
+    if len(item) == 1 and item != ".":
+        return Token(CharSet(((ord(item), ord(item)),)))
+    if plain := _PLAIN_CLASS.fullmatch(item):
+        caret, members, star = plain.groups()
+        codes = sorted(set(map(ord, members)))
+        return Token(
+            CharSet(
+                tuple(zip(codes, codes)),  # noqa: B905 - strict is slower
+                caret == "^",
+            ),
+            "many" if star else "one",
+        )
+    usual = _USUAL_CLASS.fullmatch(item)
+    if not usual:
+        return _Parser(item).token()
+    caret, members, star = usual.groups()
+    spans: list[CodeRange] = []
+    for group, low, high in set(_USUAL_MEMBER.findall(members)):
+        if group:
+            spans += _perl(group[1])
+            continue
+        first = _code_point(low)
+        last = _code_point(high) if high else first
+        if first > last:
+            raise RegexpError(f"invalid character class range: {f'{low}-{high}'!r}")
+        spans.append((first, last))
+    return Token(CharSet(merged(spans), bool(caret)), "many" if star else "one")
 
 
-@lru_cache(maxsize=1024)
-def _token(item: str) -> Token:
-    return _Parser(item).token()
+def _code_point(member: str) -> int:
+    return ord(member) if len(member) == 1 else _Parser(member).escaped_char()
+
+
+_token = lru_cache(maxsize=1024)(_made_token)
 
 
 class _Parser:
@@ -522,7 +404,7 @@ class _Parser:
         if self.at >= len(self.text):
             raise RegexpError(f"missing closing ]: {self.text[start:]!r}")
         if self.text[self.at] == "\\":
-            return self._escaped_char()
+            return self.escaped_char()
         self.at += 1
         return ord(self.text[self.at - 1])
 
@@ -531,8 +413,7 @@ class _Parser:
         letter = self.text[self.at + 1 : self.at + 2]
         if letter and letter.lower() in _PERL:
             self.at += 2
-            spans = _PERL[letter.lower()]
-            return CharSet(tuple(_complement(spans)) if letter.isupper() else spans)
+            return CharSet(tuple(_perl(letter)))
         if letter in ("p", "P") and letter:
             category = self.text[self.at + 2 : self.at + 3]
             if category not in tuple(_CATEGORIES):
@@ -545,10 +426,11 @@ class _Parser:
         group = self._group()
         if group is not None:
             return group
-        code = self._escaped_char()
+        code = self.escaped_char()
         return CharSet(((code, code),))
 
-    def _escaped_char(self) -> int:
+    def escaped_char(self) -> int:
+        """The code point of the escape at the current place, which is not a set."""
         start = self.at
         self.at += 1
         if self.at >= len(self.text):

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from incubator.context.patterns import clean_path
+from incubator.context.pattern import clean_path
 from incubator.errors import InputError
 
 if TYPE_CHECKING:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from incubator.context.archive import decompress
 from incubator.context.entry import Entry
+from incubator.context.globs import has_wildcard, match_glob
 from incubator.context.links import follow
-from incubator.context.patterns import MatchInfo, PatternMatcher, has_wildcard, match_glob
 from incubator.context.source import ContextError, Match, missing, source_path
 from incubator.context.tarread import Member, members, open_member, read_rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from incubator.context.patterns import MatchInfo, PatternMatcher
 
 DEFAULT_LIMIT = 16 << 20
 """Bytes of a tar that are kept in memory; a longer one goes to a temporary file."""

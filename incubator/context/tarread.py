@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from incubator.context.entry import Entry, Kind, Xattrs
 from incubator.context.links import MOST_PATH
-from incubator.context.patterns import clean_path
+from incubator.context.pattern import clean_path
 from incubator.errors import InputError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from incubator.context.patterns import has_wildcard, match_glob
+from incubator.context.globs import has_wildcard, match_glob
 from incubator.context.source import Match, missing, source_path
 from incubator.context.tarread import read_tar
 from incubator.core.script import SHELL

@@ -11,7 +11,8 @@ import pytest
 from incubator.context import directory
 from incubator.context.directory import DirectoryContext, load_ignore
 from incubator.context.links import TooManyLinks, follow
-from incubator.context.patterns import PatternError, PatternMatcher
+from incubator.context.pattern import PatternError
+from incubator.context.patterns import PatternMatcher
 from incubator.context.source import ContextError
 from incubator.errors import InputError
 

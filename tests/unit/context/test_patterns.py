@@ -12,17 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from incubator.context import patterns
-from incubator.context.goregexp import Automaton, RegexpError, compile_regexp
-from incubator.context.patterns import (
-    Pattern,
-    PatternError,
-    PatternMatcher,
-    clean_path,
-    has_wildcard,
-    match_glob,
-    parse_ignore_file,
-)
+from incubator.context import longlist
+from incubator.context.automaton import Automaton
+from incubator.context.globs import has_wildcard, match_glob
+from incubator.context.goregexp import RegexpError, automaton_of, compile_regexp
+from incubator.context.pattern import Pattern, PatternError, clean_path
+from incubator.context.patterns import PatternMatcher, parse_ignore_file
 from tests.hostile import PATTERNS as HOSTILE
 from tests.hostile import ignore_by_it, match_by_it
 from tests.speed import nominal_seconds
@@ -30,6 +25,11 @@ from tests.speed import nominal_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+
+def _expression(text: str) -> str:
+    return Pattern(text).regexp_text
+
 
 DATA = Path(__file__).parents[2] / "data" / "ignore"
 
@@ -182,7 +182,7 @@ def test_automaton_agrees_with_re(pattern: list[str], text: str) -> None:
     regexp = compile_regexp("".join(pattern))
     expected = re.compile("".join(pattern) + r"\Z").match(text) is not None
     assert regexp.matches(text) == expected
-    automaton = Automaton([regexp.tokens])
+    automaton = Automaton.of(regexp.tokens)
     assert bool(automaton.matching(text)) == expected
     places = [text, *(text[:at] for at, char in enumerate(text) if char == "/")]
     above = any(map(regexp.matches, places))
@@ -212,7 +212,29 @@ def test_parsed_patterns_stay_the_same_when_parsed_again(text: str) -> None:
     ] or (again == once)
 
 
-@given(st.text(alphabet="\\[]^-:azAdDpLx019.*(?)/$", max_size=12))
+_EXPRESSIONS = st.text(alphabet="\\[]^-:azAdDpLx019.*(?)/$\n", max_size=12)
+_USUAL_PIECES = r"""
+a / . [^/]* (.*/)? .* [ab] [^a]* [b-a] [a-c] [\d_] [[:alpha:]-] \W \pL [\pN]* \x61 [\x61-b] \. ^ \z * \
+"""
+_USUAL = st.lists(st.sampled_from([*_USUAL_PIECES.split(), "[\n]", "\n"]), max_size=5).map("".join)
+
+
+@given(st.lists(_EXPRESSIONS | _USUAL, max_size=6), st.text(alphabet="ab/_1.\n-", max_size=4))
+@settings(max_examples=300)
+def test_many_expressions_match_together_as_each_does_alone(texts: list[str], path: str) -> None:
+    automaton, known = automaton_of(texts)
+    found = {known[place] for place in automaton.matching(path)}
+    for index, text in enumerate(texts):
+        try:
+            regexp = compile_regexp(text)
+        except RegexpError:
+            assert index not in known
+            continue
+        assert (index in found) == (index in known and regexp.matches(path))
+        assert index in known or regexp.impossible or not regexp.tokens
+
+
+@given(_EXPRESSIONS)
 @settings(max_examples=100)
 def test_any_expression_compiles_or_is_refused(text: str) -> None:
     try:
@@ -273,8 +295,8 @@ _PIECES = st.lists(
 )
 def test_patterns_without_classes_match_as_their_expression_does(pieces: list[str], names: list[str]) -> None:
     text, path = clean_path("".join(pieces)), clean_path("".join(names))
-    pattern, expression = Pattern(text), compile_regexp(patterns._to_regexp(text))
-    if patterns._compile(text).kind == "parts":
+    pattern, expression = Pattern(text), compile_regexp(_expression(text))
+    if Pattern(text)._compile().kind == "parts":
         assert pattern.matches(path) == expression.matches(path)
         assert pattern.matches_or_above(path) == expression.matches(path, also_above=True)
 
@@ -294,17 +316,17 @@ def _expected(expression: str, path: str) -> bool:
 def test_every_small_pattern_matches_as_its_expression_does(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patterns, "_FEW", 0)  # all of them by one automaton
+    monkeypatch.setattr(longlist, "_FEW", 0)  # all of them by one automaton
     texts = {clean_path("".join(tokens)) for tokens in itertools.product(_TOKENS, repeat=size)} - {"/", "."}
-    regexps = sorted(text for text in texts if patterns._compile(text).kind in ("regexp", "parts"))
+    regexps = sorted(text for text in texts if Pattern(text)._compile().kind in ("regexp", "parts"))
     asked = [Pattern(text) for text in regexps]
-    together = patterns._LongList(asked)
+    together = longlist.LongList(asked)
     for path in _PATHS:
         above = [path, *(path[:at] for at, char in enumerate(path) if char == "/")]
         candidates, found = together.asked(path, also_above=False)
         candidates_above, found_above = together.asked(path, also_above=True)
         for index, pattern in enumerate(asked):
-            expression = patterns._to_regexp(pattern.text)
+            expression = pattern.regexp_text
             here = _expected(expression, path)
             any_above = any(_expected(expression, place) for place in above)
             assert pattern.matches(path) == here
@@ -359,8 +381,8 @@ def test_a_long_list_says_what_a_short_one_does(texts: list[str], path: str) -> 
 @pytest.mark.parametrize("times", [1, 10, 1000])
 def test_work_grows_with_the_pattern_and_with_the_path(pattern: str, times: int) -> None:
     text = pattern * times
-    regexp = compile_regexp(patterns._to_regexp(text))
-    automaton = Automaton([regexp.tokens])
+    regexp = compile_regexp(_expression(text))
+    automaton = Automaton.of(regexp.tokens)
     assert automaton.size <= len(text) + 1  # the bits of each step
     assert len(automaton._events) <= 4 * len(text) + 2  # what makes the masks of these bits
     path = "a/b" * times
@@ -368,24 +390,22 @@ def test_work_grows_with_the_pattern_and_with_the_path(pattern: str, times: int)
 
 
 def _compiled(matcher: PatternMatcher) -> int:
-    return sum(pattern._compiled is not None for pattern in matcher.patterns)
+    """How many of its patterns have been made ready, each for itself or with its part of the list."""
+    parts = matcher._long._parts if matcher._long else []
+    alone = sum(pattern._compiled is not None for pattern in matcher.patterns)
+    return alone + sum(len(part._indexes) for part in parts if part)
 
 
-def test_a_long_list_is_made_ready_as_far_as_it_is_asked() -> None:
+def test_a_long_list_is_made_ready_once() -> None:
     lines = [f"*[{chr(0x4E00 + at)}]" for at in range(20_000)]
-    most = patterns._TOGETHER // len(lines[0]) + 1
-    early = PatternMatcher(["*[a]", *lines])
-    assert early.matches_or_parent_matches("a")
-    assert 0 < _compiled(early) <= most
-    middle = PatternMatcher([*lines[:10_000], "*[b]", *lines[10_000:]])
-    assert middle.matches_or_parent_matches("b")
-    assert 10_000 < _compiled(middle) <= 10_001 + most
-    taken_back = PatternMatcher(["*[a]", *lines, "!*[a]"])
-    assert not taken_back.matches_or_parent_matches("a")
-    assert _compiled(taken_back) <= 2 * most
-    never = PatternMatcher(lines)
-    assert not never.matches_or_parent_matches("b")
-    assert _compiled(never) == len(lines)
+    matcher = PatternMatcher([*lines[:10_000], "*[b]", *lines[10_000:], "*[a]", "!*[c]"])
+    assert matcher.matches_or_parent_matches("b")
+    assert _compiled(matcher) == len(matcher.patterns)
+    assert matcher._long
+    parts = list(matcher._long._parts)
+    assert matcher.matches_or_parent_matches("a")
+    assert not matcher.matches_or_parent_matches("c")
+    assert matcher._long._parts == parts
 
 
 def test_a_pattern_is_not_made_ready_for_paths_without_its_text() -> None:
@@ -429,7 +449,7 @@ def _calls(action: Callable[[], object]) -> int:
     "pattern", ["?", "a?", "*[a]", "[^a]*b", "[a-z0-9]", "[[a]", "\\-", "[\\]a]", "\\d", "a.b+", "**/*"]
 )
 def test_usual_patterns_are_read_without_a_step_for_each_character(pattern: str) -> None:
-    short, long = (patterns._to_regexp(pattern * times) for times in (10, 10_000))
+    short, long = (_expression(pattern * times) for times in (10, 10_000))
     assert compile_regexp(long).tokens
     assert _calls(lambda: compile_regexp(long)) <= _calls(lambda: compile_regexp(short)) + 10
 
