@@ -1,19 +1,19 @@
 # The image that the action runs in, and that GitLab jobs use. `uses:` may build it on every job, so: no compiler, no
 # cache, and nothing that the classic builder of Docker Engine 20.10 lacks.
-FROM python:3.12-slim AS git
-# Contexts may be git repositories. Of git there is what fetches over https, with the libraries that the base lacks:
-# a third of what the package and all that it depends on would be.
+FROM python:3.12-slim AS programs
+# Contexts may be git repositories, and engines may be reached by ssh. Of git there is what fetches over https, of ssh
+# the client, with the libraries that the base lacks: a third of what the packages and all that they depend on would be.
 RUN find /usr/lib /lib/ -name '*.so*' | sort > /before \
  && apt-get update -qq \
- && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends git > /dev/null \
- && core=/usr/lib/git-core && mkdir -p /git/usr/bin "/git$core" && cp /usr/bin/git /git/usr/bin/ \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends git openssh-client > /dev/null \
+ && core=/usr/lib/git-core && mkdir -p /programs/usr/bin "/programs$core" && cp /usr/bin/git /usr/bin/ssh /programs/usr/bin/ \
  && for name in git-remote-http git-submodule git-sh-setup git-sh-i18n git-sh-i18n--envsubst; do \
-      cp "$core/$name" "/git$core/"; done \
- && ln -s git-remote-http "/git$core/git-remote-https" \
- && ln -s /usr/bin/git "/git$core/git" \
- && ldd /usr/bin/git "$core/git-remote-http" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p' | sort -u | while read -r file; do \
-      grep -qxF "$file" /before || { mkdir -p "/git/usr$(dirname "${file#/usr}")" \
-        && cp -L "$file" "/git/usr$(dirname "${file#/usr}")/"; }; done
+      cp "$core/$name" "/programs$core/"; done \
+ && ln -s git-remote-http "/programs$core/git-remote-https" \
+ && ln -s /usr/bin/git "/programs$core/git" \
+ && ldd /usr/bin/git /usr/bin/ssh "$core/git-remote-http" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p' | sort -u | while read -r file; do \
+      grep -qxF "$file" /before || { mkdir -p "/programs/usr$(dirname "${file#/usr}")" \
+        && cp -L "$file" "/programs/usr$(dirname "${file#/usr}")/"; }; done
 
 FROM python:3.12-slim AS build
 COPY requirements/runtime.txt /src/runtime.txt
@@ -27,6 +27,6 @@ COPY entrypoint.py LICENSE /app/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app
 
 FROM python:3.12-slim
-COPY --from=git /git /
+COPY --from=programs /programs /
 COPY --from=build /app /app
 ENTRYPOINT ["python3", "/app/entrypoint.py"]

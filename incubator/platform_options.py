@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from incubator.errors import InputError
 from incubator.oci.platform import parse_platforms
 from incubator.request import Node
+from incubator.ssh_address import SCHEME, parse_ssh_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +31,8 @@ def parse_node(text: str) -> Node:
             f"invalid node {text!r}: {host!r} is no address of an engine",
             hint=f"it begins with {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]}, as DOCKER_HOST does",
         )
+    if host.startswith(SCHEME):
+        parse_ssh_address(host)
     return Node(platforms=parse_platforms(names), host=host)
 
 

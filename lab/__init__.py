@@ -18,6 +18,7 @@ from .engines import EngineHandle, default_engine
 from .errors import LabError
 from .parts import PARTS, stop_all
 from .registries import RegistryHandle
+from .ssh import SshServer, ssh_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,7 @@ __all__ = [
     "EngineHandle",
     "LabError",
     "RegistryHandle",
+    "SshServer",
     "default_engine",
     "down",
     "emulate_arm64",
@@ -33,6 +35,7 @@ __all__ = [
     "ensure_images",
     "reason_not_here",
     "registry",
+    "ssh_server",
     "tool",
     "write_docker_config",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import clients, docker, emulation, images, podman, registries
+from . import clients, docker, emulation, images, podman, registries, ssh
 from .apt import is_unpacked
 from .machine import debian_reason, mirror_reason
 
@@ -13,6 +13,7 @@ BUNDLES = {
     "containerd28": (docker.DOCKER28, docker.DOCKER20),
     podman.NAME: (podman.PODMAN, docker.DOCKER20),
     emulation.NAME: (emulation.QEMU,),
+    ssh.NAME: (ssh.OPENSSH,),
     **dict.fromkeys(registries.NAMES.values(), (registries.REGISTRY,)),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -15,8 +16,10 @@ from incubator.core.docker_calls import TIMEOUT_S
 from incubator.core.docker_containers import ContainerCalls
 from incubator.core.docker_images import ImageCalls
 from incubator.core.docker_types import innermost
-from incubator.errors import EngineError, EngineUnreachable
+from incubator.core.ssh_tunnel import SshTunnel
+from incubator.errors import EngineError, EngineUnreachable, InputError
 from incubator.registry.credentials import Credentials
+from incubator.ssh_address import SCHEME, SshAddress, parse_ssh_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +29,31 @@ DEFAULT_SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 _POOL_SIZE = 64
 """Connections that are kept: stages run in parallel, and each has several in use while it copies."""
 
+_LOSS_S = 1.0
+"""How long `ssh` may take to end when it no longer takes connections."""
+
 _LOWEST_API = (1, 40)
+
+_NO_ANSWER = (docker_errors.DockerException, requests.exceptions.RequestException)
 
 
 class _Api(APIClient):
-    """An engine's certificate is checked against DOCKER_CERT_PATH; requests would let REQUESTS_CA_BUNDLE go first."""
+    """An engine's certificate is checked against DOCKER_CERT_PATH; requests would let REQUESTS_CA_BUNDLE go first.
+
+    A lost connection of `ssh` is told as such.
+    """
+
+    tunnel: SshTunnel | None = None
+
+    def send(self, *args: Any, **options: Any) -> requests.Response:
+        """One request."""
+        try:
+            return super().send(*args, **options)
+        except requests.exceptions.ConnectionError:
+            if self.tunnel is None or not self.tunnel.is_lost(_LOSS_S):
+                raise
+            lost = f"the connection to {self.tunnel.address} is lost: {self.tunnel.said() or 'ssh has ended'}"
+            raise requests.exceptions.ConnectionError(lost) from None
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """What a request is made with."""
@@ -41,23 +64,29 @@ class _Api(APIClient):
 class DockerClient(ImageCalls, ContainerCalls):
     """`Engine` over docker-py, for Docker and for Podman's compatible API. Safe to use from several threads."""
 
-    def __init__(self, api: APIClient, credentials: Credentials | None = None) -> None:
+    def __init__(
+        self, api: APIClient, credentials: Credentials | None = None, tunnel: SshTunnel | None = None
+    ) -> None:
+        """`tunnel`: what brings the engine's socket here; it ends with `close`."""
         super().__init__(api, credentials or Credentials(environ=os.environ))
+        self._tunnel = tunnel
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Connect as the docker CLI does: DOCKER_HOST and its companions, else a local socket.
 
-        Raises EngineUnreachable when nothing answers, EngineError when the API is too old.
+        Raises EngineUnreachable when nothing answers, EngineError when the API is too old, InputError for an address
+        by ssh:// that is none.
         """
         environ = dict(os.environ if environ is None else environ)
         host = environ.get("DOCKER_HOST", "")
-        if host.startswith("ssh:"):
-            raise EngineUnreachable(
-                "DOCKER_HOST: an engine is not reached by ssh://",
-                hint="bring its socket here with ssh -N -L /tmp/engine.sock:/var/run/docker.sock HOST, "
-                "and set DOCKER_HOST=unix:///tmp/engine.sock",
-            )
+        if host.startswith(SCHEME):
+            try:
+                address = parse_ssh_address(host)
+            except InputError as error:
+                error.message = f"DOCKER_HOST: {error.message}"
+                raise
+            return cls._by_ssh(address, environ)
         try:
             options = cast("dict[str, Any]", kwargs_from_env(environment=environ))
         except docker_errors.TLSParameterError as error:
@@ -71,26 +100,51 @@ class DockerClient(ImageCalls, ContainerCalls):
             found = next((path for path in DEFAULT_SOCKETS if Path(path).exists()), DEFAULT_SOCKETS[0])
             options["base_url"] = f"unix://{found}"
         try:
-            api = _Api(version="auto", timeout=TIMEOUT_S, max_pool_size=_POOL_SIZE, **options)
-        except (docker_errors.DockerException, requests.exceptions.RequestException) as error:
+            api = _api(options)
+        except _NO_ANSWER as error:
             raise EngineUnreachable(
                 f"no container engine answers at {options['base_url']}: {innermost(error)}",
                 hint="start Docker or Podman, or name the engine in DOCKER_HOST; in a pipeline mount "
                 "/var/run/docker.sock into the job, or use a docker:dind service with DOCKER_HOST",
             ) from error
-        return cls._checked(api, Credentials(environ=environ))
+        _check_version(api)
+        return cls(api, Credentials(environ=environ))
 
     @classmethod
-    def _checked(cls, api: APIClient, credentials: Credentials) -> Self:
-        found = tuple(int(part) for part in str(api.api_version).split("."))
-        if found < _LOWEST_API:
-            lowest = ".".join(map(str, _LOWEST_API))
-            raise EngineError(
-                f"the engine speaks API {api.api_version}, needed is {lowest}",
-                hint="use Docker Engine 19.03 or later, or Podman 4 or later",
-            )
-        return cls(api, credentials)
+    def _by_ssh(cls, address: SshAddress, environ: Mapping[str, str]) -> Self:
+        tunnel = SshTunnel(address, environ)
+        with contextlib.ExitStack() as stack:
+            stack.callback(tunnel.close)
+            try:
+                api = _api({"base_url": f"unix://{tunnel.socket}"})
+            except _NO_ANSWER as error:
+                raise EngineUnreachable(
+                    f"no container engine answers at {address}: {tunnel.said() or innermost(error)}",
+                    hint=f"one must run there with its socket at {address.path}, which this user may use; "
+                    "another place is named as in ssh://HOST/run/user/1000/docker.sock",
+                ) from error
+            api.tunnel = tunnel
+            _check_version(api)
+            stack.pop_all()
+        return cls(api, Credentials(environ=environ), tunnel)
 
     def close(self) -> None:
         """Close idle connections; a later call opens new ones."""
         self._api.close()
+        if self._tunnel:
+            self._tunnel.close()
+
+
+def _api(options: Mapping[str, Any]) -> _Api:
+    """Raises `_NO_ANSWER`."""
+    return _Api(version="auto", timeout=TIMEOUT_S, max_pool_size=_POOL_SIZE, **options)
+
+
+def _check_version(api: APIClient) -> None:
+    found = tuple(int(part) for part in str(api.api_version).split("."))
+    if found < _LOWEST_API:
+        lowest = ".".join(map(str, _LOWEST_API))
+        raise EngineError(
+            f"the engine speaks API {api.api_version}, needed is {lowest}",
+            hint="use Docker Engine 19.03 or later, or Podman 4 or later",
+        )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
     from incubator.core.engine import DiskUsage
+    from incubator.core.ssh_tunnel import SshTunnel
     from incubator.registry.credentials import Credentials
     from incubator.request import Credential
 
@@ -42,6 +43,9 @@ _SOCKETS = ("http+docker://localhost", "http+docker://localnpipe")
 
 class EngineCalls:
     """The part of `Engine` that is about the engine itself, and what the other parts stand on."""
+
+    _tunnel: SshTunnel | None = None
+    """What brings the engine's socket here, where that is on another machine."""
 
     def __init__(self, api: APIClient, credentials: Credentials) -> None:
         self._api = api
@@ -64,7 +68,7 @@ class EngineCalls:
                 api_version=version["ApiVersion"],
                 store="podman" if podman else "oci" if containerd else "docker",
                 platform=make_platform(version["Os"], version["Arch"]),
-                over_network=self._api.base_url not in _SOCKETS,
+                over_network=self._tunnel is not None or self._api.base_url not in _SOCKETS,
                 insecure_registries=insecure_registries(info),
             )
         return self._info

@@ -101,7 +101,7 @@ def registry_errors(doing: str) -> Iterator[None]:
 def innermost(error: BaseException) -> str:
     """The first cause of an error in a line: libraries wrap it in layers of their own names."""
     seen = error
-    while (below := seen.__cause__ or seen.__context__) is not None:
+    while below := seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__):
         seen = below
     return str(getattr(seen, "strerror", None) or seen)
 

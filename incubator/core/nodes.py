@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from incubator.core.engine import Client
 from incubator.errors import EngineError
+from incubator.ssh_address import SCHEME
 
 if TYPE_CHECKING:
     from incubator.core.engine import Engine
@@ -44,7 +45,8 @@ class Engines:
                     engine = self._open(stack, {**self._environ, "DOCKER_HOST": node.host})
                 except EngineError as error:
                     error.message = f"node {node}: {error.message}"
-                    error.hint = f"see whether it answers to this machine: docker -H {node.host} version"
+                    if not node.host.startswith(SCHEME):  # whose hints say more
+                        error.hint = f"see whether it answers to this machine: docker -H {node.host} version"
                     raise
                 self._of |= dict.fromkeys(node.platforms, engine)
             wanted = self._request.platforms or (self._request.platform,)

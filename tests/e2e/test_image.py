@@ -69,6 +69,23 @@ def test_without_an_engine_it_says_so(engine: EngineHandle, project_image: str) 
     assert shown.endswith("code=3\n")
 
 
+def test_it_has_ssh_to_reach_engines_with(engine: EngineHandle, project_image: str) -> None:
+    script = "mkdir /w && cd /w && echo FROM scratch > Dockerfile && python3 /app/entrypoint.py; echo code=$?"
+    run = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--env",
+        "DOCKER_HOST=ssh://builder.invalid",
+        "--entrypoint",
+        "sh",
+    ]
+    shown = docker(engine, *run, project_image, "-c", script)
+    assert "ssh://builder.invalid: ssh gets no connection: ssh: Could not resolve hostname" in shown
+    assert shown.endswith("code=3\n")
+
+
 def test_it_fetches_contexts_that_are_git_repositories(
     engine: EngineHandle, project_image: str, tmp_path: Path
 ) -> None:

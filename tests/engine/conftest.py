@@ -14,7 +14,7 @@ import pytest
 from incubator.api import build
 from incubator.core.client import DockerClient
 from incubator.core.constants import LABEL_BUILD
-from incubator.core.leftovers import WORK_REPOSITORY
+from incubator.core.leftovers import LABEL_OWNER, WORK_REPOSITORY
 from incubator.events import BuildStarted, Event
 from tests.conftest import ENGINES
 from tests.engine.snapshot import Snapshot, take_snapshot
@@ -94,6 +94,14 @@ class Bench:
                 *(reference for reference in references if build_id in reference),
             ]
         ]
+
+
+def owned_by(bench: Bench, pid: int) -> list[str]:
+    """Containers whose label names a process."""
+    found = bench.client.labels(LABEL_BUILD).items()
+    return [
+        container for container, labels in found if labels.get(LABEL_OWNER, "").split()[2:3] == [str(pid)]
+    ]
 
 
 def docker_build(handle: EngineHandle, folder: Path | str, tag: str, *arguments: str) -> None:

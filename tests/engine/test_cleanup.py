@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from incubator.core.constants import LABEL_BUILD
-from incubator.core.leftovers import LABEL_OWNER, WORK_REPOSITORY, sweep
+from incubator.core.leftovers import WORK_REPOSITORY, sweep
 from incubator.errors import StepFailed
+from tests.engine.conftest import owned_by
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Bench
@@ -47,14 +48,6 @@ def spawn(bench: Bench, dockerfile: str = SLOW) -> subprocess.Popen[str]:
         if line.rstrip().endswith("started"):
             return process
     raise AssertionError("the build ended before its slow step")
-
-
-def owned_by(bench: Bench, pid: int) -> list[str]:
-    """Containers whose label names a process."""
-    found = bench.client.labels(LABEL_BUILD).items()
-    return [
-        container for container, labels in found if labels.get(LABEL_OWNER, "").split()[2:3] == [str(pid)]
-    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

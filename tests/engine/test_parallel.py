@@ -10,7 +10,8 @@ import pytest
 
 from incubator.errors import StepFailed, TimedOut
 from incubator.events import BuildFailed, LayerCommitted, StepFinished, StepOutput, StepStarted
-from tests.engine.test_cleanup import owned_by, spawn
+from tests.engine.conftest import owned_by
+from tests.engine.test_cleanup import spawn
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -36,7 +36,7 @@ ALLOWED = {
     "incubator.core.plan": {"dockerfile", "errors", "events", "oci", "remote", "request"},
     "incubator.core": {
         "context", "core.plan", "dockerfile", "errors", "events", "faults", "oci", "registry", "remote", "request",
-        "schema",
+        "schema", "ssh_address",
     },
     "incubator.ci.tags": {"ci.lists", "errors", "faults", "oci"},
     "incubator.console": {"core", "dockerfile", "errors", "events"},
@@ -63,10 +63,10 @@ DOORS: dict[str, tuple[str, ...]] = {
     "requests": (*DOCKER, "incubator.registry", "incubator.remote.download"),
     "socket": ("incubator.core.streams",),
     "actions_toolkit": ("incubator.ci",),
-    "subprocess": ("incubator.remote.git", "incubator.registry.credentials"),
+    "subprocess": ("incubator.remote.git", "incubator.registry.credentials", "incubator.core.ssh_tunnel"),
 }
-"""Which modules may import what leads outside. Two kinds of programs are started: git, which no library replaces in
-full, and the credential helpers of docker, which are programs."""
+"""Which modules may import what leads outside. Three kinds of programs are started: git, which no library replaces in
+full, the user's ssh, which alone knows the keys and settings that it has, and the credential helpers of docker."""
 TERMINAL = ("incubator.cli", "incubator.ci", "incubator.commands", "incubator.console")
 ENVIRONMENT = (
     "incubator.api",

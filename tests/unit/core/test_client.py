@@ -30,10 +30,3 @@ def test_certificates_are_looked_for_where_docker_looks() -> None:
         DockerClient.from_env(
             {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": ""}
         )
-
-
-def test_an_address_by_ssh_says_what_to_do_instead() -> None:
-    with pytest.raises(EngineUnreachable, match="not reached by ssh") as raised:
-        DockerClient.from_env({"DOCKER_HOST": "ssh://bob:secret@builder.example"})
-    assert "ssh -N -L" in str(raised.value.hint)
-    assert "secret" not in str(raised.value)
