@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import stat
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK: Final = 1 << 20
+_LARGE: Final = 1 << 30
+_BLOCK: Final = 512
+"""Bytes that `st_blocks` counts by."""
+_HOLLOW: Final = 64
+"""Times that a file may be as large as what it takes on the disk, which may pack files itself."""
 _ALGORITHM: Final = "sha256"
 _TEMPORARY: Final = ".incubator-"
 
@@ -75,9 +81,13 @@ class LayoutFolder:
         os.close(self._blobs)
 
     def write(self, digest: str, chunks: Iterable[bytes]) -> None:
-        """Write a blob; what is there under its digest is replaced."""
+        """Write a blob; what is there under its digest is replaced, be it a folder."""
         with _errors(self.path):
-            _write(self._blobs, _name(digest), chunks)
+            name = _name(digest)
+            with suppress(FileNotFoundError):
+                if stat.S_ISDIR(os.lstat(name, dir_fd=self._blobs).st_mode):
+                    shutil.rmtree(name, dir_fd=self._blobs)
+            _write(self._blobs, name, chunks)
 
     def size_of(self, digest: str) -> int | None:
         """How many bytes are there under a digest; None where there is no such blob."""
@@ -90,10 +100,13 @@ class LayoutFolder:
     def read(self, blob: Descriptor) -> Iterator[bytes]:
         """A blob, the last bytes only once its digest is known to be right. Raises NotThere where there is none."""
         with _errors(self.path), _reading(self._blobs, _name(blob.digest)) as file:
+            broken = BuilderError(f"the blob {blob.digest} in {self.path!r} is broken")
+            if _is_hollow(os.fstat(file)):
+                raise broken
             try:
                 yield from verified(_limited(file, blob.size + 1), blob.digest, blob.size)
             except ValueError:
-                raise BuilderError(f"the blob {blob.digest} in {self.path!r} is broken") from None
+                raise broken from None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -209,6 +222,11 @@ def _reading(folder: int, name: str) -> Iterator[int]:
         yield file
     finally:
         os.close(file)
+
+
+def _is_hollow(status: os.stat_result) -> bool:
+    """Whether a file is nearly all holes, as what is packed never is: terabytes of it would be read from no disk."""
+    return status.st_size > _LARGE and status.st_blocks * _BLOCK < status.st_size // _HOLLOW
 
 
 def _limited(file: int, most: int) -> Iterator[bytes]:

@@ -210,6 +210,29 @@ def test_a_pipe_in_place_of_a_blob_is_not_waited_for(tmp_path: Path) -> None:
         store(tmp_path).entry("a")
 
 
+def test_a_folder_in_place_of_a_blob_gives_way(tmp_path: Path) -> None:
+    put(store(tmp_path), "a")
+    path = tmp_path / "blobs/sha256" / digest_of(b"layer of a").partition(":")[2]
+    path.unlink()
+    (path / "below").mkdir(parents=True)
+    (path / "below/link").symlink_to(tmp_path)
+    with pytest.raises(BuilderError, match="cannot be used"):
+        store(tmp_path).entry("a")
+    put(store(tmp_path), "a")
+    assert path.read_bytes() == b"layer of a"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_blob_of_holes_is_not_read(tmp_path: Path) -> None:
+    put(store(tmp_path), "a")
+    blob = Descriptor(media_type=OCI_LAYER_GZIP, digest=digest_of(b"x"), size=1 << 40)
+    path = tmp_path / "blobs/sha256" / blob.digest.partition(":")[2]
+    path.touch()
+    os.truncate(path, blob.size)
+    with pytest.raises(BuilderError, match="is broken"):
+        next(store(tmp_path).read_blob(blob))
+
+
 def test_an_index_of_others_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text("{}")
     with pytest.raises(BuilderError, match="is no OCI layout"):
