@@ -21,20 +21,24 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from incubator.context.globs import match_glob
-from incubator.context.pattern import PatternError
-from incubator.context.patterns import PatternMatcher, parse_ignore_file
-from incubator.dockerfile import Source, parse
-from incubator.dockerfile.expand import expand, expand_raw
-from incubator.dockerfile.lint import FORMATS, Report, examine, faults_of
-from incubator.dockerfile.parser import MAX_FAULTS
-from incubator.errors import DockerfileError, DockerfileErrors
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from incubator.context import globs  # noqa: E402 - it is found only now
+from incubator.context.globs import match_glob  # noqa: E402
+from incubator.context.pattern import PatternError  # noqa: E402
+from incubator.context.patterns import PatternMatcher, parse_ignore_file  # noqa: E402
+from incubator.dockerfile import Source, parse  # noqa: E402
+from incubator.dockerfile.expand import expand, expand_raw  # noqa: E402
+from incubator.dockerfile.lint import FORMATS, Report, examine, faults_of  # noqa: E402
+from incubator.dockerfile.parser import MAX_FAULTS  # noqa: E402
+from incubator.errors import DockerfileError, DockerfileErrors  # noqa: E402
+from tests.speed import nominal_seconds  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
-ROOT = Path(__file__).resolve().parent.parent
 CORPUS = sorted((ROOT / "tests" / "data" / "dockerfile").rglob("Dockerfile"))
 SMALL_S, LARGE_S, CHECKS_S, LARGE = 0.5, 2.0, 5.0, 1_000_000
 TOKENS = (
@@ -159,9 +163,13 @@ class Fuzzer:
         if limit == LARGE_S:
             self.try_long_path(text)
         try:
-            rules = self.timed("ignore rules", limit, text, lambda: PatternMatcher(patterns))
             for path in paths:
-                self.timed("ignored", limit, text, lambda: rules.matches_or_parent_matches(path))  # noqa: B023
+                self.timed(
+                    "ignored",
+                    limit,
+                    text,
+                    lambda: PatternMatcher(patterns).matches_or_parent_matches(path),  # noqa: B023
+                )
         except PatternError as error:
             assert error.reason  # noqa: PT017
         for path in paths:
@@ -183,17 +191,34 @@ class Fuzzer:
                 assert error.reason  # noqa: PT017
 
     def timed(self, name: str, limit: float, text: str, act: Callable[[], T]) -> T:
-        """The result of `act`; fails where it took longer than `limit`."""
+        """What `act` gives or raises; fails where it takes longer than `limit`.
+
+        What does is tried twice more, and told as what a quiet machine needs: others have this one too.
+        """
+        outcomes: list[T] = []
+        errors: list[Exception] = []
+
+        def attempt() -> None:
+            globs._parse_glob.cache_clear()  # noqa: SLF001 - else it is quicker each next time
+            try:
+                outcomes.append(act())
+            except (DockerfileError, DockerfileErrors, PatternError) as error:
+                errors.append(error)
+
         start = time.process_time()
-        try:
-            return act()
-        finally:
-            took = time.process_time() - start
-            key = f"{name} {'large' if limit > SMALL_S else 'small'}"
-            if took > self.slowest.get(key, (0.0, ""))[0]:
-                self.slowest[key] = (took, text)
+        attempt()
+        took = time.process_time() - start
+        for _ in range(2):
             if took > limit * self.slower:
-                raise TimeoutError(f"{name} took {took:.2f} s")
+                took = min(took, nominal_seconds(attempt))
+        key = f"{name} {'large' if limit > SMALL_S else 'small'}"
+        if took > self.slowest.get(key, (0.0, ""))[0]:
+            self.slowest[key] = (took, text)
+        if took > limit * self.slower:
+            raise TimeoutError(f"{name} took {took:.2f} s")
+        if errors:
+            raise errors[0]
+        return outcomes[0]
 
     def once(self) -> str | None:
         """Tries one text; the text if it failed, after the traceback was printed."""
