@@ -32,7 +32,11 @@ def parse_node(text: str) -> Node:
             hint=f"it begins with {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]}, as DOCKER_HOST does",
         )
     if host.startswith(SCHEME):
-        parse_ssh_address(host)
+        try:
+            parse_ssh_address(host)
+        except InputError as error:
+            error.message = f"node for {names.strip()}: {error.message}"
+            raise
     return Node(platforms=parse_platforms(names), host=host)
 
 
