@@ -88,7 +88,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
     outputs: str | Sequence[str] = (),
     annotations: str | Sequence[str] = (),
     provenance: bool | str | None = None,
-    sbom: str | os.PathLike[str] | None = None,
+    sbom: str | os.PathLike[str] | bool | None = None,
     attests: str | Sequence[str] = (),
     emit: Listener | None = None,
 ) -> ResultImage:
@@ -145,8 +145,10 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         cache_to: where results are kept, `type=registry,ref=REFERENCE[,mode=min|max]` or `type=local,dest=FOLDER`.
         annotations: annotations of a pushed image, `[LEVEL[PLATFORM][,LEVEL]:]KEY=VALUE`.
         provenance: attest how a pushed image came about: True, or attributes as `mode=max,builder-id=URI`.
-        sbom: file with the packages in a pushed image, SPDX or CycloneDX in JSON, to attest them.
-        attests: attestations in full, `type=provenance,mode=max` or `type=sbom,src=FILE`.
+        sbom: packages in a pushed image, to attest them: a file of SPDX or CycloneDX in JSON, `generator=IMAGE` for
+            an image that lists them by BuildKit's protocol, or True for BuildKit's own generator.
+        attests: attestations in full, `type=provenance,mode=max`, `type=sbom,src=FILE` or
+            `type=sbom,generator=IMAGE`.
         outputs: files that get the result, `type=local|tar|docker|oci,dest=PATH`, or a path alone for a folder.
         emit: listener that takes every event of the build.
 
@@ -209,7 +211,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
                 Wanted(
                     attests=(attests,) if isinstance(attests, str) else attests,
                     provenance=provenance,
-                    sbom=None if sbom is None else os.fspath(sbom),
+                    sbom=sbom if sbom is None or isinstance(sbom, bool) else os.fspath(sbom),
                 ),
                 faults,
             ),

@@ -1,6 +1,7 @@
 """Attestations as `--attest`, `--provenance` and `--sbom` ask for them, in buildx's grammar.
 
-    type=provenance[,mode=min|max][,builder-id=URI][,reproducible=true]     type=sbom,src=FILE
+    type=provenance[,mode=min|max][,builder-id=URI][,reproducible=true]
+    type=sbom,src=FILE     type=sbom[,generator=IMAGE[,NAME=VALUE...]]
 
 The short forms are `true`, `false`, or attributes without a type; that of a list of packages may be a file alone.
 """
@@ -8,6 +9,7 @@ The short forms are `true`, `false`, or attributes without a type; that of a lis
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args
@@ -18,7 +20,8 @@ from incubator.errors import InputError
 from incubator.faults import did_you_mean
 from incubator.neighbours import FALSE, TRUE, Refused
 from incubator.oci.attestation import CYCLONEDX, SPDX, Predicate
-from incubator.request import Attestations, Provenance, ProvenanceMode
+from incubator.oci.reference import parse_reference
+from incubator.request import Attestations, Generator, Provenance, ProvenanceMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,16 +32,19 @@ LARGEST_DOCUMENT: Final = 64 << 20
 """Bytes of a list of packages; it is held in memory, as it has to be read as a whole to be checked."""
 
 _MODES: Final[tuple[ProvenanceMode, ...]] = get_args(ProvenanceMode)
-_FORM: Final = "write type=provenance,mode=max or type=sbom,src=FILE"
-_NO_GENERATOR: Final = (
-    "no generator is run: let yours look at the image first, and give its file, as in sbom: sbom.spdx.json"
-)
+DEFAULT_GENERATOR: Final = "docker/buildkit-syft-scanner:stable-1"
+"""What buildx runs too where a list of packages is asked for, and neither a file nor a generator is named."""
+
+_FORM: Final = "write type=provenance,mode=max or type=sbom,src=FILE or type=sbom,generator=IMAGE"
 _ATTRIBUTES: Final = {
     "provenance": ("type", "disabled", "mode", "builder-id", "reproducible"),
-    "sbom": ("type", "disabled", "src"),
+    "sbom": ("type", "disabled", "src", "generator"),
 }
+_PARAMETER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_OWN_PARAMETERS: Final = {"SOURCE", "SOURCE_EXTRAS", "DESTINATION"}
+"""Names whose variables say where a generator reads and writes."""
+
 _REFUSED: Final = {
-    "generator": Refused(instead=_NO_GENERATOR),
     "version": Refused(instead="leave it out: version 1 of SLSA's provenance is written", harmless=("v1",)),
     "inline-only": Refused(
         instead="leave it out: attestations are kept in the registry alone", harmless=(*TRUE, *FALSE)
@@ -76,14 +82,23 @@ def read_attestations(wanted: Wanted, faults: Faults) -> Attestations:
                 found[kind] = [_short(kind, short)]
     provenance: Provenance | None = None
     documents: list[Predicate] = []
+    generators: list[Generator] = []
     with faults.gather():
         for values in found["provenance"]:
             provenance = _provenance(values)
     for values in found["sbom"]:
         with faults.gather():
-            if not _is_disabled(values):
+            if _is_disabled(values):
+                continue
+            if "src" in values:
                 documents.append(_document(values, wanted))
-    return Attestations(provenance=provenance, documents=tuple(dict.fromkeys(documents)))
+            else:
+                generators.append(_generator(values))
+    return Attestations(
+        provenance=provenance,
+        documents=tuple(dict.fromkeys(documents)),
+        generators=tuple(dict.fromkeys(generators)),
+    )
 
 
 def read_document(path: Path) -> Predicate:
@@ -122,12 +137,29 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _document(values: dict[str, str], wanted: Wanted) -> Predicate:
-    source = values.get("src", "")
+    source = values["src"]
     if not source:
-        raise InputError("an sbom is asked for, and no file is named", hint=_NO_GENERATOR)
+        raise InputError("an sbom is asked for, and src names no file", hint=_FORM)
+    if "generator" in values:
+        raise InputError(
+            f"an sbom is a file or what a generator writes, not both: src={source} and "
+            f"generator={values['generator']}",
+            hint="write an attestation for each, as in --attest type=sbom,src=FILE --attest type=sbom,generator=IMAGE",
+        )
     if wanted.workspace is not None:
         check_inside(wanted.folder / source, [wanted.workspace], f"sbom {source!r}")
     return read_document(wanted.folder / source)
+
+
+def _generator(values: dict[str, str]) -> Generator:
+    image = values.get("generator", DEFAULT_GENERATOR)
+    parse_reference(image)
+    parameters = [
+        (key, value)
+        for key, value in values.items()
+        if key not in _ATTRIBUTES["sbom"] and key not in _REFUSED
+    ]
+    return Generator(image=image, parameters=tuple(sorted(parameters)))
 
 
 def _provenance(values: dict[str, str]) -> Provenance | None:
@@ -169,21 +201,32 @@ def _read(text: str) -> dict[str, str]:
         raise InputError(
             f"invalid attestation: {problem}", hint=did_you_mean(kind, tuple(_ATTRIBUTES)) or _FORM
         )
-    for key, value in values.items():
-        _check_attribute(kind, key, value)
-    return values
+    spelled = {name.lower(): name for name in (field.partition("=")[0].strip() for field in fields)}
+    return {
+        _name_of(kind, key, value, spelled[key], with_generator="generator" in values): value
+        for key, value in values.items()
+    }
 
 
-def _check_attribute(kind: str, key: str, value: str) -> None:
+def _name_of(kind: str, key: str, value: str, spelled: str, *, with_generator: bool) -> str:
+    """An attribute's name; that of a generator's parameter is as it was written. Raises InputError."""
     known = _ATTRIBUTES[kind]
     if key in known:
-        return
+        return key
     if refused := _REFUSED.get(key):
         if value not in refused.harmless:
             raise InputError(
                 f"attestation of type {kind}: {key}={value} is not supported", hint=refused.instead
             )
-        return
+        return key
+    if with_generator and kind == "sbom":
+        if not _PARAMETER.fullmatch(spelled) or spelled in _OWN_PARAMETERS:
+            raise InputError(
+                f"attestation of type {kind}: a generator cannot have a parameter {spelled!r}",
+                hint=f"it becomes the variable BUILDKIT_SCAN_{spelled}: letters, digits and _; "
+                f"{', '.join(sorted(_OWN_PARAMETERS))} are set by the build",
+            )
+        return spelled
     raise InputError(
         f"attestation of type {kind}: there is no attribute {key!r}",
         hint=did_you_mean(key, (*known, *_REFUSED)) or f"attributes are {', '.join(known)}",

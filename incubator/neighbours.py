@@ -88,12 +88,12 @@ BUILD_PUSH_ACTION = (
 """All inputs of docker/build-push-action."""
 
 DIFFERENT = {
-    "attests": "`type=provenance`, and `type=sbom` with a file; nothing is attested that is not asked for",
+    "attests": "`type=provenance`, and `type=sbom` by a generator or a file; nothing is attested unasked",
     "cache-from": "of types `registry` and `local`; others are warned of and not used",
     "cache-to": "of types `registry` and `local`; others are warned of and not used",
     "context": "the checkout where it is left out, and not the repository's URL",
     "outputs": "paths count from the workspace",
     "provenance": "off where it is left out; SLSA version 1",
-    "sbom": "a file of your own generator",
+    "sbom": "`true`, a generator of BuildKit's protocol, or a file",
 }
 """Inputs of docker/build-push-action that are taken and mean something else here."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from incubator.oci.attestation import SLSA_PROVENANCE
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -173,21 +171,27 @@ class PipelineRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Generator:
+    """An image that lists what is in the built one; `parameters` become variables of its container."""
+
+    image: str
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attestations:
-    """What is stated of an image in its registry; `documents` are those of others, such as lists of its packages."""
+    """What is stated of an image in its registry.
+
+    `documents` are those of others, such as lists of its packages; more come of what `generators` write.
+    """
 
     provenance: Provenance | None = None
     documents: tuple[Predicate, ...] = ()
+    generators: tuple[Generator, ...] = ()
     run: PipelineRun = field(default_factory=PipelineRun)
 
-    @property
-    def types(self) -> tuple[str, ...]:
-        """Those of all predicates, each once."""
-        found = [document.type for document in self.documents]
-        return tuple(dict.fromkeys([*found, SLSA_PROVENANCE] if self.provenance else found))
-
     def __bool__(self) -> bool:
-        return bool(self.types)
+        return bool(self.provenance or self.documents or self.generators)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

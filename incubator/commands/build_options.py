@@ -153,13 +153,16 @@ def _add_attestations(parser: ArgumentParser) -> None:
         help="attest how the image came about; mode=max: with build arguments, labels and the Dockerfile",
     )
     group.add_argument(
-        "--sbom", metavar="FILE", help="attest the packages in the image: SPDX or CycloneDX in JSON"
+        "--sbom",
+        metavar="true|FILE|generator=IMAGE",
+        help="attest the packages in the image: as a file of SPDX or CycloneDX in JSON has them, or a generator "
+        "for BuildKit finds them; true: with docker/buildkit-syft-scanner",
     )
     _add_list(
         group,
         "--attest",
         metavar="type=provenance|sbom[,...]",
-        help="the same in full, as type=provenance,mode=max or type=sbom,src=FILE",
+        help="the same in full, as type=provenance,mode=max or type=sbom,generator=IMAGE",
     )
 
 

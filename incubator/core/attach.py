@@ -29,21 +29,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extras:
-    """What an image for `platform` gets besides its layers; nothing is stated of it without a `record`."""
+    """What an image for `platform` gets besides its layers; nothing is stated of it without a `record`.
+
+    `scans` are lists of its packages that generators have written.
+    """
 
     annotations: Sequence[Annotation]
     platform: Platform
     record: BuildRecord | None = None
+    scans: Sequence[Predicate] = ()
 
     def __bool__(self) -> bool:
         return bool(select(self.annotations, "manifest", self.platform)) or self.record is not None
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Those of all predicates, each once."""
+        found = [document.type for document in self._documents]
+        if self.record and self.record.request.attestations.provenance:
+            found.append(SLSA_PROVENANCE)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def _documents(self) -> tuple[Predicate, ...]:
+        return (*self.record.request.attestations.documents, *self.scans) if self.record else ()
 
     def predicates(self, manifest: Manifest) -> list[Predicate]:
         """What is stated of the image with that manifest."""
         if self.record is None:
             return []
         wanted = self.record.request.attestations
-        found = list(wanted.documents)
+        found = list(self._documents)
         if wanted.provenance:
             document = to_json(make_provenance(self.record, wanted.provenance, manifest))
             found.append(Predicate(type=SLSA_PROVENANCE, document=document))

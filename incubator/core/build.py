@@ -38,6 +38,7 @@ from incubator.core.preview import Previewer
 from incubator.core.publish import log_in
 from incubator.core.push_rights import PushRights
 from incubator.core.records import Records
+from incubator.core.sbom_generator import SbomScanner
 from incubator.core.schedule import Schedule
 from incubator.core.shared_cache import SharedCache
 from incubator.core.stages import StageExecutor
@@ -247,13 +248,17 @@ class Builder:
             plan = self.plan()
             check_sources(plan, request.context)
             rights.check()
+            scanner = SbomScanner(
+                request, engine=self._engine, workshop=workshop, halt=halt, emit=self._emit, since=since
+            )
+            scanner.resolve()
             self._emit(self._started(plan))
             for message in exposed_caches(plan, request.context, (*request.cache_from, *request.cache_to)):
                 self._emit(WarningRaised(message=message))
             stack.enter_context(workshop)
             results = self._execute(plan, workshop, halt, shared, facts, since)
             halt.check()
-            image = self._finisher(plan, workshop, begin).finish(results, self._fetched)
+            image = self._finisher(plan, workshop, begin).finish(results, self._fetched, scanner.scan)
             if shared:
                 shared.export(stages=chain_of(plan, plan.target), facts=facts.known())
             self._settle()

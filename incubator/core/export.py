@@ -7,7 +7,7 @@ import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from incubator.context.source import Match
 from incubator.context.tarstream import write_tar
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from incubator.oci.image_config import ImageConfig
     from incubator.request import FileOutput
 
-_ROOT = Match(path="", name="", kind="dir")
+ROOT: Final = Match(path="", name="", kind="dir")
 
 
 def write_image(engine: Engine, image: str, references: Sequence[str], dest: str) -> None:
@@ -45,6 +45,20 @@ def write_files(
     epoch: int | None,
 ) -> None:
     """The files of the image to `outputs` of type `tar` and `local`. Raises EngineError, BuilderError."""
+    with files_of(engine, image, config, workshop) as source:
+        for output in outputs:
+            entries = _entries(source, epoch)
+            if output.kind == "local":
+                write_tree(entries, Path(output.dest))
+            else:
+                write_file(write_tar(entries), output.dest)
+
+
+@contextmanager
+def files_of(
+    engine: Engine, image: str, config: ImageConfig, workshop: Workshop
+) -> Iterator[ContainerSource]:
+    """The root file system of the image, which the engine gets if need be. Raises EngineError."""
     if config.config.volumes:
         # Else the engine would mount a volume where the image has files.
         image = engine.compose(image, replace(config, config=replace(config.config, volumes=())))
@@ -53,20 +67,14 @@ def write_files(
         ContainerSpec(image=image, entrypoint=(SHELL,), command=(), labels=workshop.labels, network="none")
     )
     try:
-        source = ContainerSource(engine, container, engine.container_info(container).created_s)
-        for output in outputs:
-            entries = _entries(source, epoch)
-            if output.kind == "local":
-                write_tree(entries, Path(output.dest))
-            else:
-                write_file(write_tar(entries), output.dest)
+        yield ContainerSource(engine, container, engine.container_info(container).created_s)
     finally:
         engine.remove_container(container)
 
 
 def _entries(source: ContainerSource, epoch: int | None) -> Iterator[Entry]:
     latest = None if epoch is None else epoch * 10**9
-    for entry in source.walk(_ROOT):
+    for entry in source.walk(ROOT):
         if entry.path:
             yield entry if latest is None else replace(entry, mtime_ns=min(entry.mtime_ns, latest))
 

@@ -24,7 +24,7 @@ from incubator.registry.repository import Registries
 from incubator.request import Packing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from incubator.core.assemble import Clock
     from incubator.core.engine import Engine, ImageInfo
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from incubator.core.plan.model import Plan
     from incubator.core.stage_result import StageResult
     from incubator.events import Listener
+    from incubator.oci.attestation import Predicate
     from incubator.oci.image_config import ImageConfig
     from incubator.registry.credentials import Credentials
     from incubator.remote.urls import Remote
@@ -62,11 +63,18 @@ class Finisher:
         self._emit = emit
         self._begin = begin
 
-    def finish(self, results: Mapping[int, StageResult], fetched: Mapping[Remote, str]) -> ResultImage:
+    def finish(
+        self,
+        results: Mapping[int, StageResult],
+        fetched: Mapping[Remote, str],
+        scan: Callable[[str, ImageConfig], tuple[Predicate, ...]],
+    ) -> ResultImage:
         """Put the image together, tag it, write it to files and push it.
 
-        `results` are those of the stages, `fetched` the digests of what ADD named from elsewhere.
-        Raises EngineError, RegistryError, PushFailed, and BuilderError where a file cannot be written.
+        `results` are those of the stages, `fetched` the digests of what ADD named from elsewhere. `scan`
+        gives what is to be attested of an image besides, before anybody gets to see it.
+        Raises EngineError, RegistryError, PushFailed, StepFailed of a generator, and BuilderError where a file cannot
+        be written.
         """
         plan, request, engine = self._plan, self._request, self._engine
         final = results[plan.target.index]
@@ -81,8 +89,9 @@ class Finisher:
         self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - self._begin))
         # Now: a push without `load` takes the image away again.
         layers = _layer_results(config, final, engine.layer_sizes(image_id))
+        scans = scan(image_id, config)
         record = self._record(layers, fetched) if request.push and request.attestations else None
-        extras = Extras(annotations=request.annotations, platform=config.platform, record=record)
+        extras = Extras(annotations=request.annotations, platform=config.platform, record=record, scans=scans)
         before = images_before(engine, request)
         replaced = _replaced(engine, before)
         digests: dict[str, str] = {}
@@ -116,7 +125,7 @@ class Finisher:
             platform=config.platform,
             duration_s=time.monotonic() - self._begin,
             replaced=replaced,
-            attested=request.attestations.types if record else (),
+            attested=extras.types,
             provenance=summary_of(record) if record else None,
         )
 

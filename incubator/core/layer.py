@@ -6,12 +6,12 @@ import contextlib
 import secrets
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from incubator.core.engine import ContainerSpec
 from incubator.core.failures import FOREIGN, cannot_execute, explain, keep
 from incubator.core.halt import Halted
-from incubator.core.masking import Masker
 from incubator.core.mountpoints import view_of
 from incubator.core.mounts import NOTHING
 from incubator.core.plan.model import CopyStep, RunStep, WorkdirStep
@@ -24,9 +24,9 @@ from incubator.core.script import (
     step_script,
     without_engine_variables,
 )
-from incubator.core.step_log import OutputLimit
+from incubator.core.step_output import recorded, run_to_end
 from incubator.errors import BuilderError, Cancelled, EngineError, StepFailed
-from incubator.events import StepFinished, StepOutput, StepStarted
+from incubator.events import StepFinished, StepStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -38,12 +38,11 @@ if TYPE_CHECKING:
     from incubator.core.mounts import Mounts
     from incubator.core.plan.model import Group, Step
     from incubator.core.step_log import Log, Logs
+    from incubator.core.step_output import Output
     from incubator.core.volume import Volume
     from incubator.events import Listener, StepRef
     from incubator.oci.platform import Platform
     from incubator.request import ExtraHost, Limits
-
-    Output = Callable[[StreamName, bytes], None]
 
 _ROOT = "0"
 _PIECE = 24 * 1024
@@ -210,28 +209,9 @@ class LayerContainer:
 
     def _run(self, step: RunStep) -> None:
         log = self.logs[step.ref] = self._around.logs.begin(step.ref.text)
-
-        def show(stream: StreamName, data: bytes, skipped: int) -> None:
-            self._around.emit(StepOutput(step=step.ref, stream=stream, data=data, skipped_bytes=skipped))
-
-        limit = OutputLimit(show)
-        maskers: dict[StreamName, Masker]
-        maskers = {"stdout": Masker(self._around.hidden), "stderr": Masker(self._around.hidden)}
-
-        def keep(stream: StreamName, data: bytes) -> None:
-            if data:
-                self._around.logs.add(log, data)
-                limit.add(stream, data)
-
-        def output(stream: StreamName, data: bytes) -> None:
-            keep(stream, maskers[stream].feed(data))
-
-        try:
+        add = partial(self._around.logs.add, log)
+        with recorded(step.ref, emit=self._around.emit, add=add, hidden=self._around.hidden) as output:
             status = self._execute_run(step, output)
-        finally:
-            for stream, masker in maskers.items():
-                keep(stream, masker.rest())
-            limit.flush()
         if status is None:
             self._raise_ended(step, log)
         elif status != 0:
@@ -281,14 +261,7 @@ class LayerContainer:
         self.id = self._create(entrypoint=step.argv[:1], command=step.argv[1:], stdin=True, step=step)
         for earlier in self._steps[: self._steps.index(step)]:
             self._execute(earlier)
-        attached = self._engine.attach(self.id)
-        try:
-            self._engine.start(self.id)
-            for stream, data in attached.frames():
-                output(stream, data)
-        finally:
-            attached.close()
-        return self._engine.wait(self.id)
+        return run_to_end(self._engine, self.id, output)
 
     def _put_scripts(self, step: RunStep) -> None:
         """Scripts of heredocs, in the container's /dev, which is in no layer."""

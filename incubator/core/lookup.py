@@ -75,7 +75,7 @@ class ImageLookup:
     stores: Mapping[str, ImageStore] = field(default_factory=dict)
     _found: dict[tuple[str, Platform], BaseImage] = field(default_factory=dict)
 
-    def __call__(self, reference: str, platform: Platform, *, span: Span) -> BaseImage:
+    def __call__(self, reference: str, platform: Platform, *, span: Span | None = None) -> BaseImage:
         """The image. Raises InputError for what is no reference, RegistryError and EngineError, at `span`."""
         key = (reference, platform)
         if key not in self._found:
@@ -86,7 +86,7 @@ class ImageLookup:
                 raise
         return self._found[key]
 
-    def _find(self, reference: str, platform: Platform, span: Span) -> BaseImage:
+    def _find(self, reference: str, platform: Platform, span: Span | None) -> BaseImage:
         begin = time.monotonic()
         if reference in self.stores:
             image, pulled = self._stored(reference, platform), False

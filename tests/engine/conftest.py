@@ -83,14 +83,16 @@ class Bench:
             self.api.remove_container(container, force=True)
 
     def leftovers(self) -> list[str]:
-        """What this bench's builds have left on the engine: containers, intermediate references."""
+        """What this bench's builds have left on the engine: containers, volumes, intermediate references."""
         builds = [event.build_id for event in self.events if isinstance(event, BuildStarted)]
         references = self.client.references(WORK_REPOSITORY)
+        volumes = self.client.volumes(LABEL_BUILD)
         return [
             left
             for build_id in builds
             for left in [
                 *self.client.containers(f"{LABEL_BUILD}={build_id}"),
+                *(volume for volume, labels in volumes.items() if labels[LABEL_BUILD] == build_id),
                 *(reference for reference in references if build_id in reference),
             ]
         ]

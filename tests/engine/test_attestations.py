@@ -7,8 +7,6 @@ import json
 import os
 import subprocess
 import uuid
-import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,19 +18,18 @@ from incubator.errors import PushFailed
 from incubator.events import WarningRaised
 from incubator.metadata import make_metadata
 from incubator.oci.attestation import CYCLONEDX, SLSA_PROVENANCE, SPDX
-from incubator.oci.manifest import Index, Manifest
-from incubator.oci.media_types import OCI_INDEX, OCI_MANIFEST
+from incubator.oci.media_types import OCI_MANIFEST
 from incubator.oci.reference import parse_reference
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 from incubator.request import Credential
 from tests.conftest import ENGINES
+from tests.engine.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from incubator.registry.repository import Repository
     from lab import EngineHandle, RegistryHandle
     from tests.engine.conftest import Bench
 
@@ -46,63 +43,6 @@ COPY file /file
 COPIED = "FROM {base}\nCOPY file /file\n"
 SPDX_FILE = '{"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "number": 1.50}\n'
 CYCLONEDX_FILE = '{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}'
-
-
-@dataclass
-class Shelf:
-    """What a repository has under a tag or a digest, every digest checked."""
-
-    repository: Repository
-
-    def manifest(self, name: str) -> Manifest:
-        document, _ = self.repository.manifest(name)
-        assert isinstance(document, Manifest)
-        return document
-
-    def index(self, name: str) -> Index:
-        document, _ = self.repository.manifest(name)
-        assert isinstance(document, Index)
-        assert document.media_type == OCI_INDEX
-        return document
-
-    def image(self, name: str) -> Manifest:
-        [image, _] = self.index(name).manifests
-        return self.manifest(image.digest)
-
-    def statements(self, name: str) -> dict[str, Any]:
-        """The statements of an attested image by their types; what the index says of them is looked at too."""
-        [image, beside] = self.index(name).manifests
-        assert str(image.platform) == "linux/amd64"
-        assert str(beside.platform) == "unknown/unknown"
-        assert dict(beside.annotations) == {
-            "vnd.docker.reference.digest": image.digest,
-            "vnd.docker.reference.type": "attestation-manifest",
-        }
-        manifest = self.manifest(beside.digest)
-        config = json.loads(self.repository.small_blob(manifest.config))
-        assert config["rootfs"]["diff_ids"] == [layer.digest for layer in manifest.layers]
-        found = {}
-        for layer in manifest.layers:
-            assert layer.media_type == "application/vnd.in-toto+json"
-            statement = json.loads(self.repository.small_blob(layer))
-            assert dict(layer.annotations) == {"in-toto.io/predicate-type": statement["predicateType"]}
-            assert statement["_type"] == "https://in-toto.io/Statement/v0.1"
-            for subject in statement["subject"]:
-                assert subject["digest"] == {"sha256": image.digest.removeprefix("sha256:")}
-            found[statement["predicateType"]] = statement
-        return found
-
-    def everything(self, name: str) -> Iterator[bytes]:
-        """The bytes of all documents and blobs, those of layers unpacked."""
-        document, _ = self.repository.manifest(name)
-        yield document.to_bytes()
-        if isinstance(document, Index):
-            for entry in document.manifests:
-                yield from self.everything(entry.digest)
-            return
-        for blob in (document.config, *document.layers):
-            data = b"".join(self.repository.read_blob(blob))
-            yield zlib.decompress(data, 47) if "gzip" in blob.media_type else data
 
 
 @pytest.fixture

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from incubator.attest_options import LARGEST_DOCUMENT, Wanted, read_attestations, read_document
+from incubator.attest_options import (
+    DEFAULT_GENERATOR,
+    LARGEST_DOCUMENT,
+    Wanted,
+    read_attestations,
+    read_document,
+)
 from incubator.errors import InputError
 from incubator.faults import Faults
 from incubator.oci.attestation import CYCLONEDX, SPDX, Predicate
-from incubator.request import Attestations, Provenance
+from incubator.request import Attestations, Generator, Provenance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,8 +104,16 @@ def test_short_forms_count_more_than_entries_of_their_type(folder: Path) -> None
         ("type=provenance,reproducible=maybe", "reproducible=maybe is neither", ""),
         ("type=provenance,src=x", "no attribute 'src'", "attributes are"),
         ("type=provenance,bilder-id=x", "no attribute 'bilder-id'", "did you mean builder-id?"),
-        ("type=sbom", "no file is named", "give its file"),
-        ("type=sbom,generator=acme/scan", "generator=acme/scan is not supported", "give its file"),
+        ("type=sbom,src=", "src names no file", "src=FILE"),
+        ("type=sbom,src=spdx.json,generator=acme/scan", "not both", "an attestation for each"),
+        ("type=sbom,generator=", "", ""),
+        ("type=sbom,generator=Acme/Scan", "Acme/Scan", ""),
+        ("type=sbom,generater=acme/scan", "no attribute 'generater'", "did you mean generator?"),
+        ("type=sbom,LEVEL=all", "no attribute 'level'", ""),
+        ("type=sbom,generator=acme/scan,a-b=1", "parameter 'a-b'", "BUILDKIT_SCAN_a-b"),
+        ("type=sbom,generator=acme/scan,DESTINATION=/", "parameter 'DESTINATION'", "set by the build"),
+        ("type=sbom,generator=acme/scan,filename=x", "filename=x is not supported", ""),
+        ("type=provenance,generator=acme/scan", "no attribute 'generator'", ""),
         ("type=sbom,src=no.json", "cannot be read: No such file", ""),
         ("type=sbom,src=link.json", "link.json", ""),
         ('type=sbom,"src=a', "quotes", ""),
@@ -111,9 +125,35 @@ def test_faults(folder: Path, attest: str, words: str, hint: str) -> None:
     assert hint in (error.hint or "")
 
 
-@pytest.mark.parametrize("sbom", [True, "true", "generator=acme/scan"])
-def test_no_generator_is_run(folder: Path, sbom: str | bool) -> None:
-    assert "give its file" in (fault(folder, sbom=sbom).hint or "")
+@pytest.mark.parametrize(
+    ("sbom", "expected"),
+    [
+        (True, Generator(image=DEFAULT_GENERATOR)),
+        ("true", Generator(image=DEFAULT_GENERATOR)),
+        ("generator=acme/scan:1", Generator(image="acme/scan:1")),
+        ("Generator=acme/scan,inline-only=true", Generator(image="acme/scan")),
+        (
+            f"generator=acme/scan@sha256:{'1' * 64},Level=all,A=",
+            Generator(image=f"acme/scan@sha256:{'1' * 64}", parameters=(("A", ""), ("Level", "all"))),
+        ),
+    ],
+)
+def test_generators(folder: Path, sbom: str | bool, expected: Generator) -> None:
+    wanted = read(folder, sbom=sbom)
+    assert wanted
+    assert (wanted.generators, wanted.documents) == ((expected,), ())
+
+
+def test_files_and_generators_go_together(folder: Path) -> None:
+    wanted = read(
+        folder,
+        "type=sbom,src=spdx.json",
+        "type=sbom,generator=a",
+        "type=sbom,generator=b,C=d",
+        "type=sbom,generator=a",
+    )
+    assert [document.type for document in wanted.documents] == [SPDX]
+    assert wanted.generators == (Generator(image="a"), Generator(image="b", parameters=(("C", "d"),)))
 
 
 @pytest.mark.parametrize(
