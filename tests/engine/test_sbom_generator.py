@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import lab
+from incubator.core.client import DockerClient
 from incubator.errors import BuilderError, RegistryError, StepFailed, TimedOut
 from incubator.events import BaseResolved, StepFinished, StepOutput, StepStarted
 from incubator.oci.attestation import SPDX
@@ -22,9 +24,9 @@ from incubator.registry.repository import Registries
 from tests.engine.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from lab import RegistryHandle
+    from lab import EngineHandle, RegistryHandle
     from tests.engine.conftest import Bench
 
 GENERATOR = """\
@@ -127,30 +129,28 @@ def test_a_generator_lists_what_is_in_the_image(bench: Bench, name: str, shelf: 
         bench.client.remove_image(f"{name}:2")
 
 
-def test_an_image_that_was_never_on_the_engine_is_brought_to_it(
-    docker28: Bench, name: str, shelf: Shelf
+def test_a_cached_image_that_was_never_on_the_engine_is_brought_to_it(
+    docker28: Bench, name: str, shelf: Shelf, start_engine: Callable[[str], EngineHandle]
 ) -> None:
     generator = make_generator(docker28, name)
-    base = f"{name}-base:1"
-    # Its config is another than that of the layer, which the engine keeps.
-    docker28.build(f"FROM busybox\nRUN echo {name} > /base\nLABEL a=b\n", tag=base, push=True, load=False)
-    options: dict[str, Any] = {
-        "push": True, "load": False, "no_cache": False, "cache_from": [f"type=registry,ref={name}:cache"],
-    }  # fmt: skip
-    dockerfile = f"FROM {base}\nCOPY --chown=7:8 file /file\n"
-    files = {"file": name}
-    docker28.build(
-        dockerfile, files, tag=f"{name}:1", cache_to=[f"type=registry,ref={name}:cache,mode=max"], **options
-    )
+    base, cache = f"{name}-base:1", f"type=registry,ref={name}:cache"
+    docker28.build(f"FROM busybox\nRUN echo {name} > /base\n", tag=base, push=True, load=False)
+    dockerfile, files = f"FROM {base}\nCOPY --chown=7:8 file /app/file\n", {"file": name}
+    options: dict[str, Any] = {"push": True, "load": False, "no_cache": False, "cache_from": [cache]}
+    docker28.build(dockerfile, files, tag=f"{name}:1", cache_to=[f"{cache},mode=max"], **options)
     docker28.events.clear()
-    again = docker28.build(dockerfile, files, tag=f"{name}:2", sbom=f"generator={generator}", **options)
+    with contextlib.closing(DockerClient.from_env(start_engine("docker20").env)) as other:
+        options["container_client"] = other
+        again = docker28.build(dockerfile, files, tag=f"{name}:2", sbom=f"generator={generator}", **options)
+        for reference in (base, generator):
+            other.remove_image(reference)
+        assert replace(docker28, client=other).leftovers() == []
     assert [event.on_engine for event in docker28.events if isinstance(event, BaseResolved)] == [False, False]
     assert [layer.cached or layer.base for layer in again.layers] == [True] * len(again.layers)
     comment = scans(shelf, "2")[0]["comment"]
-    assert "7:8 644 file;" in comment
+    assert "7:8 644 app/file;" in comment
     assert "0:0 644 base;" in comment
     assert shelf.image("2").digest == shelf.manifest("1").digest
-    assert docker28.leftovers() == []
 
 
 def test_what_docker_reads_of_it(docker28: Bench, name: str) -> None:
