@@ -42,12 +42,11 @@ def read_statements(entries: Iterable[Entry]) -> tuple[Predicate, ...]:
             )
         if len(found) == MOST_FILES:
             raise BuilderError(f"the generator has written more than {MOST_FILES} files")
-        with entry.open() as file:
-            data = file.read(left + 1)
-        left -= len(data)
+        left -= entry.size
         if left < 0:
             raise BuilderError(f"the generator has written more than {MOST_BYTES} bytes")
-        found[entry.path] = _read(data, name)
+        with entry.open() as file:
+            found[entry.path] = _read(file.read(), name)
     names = sorted(found, key=lambda name: (name.partition(".")[0] != MAIN, name))
     return tuple(found[name] for name in names)
 

@@ -220,6 +220,12 @@ def test_what_asks_for_nothing_is_fine(run: Any, requests: list[BuildRequest]) -
     assert len(requests) == 1
 
 
+def test_sbom_true_means_the_generator_of_buildx(run: Any, requests: list[BuildRequest]) -> None:
+    assert run("build", "--sbom", "true", ".").code == 0
+    [generator] = requests[0].attestations.generators
+    assert generator.image == "docker/buildkit-syft-scanner:stable-1"
+
+
 @pytest.mark.parametrize("option", ["--check", "--call=check", "--call=lint"])
 def test_a_build_can_be_checked_without_building(run: Any, requests: list[BuildRequest], option: str) -> None:
     Path("Dockerfile").write_text("FROM busybox AS one\nARG A\nRUN $A\nFROM busybox AS two\nWORKDIR w\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from incubator.attest_options import DEFAULT_GENERATOR
 from incubator.ci.facts import read_facts
 from incubator.ci.inputs import read_inputs
 from incubator.ci.request import make_pipeline_request
@@ -17,7 +18,7 @@ from incubator.errors import InputErrors
 from incubator.faults import Faults
 from incubator.oci.annotations import Annotation, select
 from incubator.oci.attestation import SPDX
-from incubator.request import ExtraHost, Limits, PipelineRun, Provenance, Ulimit
+from incubator.request import ExtraHost, Generator, Limits, PipelineRun, Provenance, Ulimit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -347,6 +348,18 @@ def test_attestations_know_the_run(workspace: Path) -> None:
     )
     assert not request_of(workspace, provenance="false", sbom="false", **RUN_OF_GITHUB).attestations
     assert "there is no mode" in faults_of(workspace, provenance="mode=most")
+
+
+def test_generators_of_inputs(workspace: Path) -> None:
+    assert request_of(workspace, sbom="true").attestations.generators == (Generator(image=DEFAULT_GENERATOR),)
+    request = request_of(
+        workspace, attests="type=sbom,generator=acme/scan,LEVEL=all\ntype=sbom,generator=other"
+    )
+    assert request.attestations.generators == (
+        Generator(image="acme/scan", parameters=(("LEVEL", "all"),)),
+        Generator(image="other"),
+    )
+    assert "acme/Scan" in faults_of(workspace, sbom="generator=acme/Scan")
 
 
 def test_a_list_of_packages_of_the_checkout_stays_in_it(workspace: Path) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from incubator.context.entry import Entry
+from incubator.context.tarread import read_tar
+from incubator.context.tarstream import write_tar
 from incubator.core import sbom_statements
 from incubator.core.sbom_generator import scanned
 from incubator.core.sbom_statements import MOST_FILES, read_statements
+from incubator.core.streams import ChunkReader
 from incubator.errors import BuilderError
 from incubator.oci.attestation import CYCLONEDX, SPDX, Predicate, make_statement
 
@@ -42,6 +45,15 @@ def test_the_scan_of_the_image_comes_first() -> None:
         Predicate(type=SPDX, document=b'{"a":1}'),
     )
     assert read_statements([]) == ()
+
+
+def test_a_list_that_comes_in_small_pieces_is_read_to_its_end() -> None:
+    statement = {**STATEMENT, "predicate": {"files": ["x" * 100] * 100}}
+    tar = b"".join(write_tar([file("sbom.spdx.json", statement)]))
+    pieces = (tar[start : start + 1000] for start in range(0, len(tar), 1000))
+    with ChunkReader(pieces) as reader:
+        [predicate] = read_statements(read_tar(cast("BinaryIO", reader)))
+    assert json.loads(predicate.document) == statement["predicate"]
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hardlink", "dir", "fifo", "char"])
