@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from incubator.context.entry import Entry
@@ -28,7 +29,7 @@ from incubator.errors import BuilderError, InputError, StepFailed
 from incubator.events import StepFinished, StepRef, StepStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from incubator.core.engine import Engine
     from incubator.core.halt import Halt
@@ -102,9 +103,9 @@ class SbomScanner:
         found: list[Predicate] = []
 
         def execute(_: str) -> None:
-            volume = self._fill(image, config)
+            root = cache(partial(self._fill, image, config))  # the first one waits for it, all use it
             for number, (generator, of_generator) in enumerate(self._images, start=1):
-                found.extend(self._run(generator, of_generator, number, volume))
+                found.extend(self._run(generator, of_generator, number, root))
 
         # In a thread of its own: what waits for a container cannot be interrupted.
         schedule = Schedule({MAIN: ()}, execute, parallelism=1, halt=self._halt)
@@ -121,12 +122,14 @@ class SbomScanner:
         with files_of(self._engine, image, config, self._workshop) as source:
             return filler.new_volume(self._images[0][1].image_id, scanned(source.walk(ROOT)))
 
-    def _run(self, generator: Generator, image: BaseImage, number: int, volume: str) -> tuple[Predicate, ...]:
+    def _run(
+        self, generator: Generator, image: BaseImage, number: int, root: Callable[[], str]
+    ) -> tuple[Predicate, ...]:
         step = StepRef(number=number, total=len(self._images), stage=MAIN, text=generator.image)
         self._emit(StepStarted(step=step))
         begin = time.monotonic()
         try:
-            container = self._create(generator, image, volume)
+            container = self._create(generator, image, root())
             try:
                 self._execute(container, generator, step)
                 found = self._statements(container, generator)

@@ -258,3 +258,17 @@ def test_each_platform_has_its_own(docker28: Bench, name: str) -> None:
                 assert found[images[about]]["subject"][0]["digest"] == {"sha256": about.partition(":")[2]}
     comments = {platform: statement["predicate"]["comment"] for platform, statement in found.items()}
     assert comments == {"linux/amd64": "0:0 644 amd64;", "linux/arm64": "0:0 644 arm64;"}
+
+
+def test_generators_and_files_lie_beside_each_other(docker28: Bench, name: str, shelf: Shelf) -> None:
+    generator = make_generator(docker28, name)
+    docker28.write({"sbom.json": '{"spdxVersion": "SPDX-2.3", "name": "given"}'})
+    wanted = [f"type=sbom,src={docker28.folder}/sbom.json", f"type=sbom,generator={generator}"]
+    wanted.append(f"type=sbom,generator={generator},NUMBER=2")
+    docker28.build(IMAGE, tag=f"{name}:1", push=True, load=False, attests=wanted, provenance=True)
+    [_, beside] = shelf.index("1").manifests
+    layers = shelf.manifest(beside.digest).layers
+    predicates = [json.loads(shelf.repository.small_blob(layer))["predicate"] for layer in layers]
+    assert [predicate.get("name") for predicate in predicates] == ["given", "main", "extra", None]
+    steps = [str(event.step) for event in docker28.events if isinstance(event, StepStarted)]
+    assert steps[-2:] == ["[sbom 1/2]", "[sbom 2/2]"]
