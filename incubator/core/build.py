@@ -251,7 +251,7 @@ class Builder:
             scanner = SbomScanner(
                 request, engine=self._engine, workshop=workshop, halt=halt, emit=self._emit, since=since
             )
-            scanner.resolve()
+            scanner.resolve(self._document)
             self._emit(self._started(plan))
             for message in exposed_caches(plan, request.context, (*request.cache_from, *request.cache_to)):
                 self._emit(WarningRaised(message=message))

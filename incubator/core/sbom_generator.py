@@ -25,16 +25,18 @@ from incubator.core.schedule import Schedule
 from incubator.core.step_log import Log
 from incubator.core.step_output import recorded, run_to_end
 from incubator.core.streams import ChunkReader
+from incubator.dockerfile.instructions import ArgInstruction
 from incubator.errors import BuilderError, InputError, StepFailed
-from incubator.events import StepFinished, StepRef, StepStarted
+from incubator.events import StepFinished, StepRef, StepStarted, WarningRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from incubator.core.engine import Engine
     from incubator.core.halt import Halt
     from incubator.core.leftovers import Workshop
     from incubator.core.plan.model import BaseImage
+    from incubator.dockerfile.instructions import Document
     from incubator.events import Event, Listener
     from incubator.oci.attestation import Predicate
     from incubator.oci.image_config import ImageConfig
@@ -48,6 +50,11 @@ _FOLDERS: Final = (
     Entry(path="tmp", kind="dir", mode=0o1777),
 )
 """What the container gets: many generators are a single program, in an image without any folder."""
+
+_MORE_SCANS: Final = {"BUILDKIT_SBOM_SCAN_CONTEXT": "the context", "BUILDKIT_SBOM_SCAN_STAGE": "stages"}
+"""Arguments by which BuildKit is asked for scans of more than the image."""
+
+_OFF: Final = {"0", "f", "false"}
 
 _SCANNED: Final = {"dir", "file", "symlink", "hardlink"}
 """No devices and pipes: nothing is to be read from them."""
@@ -74,8 +81,8 @@ class SbomScanner:
         self._since = since
         self._images: list[tuple[Generator, BaseImage]] = []
 
-    def resolve(self) -> None:
-        """Find the images of all generators, before the build takes its time.
+    def resolve(self, document: Document) -> None:
+        """Find the images of all generators, before the build takes its time; warn of what they will not look at.
 
         Raises InputError for one that cannot be run, RegistryError, EngineError.
         """
@@ -94,6 +101,9 @@ class SbomScanner:
                     f"the SBOM generator {generator.image} cannot be run: it has neither ENTRYPOINT nor CMD"
                 )
             self._images.append((generator, image))
+        if self._images:
+            for warning in not_scanned(document, self._request.build_args):
+                self._emit(warning)
 
     def scan(self, image: str, config: ImageConfig) -> tuple[Predicate, ...]:
         """What all generators write about the image. Raises StepFailed, BuilderError, EngineError, TimedOut."""
@@ -208,6 +218,20 @@ class SbomScanner:
                 hint="it is one for BuildKit, which writes to $BUILDKIT_SCAN_DESTINATION",
             )
         return statements
+
+
+def not_scanned(document: Document, build_args: Mapping[str, str | None]) -> Iterator[WarningRaised]:
+    """Warnings of what a Dockerfile wants generators to look at besides the image."""
+    for instruction in document.instructions:
+        if isinstance(instruction, ArgInstruction):
+            for name, default in instruction.pairs:
+                value = build_args.get(name) or default
+                if name in _MORE_SCANS and value and value.lower() not in _OFF:
+                    yield WarningRaised(
+                        message=f"{name} does nothing: generators of SBOMs look at the image alone, not at "
+                        f"{_MORE_SCANS[name]}",
+                        span=instruction.span,
+                    )
 
 
 def scanned(entries: Iterable[Entry]) -> Iterator[Entry]:

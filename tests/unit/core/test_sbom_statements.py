@@ -14,7 +14,6 @@ from incubator.context.entry import Entry
 from incubator.context.tarread import read_tar
 from incubator.context.tarstream import write_tar
 from incubator.core import sbom_statements
-from incubator.core.sbom_generator import scanned
 from incubator.core.sbom_statements import MOST_FILES, read_statements
 from incubator.core.streams import ChunkReader
 from incubator.errors import BuilderError
@@ -131,22 +130,3 @@ def test_whatever_is_written_is_refused_or_becomes_a_statement_of_the_image(cont
     assert statement["subject"] == [{"name": "pkg:docker/web", "digest": {"sha256": "1" * 64}}]
     assert statement["predicateType"] in (SPDX, CYCLONEDX)
     assert statement["predicate"] == content["predicate"]
-
-
-def test_a_generator_sees_files_folders_and_links() -> None:
-    entries = [
-        Entry(path="", kind="dir", mode=0o700, uid=5),
-        Entry(path="a", kind="file", mode=0o600, uid=1, gid=2),
-        Entry(path="b", kind="hardlink", mode=0o600, linkname="a"),
-        Entry(path="c", kind="symlink", mode=0o777, linkname="/a"),
-        Entry(path="pipe", kind="fifo", mode=0o600),
-        Entry(path="pipe2", kind="hardlink", mode=0o600, linkname="pipe"),
-        Entry(path="pipe3", kind="hardlink", mode=0o600, linkname="pipe2"),
-        Entry(path="null", kind="char", mode=0o600),
-    ]
-    assert list(scanned(entries)) == [
-        Entry(path="content", kind="dir", mode=0o755),
-        Entry(path="content/a", kind="file", mode=0o600, uid=1, gid=2),
-        Entry(path="content/b", kind="hardlink", mode=0o600, linkname="content/a"),
-        Entry(path="content/c", kind="symlink", mode=0o777, linkname="/a"),
-    ]
