@@ -142,7 +142,8 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         build_contexts: more contexts by name, for FROM and `--from`: folders, `docker-image://REFERENCE`,
             `oci-layout://FOLDER[:TAG|@DIGEST]`, or URLs of git repositories and tars.
         cache_from: where results of earlier builds may be, `type=registry,ref=REFERENCE` or `type=local,src=FOLDER`.
-        cache_to: where results are kept, `type=registry,ref=REFERENCE[,mode=min|max]` or `type=local,dest=FOLDER`.
+        cache_to: where results are kept, `type=registry,ref=REFERENCE[,mode=min|max]`, `type=local,dest=FOLDER`, or
+            `type=inline`: in the pushed image.
         annotations: annotations of a pushed image, `[LEVEL[PLATFORM][,LEVEL]:]KEY=VALUE`.
         provenance: attest how a pushed image came about: True, or attributes as `mode=max,builder-id=URI`.
         sbom: packages in a pushed image, to attest them: a file of SPDX or CycloneDX in JSON, `generator=IMAGE` for

@@ -1,4 +1,4 @@
-"""Caches in registries and folders, as `--cache-from` and `--cache-to` name them: BuildKit's grammar.
+"""Caches in registries, folders and images, as `--cache-from` and `--cache-to` name them: BuildKit's grammar.
 
 What an entry holds is shown piece by piece, never as a whole: those of other builders may hold logins.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
 
 from incubator.attributes import split_fields
+from incubator.core.cache_store import LONGEST_TAG
 from incubator.core.trust import check_inside
 from incubator.errors import InputError, OtherCache
 from incubator.faults import did_you_mean
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LONGEST_TAG: Final = 63
-"""A registry takes 128 characters, and the tag of an entry is that of its cache with `-` and 64 hex digits."""
-
 _Mode = Literal["min", "max"]
 _MODES: Final[tuple[_Mode, ...]] = get_args(_Mode)
 _FORM: Final = (
@@ -38,10 +36,8 @@ _TYPES: Final = {
     f"type=local,src=.incubator-cache, or a registry does the same: {_FORM}",
     "s3": f"buckets are not used; a registry does the same: {_FORM}",
     "azblob": f"buckets are not used; a registry does the same: {_FORM}",
-    "inline": f"nothing of a cache is put into the image; {_FORM}",
 }
 """Types of caches that BuildKit has besides those that are used here, with what to use instead."""
-_USED: Final = ("registry", "local")
 
 _INSECURE: Final = Refused(
     instead="leave it out: plain HTTP is spoken with registries on this very machine, as localhost:5000, and with "
@@ -82,9 +78,14 @@ _OF_TARGETS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
-    """What entries of an option have. `folder`: the attribute that names a folder; `more`: others than the place."""
+    """What entries of an option have. `folder`: the attribute that names a folder; `more`: others than the place.
+
+    `refused` are attributes and `other_types` types of BuildKit's with what to use instead.
+    """
 
     what: str
+    types: tuple[str, ...]
+    other_types: Mapping[str, str]
     folder: str
     more: tuple[str, ...]
     refused: Mapping[str, Refused]
@@ -94,8 +95,26 @@ class _Side:
         return f"{_FORM}; or type=local,{self.folder}=FOLDER"
 
 
-_SOURCE: Final = _Side(what="cache source", folder="src", more=(), refused=_OF_SOURCES)
-_TARGET: Final = _Side(what="cache target", folder="dest", more=("mode",), refused=_OF_TARGETS)
+_SOURCE: Final = _Side(
+    what="cache source",
+    types=("registry", "local"),
+    other_types=_TYPES
+    | {
+        "inline": "name the image that was built with such a cache, as in type=registry,ref=ghcr.io/acme/web:main"
+    },
+    folder="src",
+    more=(),
+    refused=_OF_SOURCES,
+)
+_TARGET: Final = _Side(
+    what="cache target",
+    types=("registry", "local", "inline"),
+    other_types=_TYPES,
+    folder="dest",
+    more=("mode",),
+    refused=_OF_TARGETS,
+)
+_INLINE_ARG: Final = "BUILDKIT_INLINE_CACHE"
 
 
 def parse_cache_from(text: str, workspace: Path | None = None) -> CacheSource:
@@ -105,21 +124,34 @@ def parse_cache_from(text: str, workspace: Path | None = None) -> CacheSource:
     checkout's doing.
     """
     place, _ = _read(text, _SOURCE, workspace)
+    assert place
     return CacheSource(place=place)
 
 
 def parse_cache_to(text: str, workspace: Path | None = None) -> CacheTarget:
-    """As `parse_cache_from`, but with `dest=FOLDER`, and `mode=min|max`. Raises InputError."""
+    """As `parse_cache_from`, but with `dest=FOLDER`, and `mode=min|max`; or `type=inline`. Raises InputError."""
     place, values = _read(text, _TARGET, workspace)
     given = values.get("mode", "min")
+    if isinstance(place, Reference):
+        _check_tag(place)
+    if place is None and given == "max":
+        raise InputError(
+            f"{_TARGET.what} 'inline': mode=max is not supported",
+            hint=f"an image has its own layers alone, as with mode=min; for those of all stages {_FORM}",
+        )
     for mode in _MODES:
         if given == mode:
             return CacheTarget(place=place, mode=mode)
     raise InputError(
-        f"{_TARGET.what} {str(place)!r}: there is no mode {given!r}",
+        f"{_named(_TARGET, place)}: there is no mode {given!r}",
         hint=did_you_mean(given, _MODES)
         or "min keeps results that are in the image, max those of all stages",
     )
+
+
+def asked_by(build_args: Mapping[str, str | None]) -> tuple[CacheTarget, ...]:
+    """`type=inline`, where BuildKit's build argument asks for it."""
+    return (CacheTarget(place=None),) if build_args.get(_INLINE_ARG) in TRUE else ()
 
 
 def read_caches(texts: str | Iterable[str], parse: Callable[[str], T], faults: Faults) -> tuple[T, ...]:
@@ -131,13 +163,17 @@ def read_caches(texts: str | Iterable[str], parse: Callable[[str], T], faults: F
     return tuple(dict.fromkeys(found))
 
 
-def _read(text: str, side: _Side, workspace: Path | None) -> tuple[Reference | Path, dict[str, str]]:
+def _read(text: str, side: _Side, workspace: Path | None) -> tuple[Reference | Path | None, dict[str, str]]:
     """The place of an entry, and all of its attributes. Raises InputError for what is not among those of `side`."""
     values = _attributes(text, side)
-    is_folder = values["type"] == "local"
-    place = _folder(values, side, workspace) if is_folder else _reference(values, side.what)
-    known = ("type", side.folder if is_folder else "ref", *side.more)
-    named = f"{side.what} {str(place)!r}"
+    place: Reference | Path | None = None
+    of_place: tuple[str, ...] = ()
+    if values["type"] == "local":
+        place, of_place = _folder(values, side, workspace), (side.folder,)
+    elif values["type"] == "registry":
+        place, of_place = _reference(values, side.what), ("ref",)
+    known = ("type", *of_place, *side.more)
+    named = _named(side, place)
     for key, value in values.items():
         if key in side.refused:
             if value not in side.refused[key].harmless:
@@ -148,6 +184,10 @@ def _read(text: str, side: _Side, workspace: Path | None) -> tuple[Reference | P
                 hint=did_you_mean(key, (*known, *side.refused)) or f"attributes are {', '.join(known)}",
             )
     return place, values
+
+
+def _named(side: _Side, place: Reference | Path | None) -> str:
+    return f"{side.what} {str(place or 'inline')!r}"
 
 
 def _attributes(text: str, side: _Side) -> dict[str, str]:
@@ -178,15 +218,15 @@ def _attributes(text: str, side: _Side) -> dict[str, str]:
 
 
 def _check_type(kind: str, side: _Side) -> None:
-    if kind in _USED:
+    if kind in side.types:
         return
     if not kind:
         raise InputError(f"invalid {side.what}: it has no type", hint=side.form)
-    if kind in _TYPES:
-        raise OtherCache(f"{side.what} of type {kind} is not supported", hint=_TYPES[kind])
+    if kind in side.other_types:
+        raise OtherCache(f"{side.what} of type {kind} is not supported", hint=side.other_types[kind])
     raise InputError(
         f"invalid {side.what}: there is no type {kind!r}",
-        hint=did_you_mean(kind, (*_USED, *_TYPES)) or side.form,
+        hint=did_you_mean(kind, (*side.types, *side.other_types)) or side.form,
     )
 
 
@@ -207,17 +247,20 @@ def _reference(values: Mapping[str, str], what: str) -> Reference:
     if not values.get("ref"):
         raise InputError(f"invalid {what}: it has no ref", hint=_FORM)
     try:
-        reference = parse_reference(values["ref"])
+        return parse_reference(values["ref"])
     except InputError as error:
         raise InputError(f"{what}: {error.message}", hint=error.hint) from error
+
+
+def _check_tag(reference: Reference) -> None:
+    """Raise InputError for a reference to which no tags of entries can be made; an image to read may have it."""
     if reference.digest:
         raise InputError(
-            f"{what} {str(reference)!r}: a cache cannot be a digest",
+            f"{_named(_TARGET, reference)}: a cache cannot be a digest",
             hint="name a tag, as in ghcr.io/acme/web:cache: those of entries begin with it",
         )
     if len(reference.tag or "") > LONGEST_TAG:
         raise InputError(
-            f"{what} {str(reference)!r}: its tag is longer than {LONGEST_TAG} characters",
+            f"{_named(_TARGET, reference)}: its tag is longer than {LONGEST_TAG} characters",
             hint="tags of entries are this one with 65 characters more, and registries take 128",
         )
-    return reference

@@ -89,8 +89,8 @@ BUILD_PUSH_ACTION = (
 
 DIFFERENT = {
     "attests": "`type=provenance`, and `type=sbom` by a generator or a file; nothing is attested unasked",
-    "cache-from": "of types `registry` and `local`; others are warned of and not used",
-    "cache-to": "of types `registry` and `local`; others are warned of and not used",
+    "cache-from": "of types `registry` (images too) and `local`; others are warned of and not used",
+    "cache-to": "of types `registry`, `local` and `inline`; others are warned of and not used",
     "context": "the checkout where it is left out, and not the repository's URL",
     "outputs": "paths count from the workspace",
     "provenance": "off where it is left out; SLSA version 1",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from incubator.cache_options import asked_by
 from incubator.core.config import ConfigSource, ImageConfig
 from incubator.core.container_options import (
     parse_cgroup_parent,
@@ -254,7 +255,7 @@ def make_request(  # noqa: PLR0913 - one parameter for each thing that is no set
         allow=access.allow,
         contexts=named,
         cache_from=tuple(cache_from),
-        cache_to=tuple(cache_to),
+        cache_to=tuple(dict.fromkeys((*cache_to, *(asked_by(build_args) if push else ())))),
         outputs=outputs.files,
         source_date_epoch=epoch,
         context_material=material,

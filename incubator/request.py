@@ -121,19 +121,22 @@ class NamedContexts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheSource:
-    """Where results of earlier builds may be: a registry, where their tags begin with that of `place`, or a folder."""
+    """Where results of earlier builds may be: a registry, or a folder.
+
+    In a registry tags of results begin with that of `place`, and `place` may be an image that is a cache itself.
+    """
 
     place: Reference | Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheTarget:
-    """Where results are kept for later builds, as in `CacheSource`.
+    """Where results are kept for later builds, as in `CacheSource`; `place` None: in the image that is pushed.
 
     `mode`: `min` those in the image, `max` those of all stages.
     """
 
-    place: Reference | Path
+    place: Reference | Path | None
     mode: Literal["min", "max"] = "min"
 
 

@@ -95,13 +95,15 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
         reuse,
         "--cache-from",
         metavar="type=registry,ref=NAME",
-        help="registry, or folder (type=local,src=FOLDER), that may have results of earlier builds",
+        help="registry, or folder (type=local,src=FOLDER), that may have results of earlier builds, "
+        "or an image built with type=inline",
     )
     _add_list(
         reuse,
         "--cache-to",
         metavar="type=registry,ref=NAME[,mode=max]",
-        help="registry, or folder (type=local,dest=FOLDER), to keep results in; mode=max: those of all stages",
+        help="registry, or folder (type=local,dest=FOLDER), to keep results in, or type=inline: the pushed image; "
+        "mode=max: those of all stages",
     )
 
     result = parser.add_argument_group("result")

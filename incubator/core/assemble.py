@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from incubator.core.plan.model import Group, StagePlan
+    from incubator.oci.cached_layers import CachedLayers
     from incubator.oci.platform import Platform
 
 
@@ -51,6 +52,7 @@ def assemble(
     history: Sequence[HistoryEntry],
     platform: Platform,
     created: str,
+    cached: tuple[CachedLayers, ...] = (),
 ) -> ImageConfig:
     """The config of a stage's image. An entry without a time gets that of the one after it, the last one `created`."""
     timed = []
@@ -65,4 +67,5 @@ def assemble(
         history=tuple(reversed(timed)),
         created=created,
         author=stage.author,
+        cached=cached,
     )

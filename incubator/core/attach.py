@@ -73,6 +73,8 @@ def idle_extras(request: BuildRequest) -> Iterator[str]:
             yield "nothing is pushed, so the image gets no attestations: they are kept beside it in a registry"
         if request.annotations:
             yield "nothing is pushed, so the image gets no annotations: they are in manifests of a registry"
+        if any(target.place is None for target in request.cache_to):
+            yield "nothing is pushed, so no image becomes a cache (type=inline): later builds read it from a registry"
         return
     levels = (
         {"index-descriptor"} if request.attestations else {"index", "index-descriptor", "manifest-descriptor"}

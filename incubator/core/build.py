@@ -258,9 +258,12 @@ class Builder:
             stack.enter_context(workshop)
             results = self._execute(plan, workshop, halt, shared, facts, since)
             halt.check()
-            image = self._finisher(plan, workshop, begin).finish(results, self._fetched, scanner.scan)
+            stages = chain_of(plan, plan.target)
+            final = results[plan.target.index].image.config
+            cached = shared.cached_layers(final.diff_ids, stages) if shared and request.push else ()
+            image = self._finisher(plan, workshop, begin).finish(results, self._fetched, scanner.scan, cached)
             if shared:
-                shared.export(stages=chain_of(plan, plan.target), facts=facts.known())
+                shared.export(stages=stages, facts=facts.known())
             self._settle()
             return image
 
@@ -306,6 +309,7 @@ class Builder:
             registries,
             sources=cache_from,
             targets=request.cache_to,
+            platform=request.platform or self._client.info().platform,
             credentials=request.credentials,
             emit=self._emit,
         )

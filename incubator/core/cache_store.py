@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from incubator.core.assembly import ensure_layers, put_small_blob
 from incubator.core.lookup import find_credential
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from incubator.oci.reference import Reference
     from incubator.registry.repository import Repository
     from incubator.request import Credential
+
+LONGEST_TAG: Final = 63
+"""A registry takes 128 characters, and the tag of an entry is that of its cache with `-` and 64 hex digits."""
 
 
 class CacheWriter(Protocol):
@@ -65,7 +68,10 @@ class CacheStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryStore:
-    """A `CacheStore` and its `CacheWriter`: tags `<tag>-<name>` of a repository. `reference` has a tag."""
+    """A `CacheStore` and its `CacheWriter`: tags `<tag>-<name>` of a repository.
+
+    A `reference` with a digest, or with a tag so long that there cannot be a longer one, has no entries.
+    """
 
     reference: Reference
     repository: Repository
@@ -79,6 +85,8 @@ class RegistryStore:
 
     def entry(self, name: str) -> Manifest | None:
         """See `CacheStore`."""
+        if self.reference.digest or len(self.reference.tag or "") > LONGEST_TAG:
+            return None
         try:
             document, _ = self.repository.manifest(self._tag(name))
         except RegistryError as error:

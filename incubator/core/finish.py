@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from incubator.core.stage_result import StageResult
     from incubator.events import Listener
     from incubator.oci.attestation import Predicate
+    from incubator.oci.cached_layers import CachedLayers
     from incubator.oci.image_config import ImageConfig
     from incubator.registry.credentials import Credentials
     from incubator.remote.urls import Remote
@@ -68,11 +69,13 @@ class Finisher:
         results: Mapping[int, StageResult],
         fetched: Mapping[Remote, str],
         scan: Callable[[str, ImageConfig], tuple[Predicate, ...]],
+        cached: tuple[CachedLayers, ...] = (),
     ) -> ResultImage:
         """Put the image together, tag it, write it to files and push it.
 
         `results` are those of the stages, `fetched` the digests of what ADD named from elsewhere. `scan`
-        gives what is to be attested of an image besides, before anybody gets to see it.
+        gives what is to be attested of an image besides, before anybody gets to see it. `cached` is what the image
+        says of itself as a cache.
         Raises EngineError, RegistryError, PushFailed, StepFailed of a generator, and BuilderError where a file cannot
         be written.
         """
@@ -84,6 +87,7 @@ class Finisher:
             history=final.history,
             platform=final.platform,
             created=final.created or self._clock.now(),
+            cached=cached,
         )
         image_id = engine.compose(final.image.id, config)
         self._emit(ImageBuilt(image_id=image_id, duration_s=time.monotonic() - self._begin))

@@ -397,7 +397,7 @@ def _cut(config: ImageConfig, count: int) -> ImageConfig:
         if left < 0:
             break
         history.append(entry)
-    return replace(config, diff_ids=config.diff_ids[:count], history=tuple(history))
+    return replace(config, diff_ids=config.diff_ids[:count], history=tuple(history), cached=())
 
 
 def _is_ours(reference: str) -> bool:

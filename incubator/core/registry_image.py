@@ -47,7 +47,11 @@ def config_fields(repository: Repository, manifest: Manifest) -> Mapping[str, An
 
 def config_of(repository: Repository, manifest: Manifest) -> ImageConfig:
     """The config of an image, whose history counts the layers right. Raises RegistryError."""
-    fields = config_fields(repository, manifest)
+    return checked_config(config_fields(repository, manifest), manifest)
+
+
+def checked_config(fields: Mapping[str, Any], manifest: Manifest) -> ImageConfig:
+    """What the JSON values of an image's config come to, as in `config_of`. Raises RegistryError."""
     try:
         config = image_config_from_json(fields)
     except (ValueError, TypeError, AttributeError) as error:

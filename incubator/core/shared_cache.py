@@ -13,24 +13,27 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import re
 import tarfile
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incubator.core.assembly import typed
 from incubator.core.cache_folder import FolderStore
+from incubator.core.cache_image import read_cache_image
 from incubator.core.cache_store import RegistryStore
 from incubator.core.compression import GZIP_WINDOW
 from incubator.core.facts import Facts, facts_from_json, files_id
+from incubator.core.found import Found, is_time
 from incubator.core.known_layers import KnownLayer
 from incubator.core.trust import real_path
 from incubator.errors import BuilderError, RegistryError
 from incubator.events import WarningRaised
+from incubator.oci.cached_layers import MOST, CachedLayers
 from incubator.oci.digest import is_digest
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig, digest_of
 from incubator.oci.manifest import Manifest
@@ -40,12 +43,12 @@ from incubator.oci.platform import make_platform
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from incubator.core.cache_image import CacheImage
     from incubator.core.cache_store import CacheStore, CacheWriter
     from incubator.core.engine import ImageInfo
     from incubator.core.known_layers import BlobHome
     from incubator.core.lazy import LazyEngine
     from incubator.events import Listener
-    from incubator.oci.descriptor import Descriptor
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
     from incubator.registry.repository import Registries
@@ -57,27 +60,21 @@ _KEY, _BELOW, _DIFF_IDS, _SIZES = (
     f"incubator.cache.{name}" for name in ("key", "below", "diff-ids", "sizes")
 )
 _CREATED = "org.opencontainers.image.created"
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _LARGEST_FACTS = 16 << 20
 _WRITERS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a key stands for: layers, and when they were made (RFC 3339)."""
-
-    layers: tuple[KnownLayer, ...]
-    created: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Result:
-    """What a key stands for: the layers of `image` that are not of `below`, both by diff IDs."""
+    """What a key stands for: the layers of `image` that are not of `below`, both by diff IDs.
+
+    `stages` are those that have come to it.
+    """
 
     key: str
     below: tuple[str, ...]
     image: ImageInfo
-    stage: int
+    stages: frozenset[int]
 
     @property
     def made(self) -> tuple[str, ...]:
@@ -85,7 +82,10 @@ class _Result:
 
 
 class SharedCache:
-    """Finds results in `sources`, and writes what a build came to into `targets`. For several threads."""
+    """Finds results in `sources`, and writes what a build came to into `targets`. For several threads.
+
+    `platform`: of the images among the sources that are caches themselves.
+    """
 
     def __init__(
         self,
@@ -94,24 +94,27 @@ class SharedCache:
         *,
         sources: Sequence[CacheSource],
         targets: Sequence[CacheTarget],
+        platform: Platform,
         credentials: Sequence[Credential],
         emit: Listener,
     ) -> None:
         self.engine = engine
         self._registries = registries
         self._sources = [source.place for source in sources]
-        self._targets = targets
+        self._targets = {target.place: target.mode for target in targets if target.place}
+        self._inline = any(target.place is None for target in targets)
+        self._platform = platform
         self._credentials = credentials
         self._emit = emit
         self._lock = threading.Lock()
-        self._stores = {place: self._store(place) for place in self._places()}
+        self._reading = threading.Lock()
+        self._stores = {place: self._store(place) for place in (*self._sources, *self._targets)}
+        self._images: dict[Reference, CacheImage | None] = {}
+        self._idle: set[Reference | Path] = set()
         self._broken: set[Reference | Path] = set()
         self._found: set[tuple[Reference | Path, str]] = set()
         self._results: dict[str, _Result] = {}
         self._looked_up: dict[tuple[str, str], Found | None] = {}
-
-    def _places(self) -> Iterable[Reference | Path]:
-        return (*self._sources, *(target.place for target in self._targets))
 
     def _store(self, place: Reference | Path) -> CacheStore:
         if isinstance(place, Path):
@@ -125,7 +128,7 @@ class SharedCache:
 
     @property
     def writes(self) -> bool:
-        """Whether what this build comes to is kept."""
+        """Whether what this build comes to is kept elsewhere than in its image."""
         return bool(self._targets)
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -139,12 +142,43 @@ class SharedCache:
 
     def _look_up(self, key: str, below: str) -> Found | None:
         for source in self._sources:
-            entry = self._entry(source, key, _LAYER)
-            found = entry and _read(entry, key, below, self._stores[source].home)
-            if found and all(self._has(source, layer.described()) for layer in found.layers):
-                self._found.add((source, key))
+            found = self._in_image(source, key, below) or self._in_entry(source, key, below)
+            if found:
                 return found
         return None
+
+    def _in_image(self, source: Reference | Path, key: str, below: str) -> Found | None:
+        image = self._image(source)
+        found = image.find(key, below) if image else None
+        return found if found and self._has_all(source, found) else None
+
+    def _in_entry(self, source: Reference | Path, key: str, below: str) -> Found | None:
+        entry = self._entry(source, key, _LAYER)
+        found = _read(entry, key, below, self._stores[source].home) if entry else None
+        if found is None or not self._has_all(source, found):
+            return None
+        self._found.add((source, key))
+        return found
+
+    def _image(self, source: Reference | Path) -> CacheImage | None:
+        """The image that a source is, as it was at the first look: this build may give its name to another."""
+        if isinstance(source, Path):
+            return None
+        with self._reading:
+            if source not in self._images:
+                self._images[source] = self._read_image(source)
+            return self._images[source]
+
+    def _read_image(self, source: Reference) -> CacheImage | None:
+        try:
+            image = read_cache_image(self._registries.repository(source), source, self._platform)
+        except RegistryError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                self._warn_of(source, error)
+            return None
+        if image is None:
+            self._idle.add(source)
+        return image
 
     def facts(self, name: str) -> Facts | None:
         """What an earlier build has learnt about an image, by `files_id`."""
@@ -182,9 +216,10 @@ class SharedCache:
             return None
         return entry if entry and dict(entry.annotations).get(_KIND) == kind else None
 
-    def _has(self, cache: Reference | Path, blob: Descriptor) -> bool:
+    def _has_all(self, cache: Reference | Path, found: Found) -> bool:
+        """Whether all layers that a cache promises are there."""
         try:
-            return self._stores[cache].has(blob)
+            return all(self._stores[cache].has(layer.described()) for layer in found.layers)
         except BuilderError as error:
             self._warn_of(cache, error)
             return False
@@ -201,31 +236,64 @@ class SharedCache:
 
     def note(self, key: str, below: Sequence[str], image: ImageInfo, stage: int) -> None:
         """Remember what a key stands for, to be written at the end."""
-        if self._targets:
-            self._results[key] = _Result(key=key, below=tuple(below), image=image, stage=stage)
+        if self._targets or self._inline:
+            with self._lock:
+                others = self._results[key].stages if key in self._results else frozenset()
+                self._results[key] = _Result(
+                    key=key, below=tuple(below), image=image, stages=others | {stage}
+                )
+
+    def cached_layers(self, diff_ids: Sequence[str], stages: Iterable[int]) -> tuple[CachedLayers, ...]:
+        """What an image of these layers is to say of results of `stages`; nothing unless that is asked for."""
+        if not self._inline:
+            return ()
+        wanted = frozenset(stages)
+        found = (
+            CachedLayers(begin=len(result.below), end=len(result.image.config.diff_ids), key=result.key)
+            for result in self._results.values()
+            if result.made
+            and result.stages & wanted
+            # A layer that a stage has left out again, such as an empty one, is not in the image.
+            and result.image.config.diff_ids == tuple(diff_ids[: len(result.image.config.diff_ids)])
+        )
+        return tuple(sorted(found)[:MOST])
 
     def export(self, *, stages: Iterable[int], facts: dict[str, Facts]) -> None:
         """Write all results into each target, those of `stages` alone where its mode is `min`.
 
         A target that cannot be written costs the next build time, and this one nothing: it is warned of.
         """
-        for target in self._targets:
+        self._tell_idle()
+        in_image = frozenset(stages)
+        for place, mode in self._targets.items():
             wanted = [
                 result
                 for result in self._results.values()
                 if result.made
-                and (target.mode == "max" or result.stage in stages)
-                and (target.place, result.key) not in self._found
+                and (mode == "max" or result.stages & in_image)
+                and (place, result.key) not in self._found
             ]
             told = {
                 name: known
-                for name, known in (facts | self._facts_below(target.place, facts)).items()
-                if known.learnt or (target.place, name) not in self._found
+                for name, known in (facts | self._facts_below(place, facts)).items()
+                if known.learnt or (place, name) not in self._found
             }
             try:
-                self._export(self._stores[target.place], wanted, told)
+                self._export(self._stores[place], wanted, told)
             except BuilderError as error:
-                self._emit(WarningRaised(message=f"the cache {target.place} is not written: {error.message}"))
+                self._emit(WarningRaised(message=f"the cache {place} is not written: {error.message}"))
+
+    def _tell_idle(self) -> None:
+        """Warn of images that were named as caches and are none, where nothing lies beside them either."""
+        used = {place for place, _ in self._found}
+        for place in self._sources:
+            if place in self._idle and place not in used and place not in self._targets:
+                self._emit(
+                    WarningRaised(
+                        message=f"nothing is found in the cache {place}: the image there was not built with "
+                        "a cache of type inline"
+                    )
+                )
 
     def _facts_below(self, place: Reference | Path, known: Mapping[str, Facts]) -> dict[str, Facts]:
         """What earlier builds have learnt about images that results stand on, though this one had no use for it.
@@ -321,7 +389,7 @@ def _read(entry: Manifest, key: str, below: str, home: BlobHome) -> Found | None
     if not all(size.isascii() and size.isdecimal() for size in sizes) or not all(map(is_digest, diff_ids)):
         return None
     created = said.get(_CREATED, "")
-    if not diff_ids or not _TIME.fullmatch(created):
+    if not diff_ids or not is_time(created):
         return None
     layers = tuple(
         KnownLayer(diff_id=diff_id, descriptor=descriptor, home=home, size_bytes=int(size), cached=True)

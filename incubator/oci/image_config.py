@@ -10,10 +10,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from incubator.oci.cached_layers import FIELD
 from incubator.oci.platform import Platform, make_platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from incubator.oci.cached_layers import CachedLayers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +160,10 @@ def history_from_json(data: Mapping[str, Any]) -> HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """A whole image config. `diff_ids` base first; history entries that are not empty match them in order."""
+    """A whole image config. `diff_ids` base first; history entries that are not empty match them in order.
+
+    `cached`: what later builds can take up, of this image alone: an image built on it says nothing of that.
+    """
 
     platform: Platform
     config: RuntimeConfig
@@ -166,6 +172,7 @@ class ImageConfig:
     created: str = ""
     author: str = ""
     os_version: str = field(default="")
+    cached: tuple[CachedLayers, ...] = ()
 
     def to_json_bytes(self) -> bytes:
         """The config blob: compact JSON, keys in a fixed order, so equal configs have equal digests."""
@@ -181,13 +188,14 @@ class ImageConfig:
             "author": self.author,
             "os.version": self.os_version,
             "variant": self.platform.variant,
+            FIELD: [layers.to_json() for layers in self.cached],
         }
         data |= {key: value for key, value in optional.items() if value}
         return json.dumps(data, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
 
 
 def image_config_from_json(data: Mapping[str, Any]) -> ImageConfig:
-    """Read a config blob."""
+    """Read a config blob, without what is said of a cache: see `read_cached_layers`."""
     return ImageConfig(
         platform=make_platform(
             data.get("os") or "linux", data.get("architecture") or "amd64", data.get("variant") or ""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from incubator.cache_options import LONGEST_TAG, parse_cache_from, parse_cache_to, read_caches
-from incubator.errors import InputError
+from incubator.cache_options import asked_by, parse_cache_from, parse_cache_to, read_caches
+from incubator.core.cache_store import LONGEST_TAG
+from incubator.errors import InputError, OtherCache
 from incubator.faults import Faults
 from incubator.oci.reference import parse_reference
 from incubator.request import CacheSource, CacheTarget
@@ -91,7 +92,6 @@ def test_what_would_make_a_difference_is_refused(attribute: str, hint: str) -> N
         ("type=regestry,ref=web", "invalid WHAT: there is no type 'regestry'", "did you mean registry?"),
         ("type=disk", "invalid WHAT: there is no type 'disk'", "type=registry,ref="),
         ("type=gha,scope=x", "WHAT of type gha is not supported", "GitHub's service"),
-        ("type=inline", "WHAT of type inline is not supported", "type=registry,ref="),
         ("type=local", "invalid WHAT: it has no SIDE", "write type=local,SIDE=FOLDER"),
         ("type=local,SIDE=", "invalid WHAT: it has no SIDE", "write type=local,SIDE=FOLDER"),
         ("type=local,ref=web", "invalid WHAT: it has no SIDE", "write type=local,SIDE=FOLDER"),
@@ -107,9 +107,6 @@ def test_what_would_make_a_difference_is_refused(attribute: str, hint: str) -> N
         ("type=registry,ref=a,tipe=b", "WHAT 'a:latest': there is no attribute 'tipe'", "did you mean type?"),
         ("type=registry,ref=A", "WHAT: invalid reference 'A': 'library/A' is not a repository name", "lower case"),
         ("A", "WHAT: invalid reference 'A': 'library/A' is not a repository name", "lower case"),
-        (f"a@{DIGEST}", f"WHAT 'a@{DIGEST}': a cache cannot be a digest", "name a tag"),
-        (f"a:b@{DIGEST}", f"WHAT 'a:b@{DIGEST}': a cache cannot be a digest", "name a tag"),
-        (f"a:{'t' * 64}", f"WHAT 'a:{'t' * 64}': its tag is longer than 63 characters", "65 characters more"),
         ('type=registry,"ref=a', "invalid WHAT: its quotes or lines are not those of one record of CSV", None),
         ("a\nb", "invalid WHAT: its quotes or lines are not those of one record of CSV", None),
     ],
@@ -123,6 +120,70 @@ def test_faults_of_both(text: str, message: str, hint: str | None) -> None:
             parse(text.replace("SIDE", side))
         assert caught.value.message == message.replace("WHAT", what).replace("SIDE", side)
         assert (hint or "").replace("SIDE", side) in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (f"a@{DIGEST}", f"cache target 'a@{DIGEST}': a cache cannot be a digest", "name a tag"),
+        (f"a:b@{DIGEST}", f"cache target 'a:b@{DIGEST}': a cache cannot be a digest", "name a tag"),
+        (
+            f"a:{'t' * 64}",
+            f"cache target 'a:{'t' * 64}': its tag is longer than 63 characters",
+            "65 characters more",
+        ),
+    ],
+)
+def test_an_image_to_read_may_have_a_name_that_no_cache_has(text: str, message: str, hint: str) -> None:
+    assert parse_cache_from(text) == CacheSource(place=parse_reference(text))
+    with pytest.raises(InputError) as caught:
+        parse_cache_to(text)
+    assert caught.value.message == message
+    assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("more", ["", ",mode=min", ",compression=gzip,ignore-error=true"])
+def test_the_image_itself(more: str) -> None:
+    assert parse_cache_to(f"type=inline{more}") == CacheTarget(place=None, mode="min")
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("type=inline,mode=max", "cache target 'inline': mode=max is not supported", "its own layers alone"),
+        ("type=inline,mode=all", "cache target 'inline': there is no mode 'all'", "min keeps"),
+        (
+            "type=inline,ref=a",
+            "cache target 'inline': there is no attribute 'ref'",
+            "attributes are type, mode",
+        ),
+        (
+            "type=inline,dest=a",
+            "cache target 'inline': there is no attribute 'dest'",
+            "attributes are type, mode",
+        ),
+        ("type=inlin", "invalid cache target: there is no type 'inlin'", "did you mean inline?"),
+    ],
+)
+def test_faults_of_the_image_itself(text: str, message: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_cache_to(text)
+    assert caught.value.message == message
+    assert hint in str(caught.value.hint)
+
+
+def test_an_image_is_read_by_its_name() -> None:
+    with pytest.raises(OtherCache, match="cache source of type inline is not supported") as caught:
+        parse_cache_from("type=inline")
+    assert "name the image" in str(caught.value.hint)
+
+
+def test_the_older_spelling_of_buildkit() -> None:
+    for yes in ("1", "true", "T"):
+        assert asked_by({"BUILDKIT_INLINE_CACHE": yes}) == (CacheTarget(place=None),)
+    for no in ("0", "false", "", "yes", None):
+        assert asked_by({"BUILDKIT_INLINE_CACHE": no}) == ()
+    assert asked_by({"A": "1"}) == ()
 
 
 def test_folders(tmp_path: Path) -> None:

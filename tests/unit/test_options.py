@@ -12,7 +12,7 @@ from incubator.faults import Faults
 from incubator.oci.platform import parse_platform
 from incubator.oci.reference import parse_reference
 from incubator.options import make_request
-from incubator.request import BuildRequest, Credential, Limits
+from incubator.request import BuildRequest, CacheTarget, Credential, Limits
 from incubator.sources import Place
 
 
@@ -172,6 +172,15 @@ def test_pushing_needs_a_tag() -> None:
 )  # fmt: skip
 def test_source_date_epoch(given: Any, args: dict[str, str | None], epoch: int | None) -> None:
     assert request(values={"buildargs": args}, source_date_epoch=given).source_date_epoch == epoch
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_build_argument_makes_a_pushed_image_a_cache() -> None:
+    inline = CacheTarget(place=None)
+    values = {"buildargs": {"BUILDKIT_INLINE_CACHE": "1"}, "tags": ["web"]}
+    assert request(values=values, push=True).cache_to == (inline,)
+    assert request(values=values, push=True, cache_to=[inline]).cache_to == (inline,)
+    assert request(values=values).cache_to == ()
 
 
 @pytest.mark.usefixtures("folder")
