@@ -95,12 +95,17 @@ class _Moved:
 
 def _ensure(repository: Repository, layer: KnownLayer, moved: _Moved) -> None:
     expected = _size(layer)
+    ensure_layer(repository, layer)
+    moved.add(expected)
+
+
+def ensure_layer(repository: Repository, layer: KnownLayer) -> None:
+    """See to it that a repository has the blob of a layer. Raises as `push_image` does."""
     descriptor = layer.described()
     if not repository.has_blob(descriptor.digest) and not _mounted(repository, layer):
         if layer.cached and layer.home is not None and not layer.home.has_blob(descriptor.digest):
             raise CacheBroken(f"the cached layer {descriptor.digest} is gone")
         repository.upload_blob(descriptor.digest, descriptor.size, layer.chunks)
-    moved.add(expected)
 
 
 def _size(layer: KnownLayer) -> int:

@@ -43,6 +43,7 @@ from incubator.core.schedule import Schedule
 from incubator.core.shared_cache import SharedCache
 from incubator.core.stages import StageExecutor
 from incubator.core.step_log import Logs
+from incubator.core.uploads import Uploads, early_place
 from incubator.dockerfile import parse
 from incubator.errors import BuilderError, EngineError, InputError
 from incubator.events import BuildFailed, BuildStarted, StageSkipped, WarningRaised, one_at_a_time
@@ -51,6 +52,7 @@ from incubator.registry.credentials import Credentials
 from incubator.registry.patience import Patience
 from incubator.registry.repository import Registries
 from incubator.remote.store import RemoteStore
+from incubator.request import Packing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -328,14 +330,20 @@ class Builder:
         with (
             self._remote() as remote,
             self._sources(remote, workshop.labels, halt.check, facts) as sources,
+            ExitStack() as stack,
         ):
+            uploads = self._uploads(plan)
+            if uploads:
+                stack.enter_context(uploads)
             earlier = self._earlier(plan, sources, shared)
             plan, earlier = self._without_unneeded(plan, earlier)
-            executor = self._executor(plan, workshop, halt, sources, earlier)
+            executor = self._executor(plan, workshop, halt, sources, earlier, uploads)
             schedule = Schedule(
                 dependencies(plan), executor.execute, parallelism=request.max_parallelism, halt=halt
             )
             schedule.run(begin=since, timeout_s=request.timeout_s)
+            if uploads:
+                uploads.finish()
             for warning in executor.waste(plan.target.index):
                 self._emit(warning)
             self._fetched = remote.digests
@@ -366,6 +374,7 @@ class Builder:
         halt: Halt,
         sources: SourceFiles,
         earlier: EarlierResults,
+        uploads: Uploads | None,
     ) -> StageExecutor:
         request, engine = self._request, self._engine
         filler = Filler(engine=engine, workshop=workshop, halt=halt)
@@ -409,6 +418,23 @@ class Builder:
             clock=self._clock,
             earlier=earlier,
             making=self._making,
+            uploads=uploads,
+        )
+
+    def _uploads(self, plan: Plan) -> Uploads | None:
+        """What sends layers to where the image goes before it is complete, if that can be done."""
+        engine, request = self._engine, self._request
+        place = early_place(plan, request, engine.info().store)
+        if place is None or not isinstance(engine, LazyEngine):
+            return None
+        return Uploads(
+            engine=engine,
+            registries=Registries(
+                self._credentials, insecure=engine.info().insecure_registries, patience=_PATIENCE
+            ),
+            place=place,
+            packing=request.packing or Packing(),
+            stages=chain_of(plan, plan.target),
         )
 
     def _volumes(self, workshop: Workshop, filler: Filler) -> BuildVolumes:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from incubator.core.archive import layout_archive
 from incubator.core.assembly import manifest_of, push_image
 from incubator.core.blob import Blob
-from incubator.core.compression import Packer
 from incubator.core.export import write_file
-from incubator.core.known_layers import KnownLayer
 from incubator.core.layout_folder import LayoutFolder
 from incubator.oci.layout import named
-from incubator.oci.media_types import COMPRESSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from incubator.core.known_layers import KnownLayer
     from incubator.core.lazy import LazyEngine
     from incubator.core.stored import Part
     from incubator.oci.descriptor import Descriptor
@@ -31,21 +28,14 @@ if TYPE_CHECKING:
 class Delivery:
     """The image with `config`, which `engine` knows as `image`; its first `base_layers` are those of the base.
 
-    A context manager: temporary files are gone then. Layers are read, and packed in each way, once.
+    Layers are read, and packed in each way, once.
     """
 
     engine: LazyEngine
     image: str
     config: ImageConfig
     base_layers: int
-    _files: ExitStack = field(default_factory=ExitStack)
     _packed: dict[Packing, list[KnownLayer]] = field(default_factory=dict)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._files.close()
 
     def push(
         self, reference: Reference, packing: Packing, progress: Callable[[int, int | None], None]
@@ -83,22 +73,10 @@ class Delivery:
         if packing not in self._packed:
             layers = self.engine.layers_of(self.image, self.config.diff_ids)
             self._packed[packing] = [
-                self._as_asked(layer, packing) if packing.force or index >= self.base_layers else layer
+                self.engine.packed_as(layer, packing) if packing.force or index >= self.base_layers else layer
                 for index, layer in enumerate(layers)
             ]
         return self._packed[packing]
-
-    def _as_asked(self, layer: KnownLayer, packing: Packing) -> KnownLayer:
-        """A layer in the compression that is asked for. With a level all are made anew: nobody tells of its level."""
-        if packing.compression is None:
-            return layer
-        packer = Packer(kind=packing.compression, level=packing.level)
-        kind = COMPRESSIONS.get(layer.descriptor.media_type) if layer.descriptor else layer.packer.kind
-        if packer.level is None and kind == packer.kind:
-            return layer
-        packed = KnownLayer(diff_id=layer.diff_id, as_=layer, packer=packer, size_bytes=layer.size_bytes)
-        self._files.callback(packed.close)
-        return packed
 
 
 def _replaced(entry: Descriptor, by: Sequence[Descriptor]) -> bool:

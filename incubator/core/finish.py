@@ -171,9 +171,7 @@ class Finisher:
                 engine = LazyEngine(engine, registries, keep=True, shelf=self._workshop.reference)
                 stack.enter_context(engine)
             base_layers = len(config.diff_ids) - len(final.layers)
-            yield stack.enter_context(
-                Delivery(engine=engine, image=image, config=config, base_layers=base_layers)
-            )
+            yield Delivery(engine=engine, image=image, config=config, base_layers=base_layers)
 
     def _on_engine(self, image: str) -> str:
         return self._engine.on_engine(image) if isinstance(self._engine, LazyEngine) else image

@@ -49,6 +49,8 @@ class KnownLayer:
     as_: KnownLayer | None = None
     packer: Packer = GZIP
     _reading: threading.Lock = field(default_factory=threading.Lock)
+    _packing: threading.Lock = field(default_factory=threading.Lock)
+    """Of its own: whoever needs the tar does not wait until it is packed."""
 
     def close(self) -> None:
         """Let go of files; `tar` and `packed` are this layer's own."""
@@ -70,25 +72,29 @@ class KnownLayer:
 
     def described(self) -> Descriptor:
         """The descriptor of the blob. Raises BuilderError where the disk is full, and as `unpacked` does."""
-        with self._reading:
-            if self.descriptor is None:
-                with self.as_.unpacked() if self.as_ else self._tar() as tar:
-                    self.packed = self.packer.pack(tar)
-                self.descriptor = Descriptor(
-                    media_type=OCI_LAYERS[self.packer.kind],
-                    digest=self.packed.digest,
-                    size=self.packed.size_bytes,
+        with self._packing:
+            known = self.descriptor
+            if known is None:
+                with self.as_.unpacked() if self.as_ else self.unpacked() as tar:
+                    packed = self.packer.pack(tar)
+                known = Descriptor(
+                    media_type=OCI_LAYERS[self.packer.kind], digest=packed.digest, size=packed.size_bytes
                 )
-            return self.descriptor
+                with self._reading:
+                    self.packed = packed
+                    self.descriptor = self.descriptor or known
+            return self.descriptor or known
 
     def chunks(self) -> Iterator[bytes]:
         """The blob that is `described`. Raises RegistryError, and CacheBroken for one of a cache."""
         descriptor = self.described()
-        if self.home is None:
-            assert self.packed
-            with self._reading:
-                yield from self.packed.chunks()
+        with self._reading:
+            packed = self.packed.shared() if self.packed and self.home is None else None
+        if packed:
+            with packed:
+                yield from packed.chunks()
             return
+        assert self.home
         try:
             yield from self.home.read_blob(descriptor)
         except BuilderError as error:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from incubator.core.assembly import push_image
+from incubator.core.compression import Packer
 from incubator.core.constants import APP_NAME
 from incubator.core.engine import ImageInfo
 from incubator.core.engine_layers import read_layers
@@ -22,6 +23,7 @@ from incubator.core.known_layers import CacheBroken, KnownLayer
 from incubator.core.registry_image import config_of, manifest_for
 from incubator.errors import BuilderError, RegistryError
 from incubator.oci.image_config import HistoryEntry, ImageConfig, digest_of
+from incubator.oci.media_types import COMPRESSIONS
 from incubator.oci.reference import parse_reference
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from incubator.oci.platform import Platform
     from incubator.oci.reference import Reference
     from incubator.registry.repository import Registries, Repository
-    from incubator.request import Credential
+    from incubator.request import Credential, Packing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class LazyEngine(EngineProxy):
         self._bringing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._origins: dict[str, ImageInfo] = {}
         self._reading = threading.Lock()
+        self._packing = threading.Lock()
+        self._packed: dict[tuple[str, Packer], KnownLayer] = {}
         self.layers: dict[str, KnownLayer] = {}
         """Layers of which it is known where their blobs are, by their diff IDs."""
 
@@ -349,6 +353,24 @@ class LazyEngine(EngineProxy):
                     self._files.callback(layer.close)
                     self.layers[layer.diff_id] = layer
         return [self.layers[diff_id] for diff_id in diff_ids]
+
+    def packed_as(self, layer: KnownLayer, packing: Packing) -> KnownLayer:
+        """A layer in the compression that is asked for. With a level all are made anew: nobody tells of its level."""
+        if packing.compression is None:
+            return layer
+        packer = Packer(kind=packing.compression, level=packing.level)
+        kind = COMPRESSIONS.get(layer.descriptor.media_type) if layer.descriptor else layer.packer.kind
+        if packer.level is None and kind == packer.kind:
+            return layer
+        with self._packing:
+            known = self._packed.get((layer.diff_id, packer))
+            if known is None:
+                known = KnownLayer(
+                    diff_id=layer.diff_id, as_=layer, packer=packer, size_bytes=layer.size_bytes
+                )
+                self._packed[layer.diff_id, packer] = known
+                self._files.callback(known.close)
+            return known
 
     def _ask_origins(self, diff_ids: Sequence[str]) -> None:
         """Note where registries have the layers of base images that are on the engine: they need not be sent again."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from incubator.core.plan.graph import Unit
     from incubator.core.plan.keys import KeyParts
     from incubator.core.plan.model import Plan, StagePlan
+    from incubator.core.uploads import Uploads
 
 
 EMPTY_LAYER = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
@@ -60,6 +61,7 @@ class StageExecutor:
         clock: Clock,
         earlier: EarlierResults,
         making: Making,
+        uploads: Uploads | None = None,
     ) -> None:
         self._plan = plan
         self._around = surroundings
@@ -76,6 +78,7 @@ class StageExecutor:
         self._progress: dict[int, _Progress] = {}
         self._made: dict[str, ImageInfo] = {}
         self._making = making
+        self._uploads = uploads
         self.results: dict[int, StageResult] = {}
         """Finished stages by their index."""
 
@@ -178,6 +181,8 @@ class StageExecutor:
                 logs = before.logs + made_logs
                 if key:
                     self._made[key] = image
+                if self._uploads:
+                    self._uploads.send(stage.index, image)
             if key and self._shared:
                 self._shared.note(key, before.image.config.diff_ids, image, stage.index)
             not_cached = None if found else self._why_made(place, parts, before)
