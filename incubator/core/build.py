@@ -343,7 +343,7 @@ class Builder:
             )
             schedule.run(begin=since, timeout_s=request.timeout_s)
             if uploads:
-                uploads.finish()
+                uploads.finish(halt.check)
             for warning in executor.waste(plan.target.index):
                 self._emit(warning)
             self._fetched = remote.digests

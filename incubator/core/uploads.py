@@ -19,7 +19,7 @@ from incubator.core.schedule import PATIENCE_S
 from incubator.errors import BuilderError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from incubator.core.engine import ImageInfo
     from incubator.core.known_layers import KnownLayer
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _WORKERS: Final = 2
 """Layers that are packed and sent at the same time, which the steps that run meanwhile must not feel much of."""
+
+_GLANCE_S: Final = 0.1
 
 
 def early_place(plan: Plan, request: BuildRequest, store: str) -> Reference | None:
@@ -79,7 +81,10 @@ class Uploads:
     def __exit__(self, *_: object) -> None:
         self._broken = True
         self.registries.close()
-        self._end(time.monotonic() + PATIENCE_S)
+        self._end()
+        deadline = time.monotonic() + PATIENCE_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def send(self, stage: int, image: ImageInfo) -> None:
         """Send what a stage has come to, as far as it was made here."""
@@ -94,18 +99,19 @@ class Uploads:
                 if new:
                     self._jobs.put(layer)
 
-    def finish(self) -> None:
-        """Wait for all that is on its way; nothing can be sent any more."""
-        self._end(None)
+    def finish(self, check: Callable[[], None]) -> None:
+        """Wait for all that is on its way; nothing can be sent any more. `check` raises where the build has to end."""
+        self._end()
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(_GLANCE_S)
+                check()
         if self._fault:
             raise self._fault
 
-    def _end(self, deadline: float | None) -> None:
+    def _end(self) -> None:
         for _ in self._threads:
             self._jobs.put(None)
-        for thread in self._threads:
-            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
-        self._threads.clear()
 
     def _work(self) -> None:
         while layer := self._jobs.get():
