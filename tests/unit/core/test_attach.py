@@ -30,7 +30,7 @@ from incubator.oci.media_types import (
 from incubator.oci.reference import parse_reference
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
-from incubator.request import Attestations, BuildRequest, Provenance
+from incubator.request import Attestations, BuildRequest, CacheTarget, Provenance
 from tests.unit.core.planning import AMD64, ARM64, plan
 from tests.unit.registry.serving import Answer, Asked, serving
 
@@ -207,6 +207,8 @@ def test_an_annotated_manifest_is_one_of_oci() -> None:
         ({"push": True, "annotations": (Annotation(key="k", value=""),)}, []),
         ({"annotations": (Annotation(key="k", value=""),)}, ["no annotations"]),
         ({"attestations": Attestations(documents=(PACKAGES,))}, ["no attestations"]),
+        ({"cache_to": (CacheTarget(place=None),)}, ["no image becomes a cache"]),
+        ({"push": True, "cache_to": (CacheTarget(place=None),)}, []),
         (
             {"push": True, "annotations": (Annotation(key="k", value="", level="index"),)},
             ["annotation k goes nowhere: there is no index"],
