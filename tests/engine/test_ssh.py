@@ -52,7 +52,6 @@ def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     tmp_path_factory.getbasetemp()  # which is not to be below it
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setattr(tempfile, "tempdir", folder)
-        monkeypatch.setenv("TMPDIR", folder)
         yield Path(folder)
         assert list(Path(folder).glob("incubator-ssh-*")) == []
     # What a connection that was cut off has held is closed when it is collected, and not in somebody else's test.
@@ -62,7 +61,9 @@ def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
 
 
 def environment(server: SshServer, address: str = f"ssh://{HOST}") -> dict[str, str]:
-    return {**os.environ, "PATH": f"{server.bin}:{os.environ['PATH']}", "DOCKER_HOST": address}
+    own = {"PATH": f"{server.bin}:{os.environ['PATH']}", "DOCKER_HOST": address}
+    # Not for this process: an engine that it starts would keep the folder for its own.
+    return {**os.environ, **own, "TMPDIR": tempfile.gettempdir()}
 
 
 def address_of(bench: Bench, user: str = "") -> str:
