@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import sys
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +29,7 @@ from incubator.oci.reference import parse_reference
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 from incubator.request import Credential
+from lab.ssh import HOST
 from tests.conftest import need
 from tests.e2e.act import run_act
 from tests.e2e.checkout import ROOT, commit_all, copy_project, git
@@ -263,7 +264,16 @@ def test_commands(snippet: Snippet, place: Place) -> None:
     text = place.here(snippet.text)
     environ = surroundings(place)
     commit_all(place.folder)
-    with over_tls(place, Path(environ["HOME"], "certificates")) as address:
+    keys = Path(environ["HOME"], "keys")
+    keys.mkdir()
+    need("ssh")
+    with (
+        over_tls(place, Path(environ["HOME"], "certificates")) as address,
+        lab.ssh_server(keys) if "DOCKER_HOST=ssh" in text else nullcontext() as server,
+    ):
+        if server:
+            environ["PATH"] = f"{server.bin}:{environ['PATH']}"
+            text = re.sub(r"DOCKER_HOST=ssh\S+", f"DOCKER_HOST=ssh://{HOST}{place.engine.socket}", text)
         text = re.sub(r"DOCKER_HOST=unix\S+", f"DOCKER_HOST={place.engine.host}", text)
         text = re.sub(r"DOCKER_HOST=tcp\S+", f"DOCKER_HOST={address}", text)
         done = subprocess.run(
