@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -47,6 +49,22 @@ def _wide(piece: str) -> Family:
     def make(size: int) -> str:
         count = size // len(piece.replace("@", chr(0x10000)).encode())
         return "".join(piece.replace("@", chr(0x10000 + at)) for at in range(count))
+
+    return make
+
+
+def _open(piece: str, codes: Sequence[int] = (*range(65, 91), *range(97, 123))) -> Family:
+    """Lines of 800 characters whose classes are open to their end, with another letter for each `@`; sizes are bytes."""
+
+    def make(size: int) -> str:
+        pick = random.Random(1)
+        pieces = 800 // len(piece)
+        count = size // (len(piece.replace("@", chr(codes[0])).encode()) * pieces + 2)
+        lines = (
+            "".join(re.sub("@", lambda _: chr(pick.choice(codes)), piece) for _ in range(pieces))
+            for _ in range(count)
+        )
+        return "".join(f"{line}]\n" for line in lines)
 
     return make
 
@@ -309,6 +327,11 @@ PATTERNS: Final[dict[str, Family]] = {
     "distinct behind carets": _wide("^@?\n"),
     "distinct before carets": _wide("@^\n"),
     "distinct ranges of escapes": _wide("[\\a-@]\n"),
+    "open classes": _open("[@*"),
+    "open negated classes": _open("[^@*"),
+    "open classes of one and two": _open("[@*[@@*"),
+    "open deep classes": _open("**[@*"),
+    "open classes of wide letters": _open("[@*", range(0x10000, 0x20000)),
     "distinct ends": _repeated("", "@[^b]*/module_a_file\n"),
     "distinct deep beginnings": _repeated("", "**/a_module*@?\n"),
     "distinct letters between stars": _repeated("", "*a*@*\n"),

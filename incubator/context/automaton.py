@@ -132,10 +132,10 @@ class Automaton:
         """For each of the characters the tokens that take it. Those of the latest texts are kept."""
         known = self._masks
         if not known.keys() >= chars:
-            if len(known) > _MOST_MASKS:
-                known = {}
             # A new one each time, as others may be walking by the last.
-            self._masks = known = known | self._made_masks(chars - known.keys())
+            made = self._made_masks(chars - known.keys())
+            known = known | made
+            self._masks = next((masks for masks in (known, made) if len(masks) <= _MOST_MASKS), {})
         return known
 
     def _made_masks(self, chars: set[str]) -> dict[str, int]:

@@ -69,7 +69,9 @@ def _complement(spans: tuple[CodeRange, ...]) -> list[CodeRange]:
 
 _CATEGORIES = "CLMNPSZ"
 _QUICK = 1_000_000
-"""The same for `re`, which may backtrack: some milliseconds at worst."""
+"""Tokens times characters that `re` takes on, which may backtrack: some milliseconds at worst."""
+_SHORT = 100
+"""Tokens of an expression that `re` is given: it takes 0.1 ms or more for each token to be made ready."""
 
 
 class Regexp:
@@ -215,7 +217,7 @@ def _is_one(item: str, made: dict[str, Token]) -> bool:
 
 def _tries(tokens: tuple[Token, ...]) -> int:
     """The power of a text's length that bounds what `re` tries for each token; 0 if it cannot be asked."""
-    if len(tokens) > 1000 or any(token.chars.categories for token in tokens):
+    if len(tokens) > _SHORT or any(token.chars.categories for token in tokens):
         return 0
     everywhere = most = here = 0
     for token in tokens:
@@ -246,9 +248,9 @@ _NAMED = rf"\[:\^?(?:{'|'.join(_POSIX)}):\]"
 _CLASS = rf"\[\^?+(?:{_MEMBER}(?:-{_MEMBER})?|{_SET}|{_NAMED}|\[(?!:))+\]"
 _ITEM = re.compile(rf"\(\.\*/\)\?|(?:[^\\\[(*?^]|{_PUNCTUATION}|{_SET}|{_CODE}|{_CLASS})\*?")
 _ITEMS = re.compile(f"(?:{_ITEM.pattern})++")
-_PLAIN_CLASS = re.compile(r"\[(\^?+)([^]\[\\-]+)\](\*?)")
-_USUAL_MEMBER = re.compile(rf"(\\[dDsSwW])|({_MEMBER})(?:-({_MEMBER}))?")
-_USUAL_CLASS = re.compile(rf"\[(\^?+)((?:{_MEMBER}(?:-{_MEMBER})?|\\[dDsSwW])+)\](\*?)")
+_PLAIN_CLASS = re.compile(r"\[(\^?+)((?:[^]\[\\-]|\[(?!:))+)\](\*?)")
+_USUAL_MEMBER = re.compile(rf"(\\[dDsSwW]|\[)|({_MEMBER})(?:-({_MEMBER}))?")
+_USUAL_CLASS = re.compile(rf"\[(\^?+)((?:{_MEMBER}(?:-{_MEMBER})?|\\[dDsSwW]|\[(?!:))+)\](\*?)")
 _PLAIN_MEMBERS = re.compile(r"[^]\[\\-]+(?!-)")
 
 
@@ -273,7 +275,7 @@ def _made_token(item: str) -> Token:
     spans: list[CodeRange] = []
     for group, low, high in set(_USUAL_MEMBER.findall(members)):
         if group:
-            spans += _perl(group[1])
+            spans += [(ord(group), ord(group))] if group == "[" else _perl(group[1])
             continue
         first = _code_point(low)
         last = _code_point(high) if high else first

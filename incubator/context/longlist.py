@@ -18,6 +18,9 @@ _TOGETHER = 50_000
 _FEW = 64
 """Patterns of a part that are asked each for itself: with more, all are, by one walk over the path."""
 
+_FEW_CHARACTERS = 4_000
+"""And characters of these: a long expression is slow to be made ready."""
+
 
 class _Part:
     """A part of a long list: its expressions made one automaton."""
@@ -86,7 +89,7 @@ class LongList:
         found = self._by_part(self._prefilter.found(path))
         for number in found.keys() | self._unknown.keys():
             own, unknown = found.get(number, []), self._unknown.get(number, [])
-            if len(own) + len(unknown) <= _FEW:
+            if self._are_few(own, unknown):
                 candidates += own + unknown
                 continue
             part = self._parts[number]
@@ -109,6 +112,12 @@ class LongList:
             return answers[pattern]
 
         return candidates, answer
+
+    def _are_few(self, own: list[int], unknown: list[int]) -> bool:
+        """Whether these are better asked each for itself."""
+        if len(own) + len(unknown) > _FEW:
+            return False
+        return sum(len(self._rules[index].text) for index in (*own, *unknown)) <= _FEW_CHARACTERS
 
     def _by_part(self, indexes: list[int]) -> dict[int, list[int]]:
         by_part: dict[int, list[int]] = {}

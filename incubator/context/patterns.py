@@ -14,8 +14,11 @@ from incubator.context.pattern import Pattern, PatternError, clean_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-_BLANKS = " \t\n\v\f\r\x85\xa0"
-"""What Go's strings.TrimSpace takes off, as far as a line of an ignore file can hold it."""
+_BLANKS = (
+    " \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
+    "\u202f\u205f\u3000"
+)
+"""What Go's strings.TrimSpace takes off: what Unicode calls white space. Python's strip takes more."""
 _BOM = "\ufeff"
 
 MatchInfo = frozenset[int]

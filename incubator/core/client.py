@@ -129,7 +129,7 @@ class DockerClient(ImageCalls, ContainerCalls):
         return cls(api, Credentials(environ=environ), tunnel)
 
     def close(self) -> None:
-        """Close idle connections; a later call opens new ones."""
+        """Close idle connections; a later call opens new ones, but not through ssh, which ends."""
         self._api.close()
         if self._tunnel:
             self._tunnel.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -24,6 +26,8 @@ _CONNECT_S: Final = 30
 _READY_S: Final = 60.0
 """How long all that ssh does before the other side answers may take: jump hosts come one after another."""
 _END_S: Final = 5.0
+_LAST_WORDS_S: Final = 1.0
+"""How long what `ssh` has said may be on its way."""
 _LINES: Final = 5
 _LONGEST: Final = 500
 _READY: Final = b"ready\n"
@@ -40,6 +44,9 @@ _OPTIONS: Final = (
     "ControlPath=none",
     "RemoteCommand=none",
     "PermitLocalCommand=no",
+    # What the user's configuration forwards is of no concern, and must not be in the way.
+    "ClearAllForwardings=no",
+    "ExitOnForwardFailure=no",
 )
 
 
@@ -68,25 +75,32 @@ class SshTunnel:
                 hint="install OpenSSH's client, or reach the engine by tcp:// with TLS",
             )
         self.address = address
-        here = tempfile.gettempdir()
-        folder = tempfile.mkdtemp(prefix="incubator-ssh-", dir=here if len(here) < _SHORT else "/tmp")  # noqa: S108
-        self.socket = f"{folder}/engine.sock"
         self._said: deque[str] = deque(maxlen=_LINES)
-        # In a session of its own: an interrupt from the terminal must not cut it off before the build has cleaned up.
-        self._process = subprocess.Popen(  # noqa: S603 - an address holds nothing that is an option
-            [program, *ssh_arguments(address, self.socket)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(environ),
-            start_new_session=True,
-        )
-        self._end = weakref.finalize(self, _end, self._process, folder)
+        folder = ""
+        try:
+            here = tempfile.gettempdir()
+            folder = tempfile.mkdtemp(prefix="incubator-ssh-", dir=here if len(here) < _SHORT else "/tmp")  # noqa: S108
+            self.socket = f"{folder}/engine.sock"
+            # In a session of its own: an interrupt from the terminal must not cut it off before the build has cleaned
+            # up, and what it starts can be ended with it.
+            self._process = subprocess.Popen(  # noqa: S603 - an address holds nothing that is an option
+                [program, *ssh_arguments(address, self.socket)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(environ),
+                start_new_session=True,
+            )
+        except OSError as error:
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise EngineUnreachable(f"{address}: {program} cannot be started: {error.strerror}") from error
         assert self._process.stderr
         self._listener = threading.Thread(
             target=_listen, args=(self._process.stderr, self._said), daemon=True
         )
         self._listener.start()
+        self._end = weakref.finalize(self, _end, self._process, self._listener, folder)
         try:
             self._wait()
         except BaseException:
@@ -106,14 +120,21 @@ class SshTunnel:
     def said(self) -> str:
         """The last that `ssh` has told, in a line; "" if nothing."""
         if self._process.poll() is not None:
-            self._listener.join(_END_S)
+            self._listener.join(_LAST_WORDS_S)
         return "; ".join(dict.fromkeys(self._said))
 
     def _wait(self) -> None:
         stdout = self._process.stdout
         assert stdout
         assert self._process.stdin
-        timer = threading.Timer(_READY_S, self._process.kill)
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            _kill(self._process)
+
+        timer = threading.Timer(_READY_S, expire)
+        timer.daemon = True
         timer.start()
         try:
             with contextlib.suppress(BrokenPipeError):
@@ -129,9 +150,19 @@ class SshTunnel:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
         said = self.said()
+        status = self._process.poll()
+        if said:
+            reason = said
+        elif expired.is_set():
+            reason = f"nobody has answered for {_READY_S:.0f} seconds"
+        elif status is not None:
+            reason = f"it has ended with status {status}, and told nothing"
+        elif is_ready:
+            reason = "it stands, but ssh has not forwarded the socket"
+        else:
+            reason = "the other side does not run the command `cat`"
         raise EngineUnreachable(
-            f"{self.address}: ssh gets no connection: {said or f'it was given {_READY_S:.0f} seconds'}",
-            hint=_hint(self.address, said),
+            f"{self.address}: ssh gets no connection: {reason}", hint=_hint(self.address, said)
         )
 
 
@@ -156,15 +187,25 @@ def _listen(stderr: IO[bytes], said: deque[str]) -> None:
                 said.append(text)
 
 
-def _end(process: subprocess.Popen[bytes], folder: str) -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End `ssh` and what it has started, such as the command of a proxy."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _end(process: subprocess.Popen[bytes], listener: threading.Thread, folder: str) -> None:
     if process.stdin:
         with contextlib.suppress(OSError):
             process.stdin.close()
     try:
         process.wait(_END_S)
     except subprocess.TimeoutExpired:
-        process.kill()
+        _kill(process)
         process.wait()
+    listener.join(_LAST_WORDS_S)
+    if listener.is_alive():  # something that it has started goes on, and holds its stderr
+        _kill(process)
+        listener.join(_LAST_WORDS_S)
     if process.stdout:
         process.stdout.close()
     shutil.rmtree(folder, ignore_errors=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from incubator.core import ssh_tunnel
 from incubator.core.client import DockerClient
-from incubator.core.ssh_tunnel import ssh_arguments
+from incubator.core.ssh_tunnel import SshTunnel, ssh_arguments
 from incubator.errors import EngineUnreachable, InputError
 from incubator.platform_options import parse_node
 from incubator.ssh_address import DEFAULT_PATH, SshAddress, parse_ssh_address
@@ -104,3 +107,42 @@ def test_without_the_program_it_is_named(tmp_path: Path) -> None:
     with pytest.raises(EngineUnreachable, match="no program ssh") as raised:
         DockerClient.from_env({"DOCKER_HOST": "ssh://builder", "PATH": str(tmp_path)})
     assert "tcp://" in str(raised.value.hint)
+
+
+def program(folder: Path, text: str) -> dict[str, str]:
+    """An environment in which `ssh` is such a file."""
+    path = folder / "ssh"
+    path.write_text(text)
+    path.chmod(0o755)
+    return {"PATH": f"{folder}:/usr/bin:/bin"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("echo hi", "cannot be started: Exec format error"),
+        ("#!/no/such/program\n", "cannot be started: No such file or directory"),
+        ("#!/bin/sh\nexit 255\n", "no connection: it has ended with status 255, and told nothing"),
+        ("#!/bin/sh\nexec cat\n", "no connection: it stands, but ssh has not forwarded the socket"),
+        ("#!/bin/sh\necho why >&2\nexit 1\n", "no connection: why"),
+        ("#!/bin/sh\nsleep 20 <&- >&- &\necho why >&2\nexit 1\n", "no connection: why"),
+    ],
+)
+def test_what_is_wrong_with_ssh_is_told_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    threads = threading.active_count()
+    with pytest.raises(EngineUnreachable) as raised:
+        SshTunnel(parse_ssh_address("ssh://builder"), program(tmp_path, text))
+    assert told in raised.value.message
+    assert list(tmp_path.glob("incubator-ssh-*")) == []
+    assert threading.active_count() == threads
+
+
+def test_who_does_not_answer_is_not_waited_for_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_tunnel, "_READY_S", 0.3)
+    with pytest.raises(EngineUnreachable, match="nobody has answered for"):
+        SshTunnel(parse_ssh_address("ssh://builder"), program(tmp_path, "#!/bin/sh\nexec sleep 30\n"))

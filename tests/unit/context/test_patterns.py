@@ -484,6 +484,8 @@ def test_a_long_list_of_classes_is_asked_quickly() -> None:
         "distinct suffixes",
         "distinct deep stars",
         "distinct classes",
+        "open classes",
+        "open classes of wide letters",
         "line of open classes",
         "line of distinct classes",
         "line of wide letters",
@@ -503,3 +505,10 @@ def test_a_deep_path_is_asked_quickly_about_many_patterns(family: str) -> None:
     matcher = PatternMatcher(parse_ignore_file(HOSTILE[family](250_000)))
     path = "/".join("a" * 2048)
     assert nominal_seconds(lambda: matcher.matches_or_parent_matches(path)) < 0.5
+
+
+def test_blanks_are_those_of_go() -> None:
+    blanks = [chr(code) for code in range(0x110000) if chr(code).isspace() and not 0x1C <= code <= 0x1F]
+    text = "".join(f"{blank}a{blank}b{blank}\n" for blank in blanks if blank != "\n")
+    assert parse_ignore_file(text) == [f"a{blank}b" for blank in blanks if blank != "\n"]
+    assert parse_ignore_file("\x1ca\x1f") == ["\x1ca\x1f"]
