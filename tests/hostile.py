@@ -54,7 +54,10 @@ def _wide(piece: str) -> Family:
 
 
 def _open(piece: str, codes: Sequence[int] = (*range(65, 91), *range(97, 123))) -> Family:
-    """Lines of 800 characters whose classes are open to their end, with another letter for each `@`; sizes are bytes."""
+    """Lines of 800 characters whose classes are open to their end, with another letter for each `@`.
+
+    Sizes are bytes.
+    """
 
     def make(size: int) -> str:
         pick = random.Random(1)
