@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,3 +129,10 @@ def _free_address() -> ipaddress.IPv4Interface:
         if not any(address.network.overlaps(network) for network in taken):
             return address
     raise LabError("no free address range for the bridge within 172.29.0.0/16")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

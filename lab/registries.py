@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from .apt import Bundle, bundle_root
 from .errors import LabError
 from .machine import OWN_SUITE
 from .mounts import data_root, drop_data_root, remove_tree
+from .network import free_port
 from .paths import locked, state_dir, step
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def up(*, auth: bool) -> RegistryHandle:
             return running
         with step(f"start {name}"):
             folder.mkdir(exist_ok=True)
-            port = _free_port()
+            port = free_port()
             config = CONFIG.format(data=data_root(name), port=port)
             if auth:
                 (folder / "htpasswd").write_text(f"{USER}:{HTPASSWD}\n")
@@ -135,9 +135,3 @@ def _answers(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

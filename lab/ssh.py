@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .apt import Bundle, bundle_root, library_path
 from .errors import LabError
 from .machine import OWN_SUITE
+from .network import free_port
 from .wrappers import write_wrapper
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
         subprocess.run([*keygen, "-f", str(folder / name)], check=True, env={**os.environ, **libraries})
     (folder / "authorized-keys").write_bytes((folder / "key.pub").read_bytes())
     (folder / "known-hosts").write_text(f"{HOST} {(folder / 'host-key.pub').read_text()}")
-    port = _free_port()
+    port = free_port()
     (folder / "server.conf").write_text(_SERVER.format(port=port, folder=folder))
     (folder / "client.conf").write_text(_CLIENT.format(port=port, folder=folder, host=HOST))
     client = [str(root / "usr/bin/ssh"), "-F", str(folder / "client.conf")]
@@ -129,9 +130,3 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
             return
         time.sleep(0.05)
     raise LabError(f"the ssh server does not come up:\n{log.read_text(errors='replace').strip()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

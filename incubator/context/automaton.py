@@ -93,16 +93,12 @@ class Automaton:
         full = state | self._behind
         return state | (self._after & ~(full ^ (full - self._first)))
 
-    def is_too_much(self, length: int) -> bool:
-        """True if a walk over so many characters would take too long."""
-        return self.size * length > WORK
-
     def walk(self, text: str, start: int = 0) -> Iterator[int]:
         """For each place of `text` from `start` on, to its end, the ends that match there.
 
         Stops early where nothing can match any more. Raises `TooMuchError` where it would take too long.
         """
-        if self.is_too_much(len(text) - start):
+        if self.size * (len(text) - start) > _WORK:
             raise TooMuchError(f"too much to compare with a path of {len(text)} characters")
         ends, ones, loops, deep = self._ends, self._ones, self._loops, self._deep
         state, inside = self._start, 0
@@ -184,7 +180,7 @@ def _bits(places: Iterable[int], size: int) -> int:
     return int.from_bytes(bits, "little")
 
 
-WORK = 1 << 32
+_WORK = 1 << 32
 """Tokens times characters that an automaton takes on: a megabyte of patterns and the longest path of Linux."""
 _PIECE = 4096
 """Characters of a text for which masks are held at the same time."""

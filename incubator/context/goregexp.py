@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from incubator.context.automaton import Automaton
-from incubator.context.tokens import NOT_NEWLINE, NOT_SLASH, SLASH, CharSet, CodeRange, Token, merged
+from incubator.context.tokens import NOT_NEWLINE, NOT_SLASH, SLASH, CharSet, CodeRange, Token, literal, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,7 +77,7 @@ _SHORT = 100
 class Regexp:
     """A compiled expression, anchored at both ends.
 
-    `impossible`: an assertion inside it can never hold. `size`: how many tokens there are at most.
+    `impossible`: an assertion inside it can never hold.
     """
 
     __slots__ = (
@@ -89,7 +89,6 @@ class Regexp:
         "_tokens",
         "_tries",
         "impossible",
-        "size",
     )
 
     def __init__(self, items: list[str], made: dict[str, Token], *, impossible: bool) -> None:
@@ -98,7 +97,6 @@ class Regexp:
         self._tokens: tuple[Token, ...] | None = None
         self.impossible = impossible
         self._least: int | None = None
-        self.size = len(items)
         self._tries: int | None = None
         self._automaton: Automaton | None = None
         self._quick: dict[bool, re.Pattern[str]] = {}
@@ -244,20 +242,21 @@ _PUNCTUATION = r"\\[!-/:-@\[-`{-~]"
 _SET = rf"\\[dDsSwW]|\\[pP][{_CATEGORIES}]"
 _CODE = r"\\[afnrtv]|\\x[0-9A-Fa-f]{2}|\\0[0-7]{0,2}|\\[1-7][0-7]{1,2}"
 _MEMBER = rf"(?:[^]\[\\-]|{_PUNCTUATION}|{_CODE})"
+_RANGE = rf"{_MEMBER}(?:-{_MEMBER})?"
 _NAMED = rf"\[:\^?(?:{'|'.join(_POSIX)}):\]"
-_CLASS = rf"\[\^?+(?:{_MEMBER}(?:-{_MEMBER})?|{_SET}|{_NAMED}|\[(?!:))+\]"
+_CLASS = rf"\[\^?+(?:{_RANGE}|{_SET}|{_NAMED}|\[(?!:))+\]"
 _ITEM = re.compile(rf"\(\.\*/\)\?|(?:[^\\\[(*?^]|{_PUNCTUATION}|{_SET}|{_CODE}|{_CLASS})\*?")
 _ITEMS = re.compile(f"(?:{_ITEM.pattern})++")
 _PLAIN_CLASS = re.compile(r"\[(\^?+)((?:[^]\[\\-]|\[(?!:))+)\](\*?)")
 _USUAL_MEMBER = re.compile(rf"(\\[dDsSwW]|\[)|({_MEMBER})(?:-({_MEMBER}))?")
-_USUAL_CLASS = re.compile(rf"\[(\^?+)((?:{_MEMBER}(?:-{_MEMBER})?|\\[dDsSwW]|\[(?!:))+)\](\*?)")
+_USUAL_CLASS = re.compile(rf"\[(\^?+)((?:{_RANGE}|\\[dDsSwW]|\[(?!:))+)\](\*?)")
 _PLAIN_MEMBERS = re.compile(r"[^]\[\\-]+(?!-)")
 
 
 def _made_token(item: str) -> Token:
     """Raises `RegexpError`."""
     if len(item) == 1 and item != ".":
-        return Token(CharSet(((ord(item), ord(item)),)))
+        return literal(item)
     if plain := _PLAIN_CLASS.fullmatch(item):
         caret, members, star = plain.groups()
         codes = sorted(set(map(ord, members)))

@@ -17,7 +17,6 @@ _TOGETHER = 50_000
 """Characters of patterns for one automaton, which bound its tokens. A longer pattern is asked for itself."""
 _FEW = 64
 """Patterns of a part that are asked each for itself: with more, all are, by one walk over the path."""
-
 _FEW_CHARACTERS = 4_000
 """And characters of these: a long expression is slow to be made ready."""
 
@@ -28,14 +27,10 @@ class _Part:
     def __init__(self, rules: Sequence[Pattern], start: int, unknown: list[int]) -> None:
         """`start`: the index in the list of the first of `rules`; `unknown`: those that may match any path."""
         indexes: dict[str, list[int]] = {}
-        texts: dict[str, str] = {}
         for index, rule in enumerate(rules, start):
             if rule.needs_regexp and len(rule.text) <= _TOGETHER:
-                if rule.text not in indexes:
-                    indexes[rule.text] = []
-                    texts[rule.text] = rule.regexp_text
-                indexes[rule.text].append(index)
-        self._automaton, known = automaton_of(list(texts.values()))
+                indexes.setdefault(rule.regexp_text, []).append(index)
+        self._automaton, known = automaton_of(list(indexes))
         of_text = list(indexes.values())
         self._indexes = [of_text[place] for place in known]
         self._covered = frozenset(itertools.chain.from_iterable(self._indexes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -293,13 +293,7 @@ class Builder:
         delivered = request.packing or any(output.kind == "oci" for output in request.outputs)
         if not (cached or delivered or (request.push and not request.load)):
             return None
-        registries = stack.enter_context(
-            Registries(
-                self._credentials,
-                insecure=self._client.info().insecure_registries,
-                patience=_PATIENCE,
-            )
-        )
+        registries = stack.enter_context(self._registries())
         engine = stack.enter_context(
             LazyEngine(self._client, registries, keep=request.load, shelf=workshop.reference)
         )
@@ -330,11 +324,8 @@ class Builder:
         with (
             self._remote() as remote,
             self._sources(remote, workshop.labels, halt.check, facts) as sources,
-            ExitStack() as stack,
+            self._uploads(plan) or nullcontext() as uploads,
         ):
-            uploads = self._uploads(plan)
-            if uploads:
-                stack.enter_context(uploads)
             earlier = self._earlier(plan, sources, shared)
             plan, earlier = self._without_unneeded(plan, earlier)
             executor = self._executor(plan, workshop, halt, sources, earlier, uploads)
@@ -421,6 +412,10 @@ class Builder:
             uploads=uploads,
         )
 
+    def _registries(self) -> Registries:
+        insecure = self._client.info().insecure_registries
+        return Registries(self._credentials, insecure=insecure, patience=_PATIENCE)
+
     def _uploads(self, plan: Plan) -> Uploads | None:
         """What sends layers to where the image goes before it is complete, if that can be done."""
         engine, request = self._engine, self._request
@@ -429,9 +424,7 @@ class Builder:
             return None
         return Uploads(
             engine=engine,
-            registries=Registries(
-                self._credentials, insecure=engine.info().insecure_registries, patience=_PATIENCE
-            ),
+            registries=self._registries(),
             place=place,
             packing=request.packing or Packing(),
             stages=chain_of(plan, plan.target),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from incubator.core.archive import layout_archive
@@ -24,18 +24,17 @@ if TYPE_CHECKING:
     from incubator.request import FileOutput, Packing
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """The image with `config`, which `engine` knows as `image`; its first `base_layers` are those of the base.
 
-    Layers are read, and packed in each way, once.
+    The engine reads layers, and packs them in each way, once.
     """
 
     engine: LazyEngine
     image: str
     config: ImageConfig
     base_layers: int
-    _packed: dict[Packing, list[KnownLayer]] = field(default_factory=dict)
 
     def push(
         self, reference: Reference, packing: Packing, progress: Callable[[int, int | None], None]
@@ -70,13 +69,11 @@ class Delivery:
             folder.put(documents, (*others, *entries))
 
     def _layers(self, packing: Packing) -> list[KnownLayer]:
-        if packing not in self._packed:
-            layers = self.engine.layers_of(self.image, self.config.diff_ids)
-            self._packed[packing] = [
-                self.engine.packed_as(layer, packing) if packing.force or index >= self.base_layers else layer
-                for index, layer in enumerate(layers)
-            ]
-        return self._packed[packing]
+        layers = self.engine.layers_of(self.image, self.config.diff_ids)
+        return [
+            self.engine.packed_as(layer, packing) if packing.force or index >= self.base_layers else layer
+            for index, layer in enumerate(layers)
+        ]
 
 
 def _replaced(entry: Descriptor, by: Sequence[Descriptor]) -> bool:
