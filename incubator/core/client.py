@@ -118,6 +118,7 @@ class DockerClient(ImageCalls, ContainerCalls):
             try:
                 api = _api({"base_url": f"unix://{tunnel.socket}"})
             except _NO_ANSWER as error:
+                tunnel.close()  # only then has all been heard that ssh said
                 raise EngineUnreachable(
                     f"no container engine answers at {address}: {tunnel.said() or innermost(error)}",
                     hint=f"one must run there with its socket at {address.path}, which this user may use; "
