@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
+
+from zlib_ng import zlib_ng
 
 from incubator.core.blob import Blob
+from incubator.core.gzip import gzip_of
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -20,18 +22,19 @@ if TYPE_CHECKING:
     from incubator.oci.media_types import Compression
 
 GZIP_WINDOW: Final = 31
-"""The window size by which zlib is told to read or write a gzip header; one it writes holds no time and no name."""
+"""The window size by which zlib is told to read a gzip header."""
 
 _ZSTD_WINDOW_LOG: Final = 23
 """8 MiB, what RFC 8878 recommends every reader to support; higher levels would take hundreds of MB of both sides."""
 _LARGEST_WINDOW_LOG: Final = 25
 _LARGE_LEVEL: Final = 12
 _LARGE_TABLE_LOG: Final = 20
-_LEVELS: Final[dict[Compression, int]] = {"gzip": 6, "zstd": 3, "none": 0}
+_LEVELS: Final[dict[Compression, int]] = {"gzip": 5, "zstd": 3, "none": 0}
 _CHUNK: Final = 1 << 20
 _MAGIC: Final[dict[bytes, Compression]] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
-UNPACK_ERRORS: Final = (zlib.error, zstd.ZstdError)
+_BROKEN_GZIP: Final = cast("type[Exception]", zlib_ng.error)
+UNPACK_ERRORS: Final = (_BROKEN_GZIP, zstd.ZstdError)
 """What reading a broken stream raises."""
 
 
@@ -47,7 +50,7 @@ class Packer:
         if self.kind == "none":
             return tar.shared()
         level = _LEVELS[self.kind] if self.level is None else self.level
-        return Blob.write(_gzip(tar, level) if self.kind == "gzip" else _zstd(tar, level))
+        return Blob.write(gzip_of(tar.chunks(), level) if self.kind == "gzip" else _zstd(tar, level))
 
 
 GZIP: Final = Packer()
@@ -70,13 +73,6 @@ def compression_of(head: bytes) -> Compression:
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "none")
 
 
-def _gzip(tar: Blob, level: int) -> Iterator[bytes]:
-    packer = zlib.compressobj(level, zlib.DEFLATED, GZIP_WINDOW)
-    for chunk in tar.chunks():
-        yield packer.compress(chunk)
-    yield packer.flush()
-
-
 def _zstd(tar: Blob, level: int) -> Iterator[bytes]:
     options = zstd.CompressionParameter
     window = min(_ZSTD_WINDOW_LOG, max(10, tar.size_bytes.bit_length()))
@@ -96,17 +92,17 @@ def _zstd(tar: Blob, level: int) -> Iterator[bytes]:
 
 
 def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj(GZIP_WINDOW)
+    unpacker = zlib_ng.decompressobj(GZIP_WINDOW)
     for chunk in chunks:
         data = chunk
         while data:
             if unpacker.eof:
-                unpacker = zlib.decompressobj(GZIP_WINDOW)
+                unpacker = zlib_ng.decompressobj(GZIP_WINDOW)
             yield unpacker.decompress(data, _CHUNK)
             data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
     yield unpacker.flush()
     if not unpacker.eof:
-        raise zlib.error("it ends too early")
+        raise _BROKEN_GZIP("it ends too early")
 
 
 def _unzstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
