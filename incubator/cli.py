@@ -17,7 +17,7 @@ from incubator.commands import COMMANDS
 from incubator.commands.version import version_text
 from incubator.console.text import clean_text
 from incubator.core.constants import APP_NAME
-from incubator.errors import BuilderError, Cancelled, InputError, InputErrors
+from incubator.errors import BuilderError, Cancelled, InputError, InputErrors, interrupts_are_errors
 from incubator.faults import did_you_mean
 from incubator.signals import cancel_on_signals
 
@@ -35,8 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _set_logging(debug=debug)
     with cancel_on_signals() as cancellation:
         try:
-            code = _run(given)
-            sys.stdout.flush()
+            with interrupts_are_errors():
+                code = _run(given)
+                sys.stdout.flush()
         except BrokenPipeError:  # who reads our output has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
@@ -53,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _show(_crash_lines(error, debug=debug))
             if debug:
                 traceback.print_exc()
-        # Where a library has turned the cancellation into something else, it still is one.
-        return code if cancellation.signal_number is None or code == 0 else 128 + cancellation.signal_number
+        # Whatever has become of it: who has sent a signal must not read of success.
+        return code if cancellation.signal_number is None else 128 + cancellation.signal_number
 
 
 def _run(given: list[str]) -> int:

@@ -15,15 +15,18 @@ BuilderError                       exit code 1: the build failed
 │   └── PushFailed                 4: a push failed; says which references made it
 └── Cancelled                      130 or 143: SIGINT or SIGTERM
 
+An Interrupt, which a signal raises, is none of these until it has come to where the build ends.
+
 Data lives in attributes and the text is made from them. Secrets never enter a message.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from incubator.dockerfile.source import Span
     from incubator.events import StepRef
@@ -254,3 +257,20 @@ class Cancelled(BuilderError):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"cancelled by signal {signal_number}")
         self.exit_code = 128 + signal_number
+
+
+class Interrupt(BaseException):
+    """What a signal raises in the main thread: no `except Exception` on its way can take it for a fault of its own."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+
+@contextmanager
+def interrupts_are_errors() -> Iterator[None]:
+    """Raise Cancelled for an Interrupt: where a build ends, and all that it might be taken for is behind it."""
+    try:
+        yield
+    except Interrupt as interrupt:
+        raise Cancelled(interrupt.signal_number) from None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from incubator.errors import Cancelled
+from incubator.errors import Interrupt, interrupts_are_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +28,10 @@ class Cancellation:
 
 @contextmanager
 def cancel_on_signals() -> Iterator[Cancellation]:
-    """Raise Cancelled in the main thread at the first signal; earlier handlers are back in place afterwards.
+    """Raise Interrupt in the main thread at the first signal, which leaves here as Cancelled.
 
-    A second signal is ignored, since the build is being cleaned up; the third ends the process at once. Only the
-    main thread can handle signals: elsewhere this does nothing.
+    Earlier handlers are back in place afterwards. A second signal is ignored, since the build is being cleaned up; the
+    third ends the process at once. Only the main thread can handle signals: elsewhere this does nothing.
     """
     cancellation = Cancellation()
     if threading.current_thread() is not threading.main_thread():
@@ -45,11 +45,12 @@ def cancel_on_signals() -> Iterator[Cancellation]:
             signal.raise_signal(number)
         if cancellation.received == 1:
             cancellation.signal_number = number
-            raise Cancelled(number)
+            raise Interrupt(number)
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
-        yield cancellation
+        with interrupts_are_errors():
+            yield cancellation
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

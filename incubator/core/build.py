@@ -45,7 +45,7 @@ from incubator.core.stages import StageExecutor
 from incubator.core.step_log import Logs
 from incubator.core.uploads import Uploads, early_place
 from incubator.dockerfile import parse
-from incubator.errors import BuilderError, EngineError, InputError
+from incubator.errors import BuilderError, EngineError, InputError, interrupts_are_errors
 from incubator.events import BuildFailed, BuildStarted, StageSkipped, WarningRaised, one_at_a_time
 from incubator.oci.image_config import ImageConfig, RuntimeConfig
 from incubator.registry.credentials import Credentials
@@ -143,19 +143,23 @@ class Builder:
         for message in idle_extras(self._request):
             self._emit(WarningRaised(message=message))
         try:
-            self.prepare()
-            try:
-                return self._build(begin, since or begin, self._request.cache_from)
-            except BuilderError as error:
-                broken = _broken_cache(error)
-                if broken is None:
-                    raise
-                self._emit(WarningRaised(message=f"{broken.message}: all is made again without the cache"))
-                return self._build(begin, since or begin, ())
+            with interrupts_are_errors():
+                self.prepare()
+                return self._build_in_spite_of_cache(begin, since or begin)
         except BuilderError as error:
             advise_on_full_disk(error, self._client)
             self._emit(BuildFailed(error=error, step=error.step))
             raise
+
+    def _build_in_spite_of_cache(self, begin: float, since: float) -> ResultImage:
+        try:
+            return self._build(begin, since, self._request.cache_from)
+        except BuilderError as error:
+            broken = _broken_cache(error)
+            if broken is None:
+                raise
+            self._emit(WarningRaised(message=f"{broken.message}: all is made again without the cache"))
+            return self._build(begin, since, ())
 
     @cached_property
     def _document(self) -> Document:

@@ -25,7 +25,7 @@ from incubator.core.script import (
     without_engine_variables,
 )
 from incubator.core.step_output import recorded, run_to_end
-from incubator.errors import BuilderError, Cancelled, EngineError, StepFailed
+from incubator.errors import BuilderError, EngineError, StepFailed
 from incubator.events import StepFinished, StepStarted
 
 if TYPE_CHECKING:
@@ -349,7 +349,6 @@ def at_step(step: Step) -> Iterator[None]:
     try:
         yield
     except BuilderError as error:
-        if not isinstance(error, Cancelled):
-            error.span = error.span or step.span
-            error.step = step.ref
+        error.span = error.span or step.span
+        error.step = step.ref
         raise

@@ -20,7 +20,7 @@ from incubator.core.push_rights import PushRights
 from incubator.core.result import ResultIndex
 from incubator.core.schedule import Schedule
 from incubator.dockerfile import parse
-from incubator.errors import BuilderError, DockerfileErrors, InputErrors, RegistryError
+from incubator.errors import BuilderError, DockerfileErrors, InputErrors, RegistryError, interrupts_are_errors
 from incubator.events import BuildFailed, Transfer, WarningRaised, for_platform, one_at_a_time
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
@@ -99,17 +99,18 @@ class _Several:
     def build(self) -> ResultIndex:
         begin = time.monotonic()
         try:
-            self._check()
-            schedule = Schedule(
-                dict.fromkeys(self._builders, ()),
-                lambda name: self._build(name, begin),
-                parallelism=self._beside,
-                halt=self._halt,
-                patience_s=PATIENCE_S,
-            )
-            schedule.run()
-            images = [self._results[name] for name in self._builders]
-            merged = self._join(images) if self._request.push else None
+            with interrupts_are_errors():
+                self._check()
+                schedule = Schedule(
+                    dict.fromkeys(self._builders, ()),
+                    lambda name: self._build(name, begin),
+                    parallelism=self._beside,
+                    halt=self._halt,
+                    patience_s=PATIENCE_S,
+                )
+                schedule.run()
+                images = [self._results[name] for name in self._builders]
+                merged = self._join(images) if self._request.push else None
         except BuilderError as error:
             self._emit(BuildFailed(error=error, step=error.step))
             raise

@@ -48,7 +48,7 @@ class Schedule(Generic[_Unit]):
         """Execute all. Raises TimedOut `timeout_s` after `begin`, a time of the monotonic clock.
 
         The first failure halts what else runs, and is raised once that has ended. So does whatever is raised in
-        this thread, such as Cancelled.
+        this thread, such as Interrupt.
         """
         deadline = None if timeout_s is None else begin + timeout_s
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -99,3 +100,25 @@ def test_containers_are_kept_when_asked(docker28: Bench) -> None:
     assert len(left) == 1
     for container in left:
         docker28.client.remove_container(container)
+
+
+def test_a_signal_while_the_cache_is_written_is_no_success(docker28: Bench) -> None:
+    docker28.write({"Dockerfile": "FROM busybox\nCOPY Dockerfile /\n"})
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cache = f"type=registry,ref=127.0.0.1:{silent.getsockname()[1]}/cache:main"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "incubator", "build", "--cache-to", cache, str(docker28.folder)],
+            env={**os.environ, **docker28.handle.env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout
+        with silent.accept()[0] as connection:
+            assert connection.recv(10)
+            begin = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            said, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert time.monotonic() - begin < 10
+    assert docker28.leftovers() == []

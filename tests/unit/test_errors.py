@@ -30,7 +30,7 @@ SPAN = Span(Source("Dockerfile", "FROM a\nRUN b \\\n  c\nRUN d\n"), 2, 3, 5)
 TREE: dict[str, Any] = {
     name: cls
     for name, cls in inspect.getmembers(errors, inspect.isclass)
-    if cls.__module__ == errors.__name__
+    if cls.__module__ == errors.__name__ and issubclass(cls, Exception)
 }
 
 

@@ -60,3 +60,11 @@ def test_other_threads_leave_signals_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [(before, None)]
+
+
+def test_nobody_takes_a_signal_for_a_fault_that_can_be_borne() -> None:
+    with pytest.raises(Cancelled), cancel_on_signals():  # noqa: PT012
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except Exception as error:
+            raise AssertionError from error
