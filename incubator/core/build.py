@@ -331,7 +331,7 @@ class Builder:
             self._uploads(plan) or nullcontext() as uploads,
         ):
             earlier = self._earlier(plan, sources, shared)
-            plan, earlier = self._without_unneeded(plan, earlier)
+            plan, earlier = self._look_ahead(plan, earlier)
             executor = self._executor(plan, workshop, halt, sources, earlier, uploads)
             schedule = Schedule(
                 dependencies(plan), executor.execute, parallelism=request.max_parallelism, halt=halt
@@ -349,11 +349,19 @@ class Builder:
             cache=self._cache, shared=shared, keys=self._keys(sources), anew=self._anew(plan)
         )
 
-    def _without_unneeded(self, plan: Plan, earlier: EarlierResults) -> tuple[Plan, EarlierResults]:
-        """The plan without stages of which something would have to be made, though all that reads them is there."""
-        if chain_of(plan, plan.target) == {stage.index for stage in plan.stages}:
+    def _look_ahead(self, plan: Plan, earlier: EarlierResults) -> tuple[Plan, EarlierResults]:
+        """The plan without stages of which something would have to be made, though all that reads them is there.
+
+        And what is known of earlier results, with where to look first.
+        """
+        all_used = chain_of(plan, plan.target) == {stage.index for stage in plan.stages}
+        if all_used and not earlier.shared:
             return plan, earlier
-        previews = Previewer(plan, engine=self._engine, earlier=earlier).preview()
+        previewer = Previewer(plan, engine=self._engine, earlier=earlier)
+        previews = previewer.preview()
+        earlier = replace(earlier, shared_first=frozenset(previewer.shared_first))
+        if all_used:
+            return plan, earlier
         stages = list(zip(plan.stages, previews, strict=True))
         skipped = {stage.index: preview.key for stage, preview in stages if not preview.needed}
         for _, preview in stages:

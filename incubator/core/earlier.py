@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class EarlierResults:
     """What knows earlier results, and under which keys. `anew`: stages that use none.
 
-    `skipped`: keys of stages that are not made, since all that reads them is there.
+    `skipped`: keys of stages that are not made, since all that reads them is there. `shared_first`: stages of which
+    more is found where `shared` is asked before the engine: of equal steps that may have other layers, made at another
+    time, on which nothing goes that `shared` has.
     """
 
     cache: ImageCache
@@ -25,3 +27,4 @@ class EarlierResults:
     keys: GroupKeys
     anew: frozenset[int]
     skipped: Mapping[int, str | None] = field(default_factory=dict)
+    shared_first: frozenset[int] = frozenset()

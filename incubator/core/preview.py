@@ -10,7 +10,7 @@ from incubator.core.plan.keys import base_key
 from incubator.core.plan.model import BaseImage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from incubator.core.earlier import EarlierResults
     from incubator.core.engine import Engine
@@ -60,6 +60,8 @@ class Previewer:
         self._earlier = earlier
         self._keys = earlier.keys
         self._ends: dict[int, _Below] = {}
+        self.shared_first: set[int] = set()
+        """After `preview`: see `EarlierResults`."""
 
     def preview(self) -> tuple[StagePreview, ...]:
         """The stages in their order."""
@@ -86,12 +88,23 @@ class Previewer:
         return needed | seen
 
     def _stage(self, stage: StagePlan) -> StagePreview:
+        layers, end = self._layers(stage)
+        if self._earlier.shared and any(layer.state == "build" for layer in layers):
+            self.shared_first.add(stage.index)
+            others, other_end = self._layers(stage)
+            if _reused(others) > _reused(layers):
+                layers, end = others, other_end
+            else:
+                self.shared_first.remove(stage.index)
+        self._ends[stage.index] = end
+        return StagePreview(name=stage.name, base=self._base_name(stage), layers=tuple(layers), key=end.key)
+
+    def _layers(self, stage: StagePlan) -> tuple[list[LayerPreview], _Below]:
         below, layers = self._start(stage), []
         for group in stage.groups:
             layer, below = self._layer(stage, group, below)
             layers.append(layer)
-        self._ends[stage.index] = below
-        return StagePreview(name=stage.name, base=self._base_name(stage), layers=tuple(layers), key=below.key)
+        return layers, below
 
     def _start(self, stage: StagePlan) -> _Below:
         asked = stage.index in self._earlier.anew
@@ -123,7 +136,7 @@ class Previewer:
         elif below.made:
             why = "what is below is made anew"
         else:
-            found = self._find(parts.key, below.diff_ids)
+            found = self._find(stage, parts.key, below.diff_ids)
             if found:
                 after = _Below(key=key, diff_ids=found)
                 return LayerPreview(steps=group.steps, state="reuse", key=key), after
@@ -134,11 +147,24 @@ class Previewer:
         after = _Below(key=key, diff_ids=below.diff_ids, made=True, asked=asked)
         return LayerPreview(steps=group.steps, state="build", why=why, key=key), after
 
-    def _find(self, key: str, below: tuple[str, ...]) -> tuple[str, ...] | None:
+    def _find(self, stage: StagePlan, key: str, below: tuple[str, ...]) -> tuple[str, ...] | None:
         """The layers of an earlier result that continues what is below, with those."""
+        kinds = [self._find_on_engine, self._find_shared]
+        for find in reversed(kinds) if stage.index in self.shared_first else kinds:
+            found = find(key, below)
+            if found:
+                return found
+        return None
+
+    def _find_on_engine(self, key: str, below: tuple[str, ...]) -> tuple[str, ...] | None:
         reference = self._earlier.cache.find(key)
         image = self._engine.image(reference) if reference else None
-        if image and image.config.diff_ids[: len(below)] == below:
-            return image.config.diff_ids
+        return image.config.diff_ids if image and image.config.diff_ids[: len(below)] == below else None
+
+    def _find_shared(self, key: str, below: tuple[str, ...]) -> tuple[str, ...] | None:
         found = self._earlier.shared.find(key, below) if self._earlier.shared else None
         return (*below, *(layer.diff_id for layer in found.layers)) if found else None
+
+
+def _reused(layers: Sequence[LayerPreview]) -> int:
+    return sum(layer.state == "reuse" for layer in layers)

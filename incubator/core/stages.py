@@ -75,6 +75,7 @@ class StageExecutor:
         self._keys = earlier.keys
         self._anew = earlier.anew
         self._skipped = earlier.skipped
+        self._shared_first = earlier.shared_first
         self._progress: dict[int, _Progress] = {}
         self._made: dict[str, ImageInfo] = {}
         self._making = making
@@ -165,7 +166,7 @@ class StageExecutor:
         before = replace(before, fresh=before.fresh or any(source.fresh for source in sources))
         # Of two stages with the same group the second may find what the first has made.
         with self._making.of(key) if key and not before.fresh else contextlib.nullcontext():
-            found = self._find(key, group, before)
+            found = self._find(key, stage, group, before)
             if found:
                 image, logs = found, before.logs
                 for step in group.steps:
@@ -229,17 +230,21 @@ class StageExecutor:
         """A time, unless all are to be the same."""
         return created if self._clock.epoch is None else self._clock.now()
 
-    def _find(self, key: str | None, group: Group, before: StageResult) -> ImageInfo | None:
+    def _find(self, key: str | None, stage: StagePlan, group: Group, before: StageResult) -> ImageInfo | None:
         """An earlier result for a key, if it really continues what is below."""
         if not key or before.fresh:
             return None
+        if stage.index in self._shared_first:
+            return self._find_shared(key, group, before) or self._find_on_engine(key, before)
+        return self._find_on_engine(key, before) or self._find_shared(key, group, before)
+
+    def _find_on_engine(self, key: str, before: StageResult) -> ImageInfo | None:
+        """One of this build, or that the engine has."""
         image = self._made.get(key)
         if image is None and (reference := self._cache.find(key)):
             image = self._engine.image(reference)
         below = before.image.config.diff_ids
-        if image and image.config.diff_ids[: len(below)] == below:
-            return image
-        return self._find_shared(key, group, before)
+        return image if image and image.config.diff_ids[: len(below)] == below else None
 
     def _find_shared(self, key: str, group: Group, before: StageResult) -> ImageInfo | None:
         """An earlier result that a registry has."""

@@ -180,6 +180,18 @@ def entries(pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
+@BOTH
+def test_what_an_engine_has_made_itself_does_not_hide_what_the_cache_has(pipeline: Pipeline) -> None:
+    pipeline.build(pipeline.fresh, FILES | {"src/main.txt": "before\n"}, cache_from=(), cache_to=())
+    cold = pipeline.build(pipeline.cold)
+    warm = pipeline.build(pipeline.fresh, cache_to=())
+    assert cached(pipeline.fresh) == [True, True, True, True]
+    assert [layer.diff_id for layer in warm.layers] == [layer.diff_id for layer in cold.layers]
+    # What the engine has itself needs no cache.
+    pipeline.build(pipeline.fresh, FILES | {"src/main.txt": "after\n"}, cache_to=())
+    assert cached(pipeline.fresh) == [True, True, True, False]
+
+
 @EVERYWHERE
 def test_nothing_changed(pipeline: Pipeline) -> None:
     cold = pipeline.build(pipeline.cold)
