@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from incubator.core.facts import files_id
-from incubator.core.found import Found, is_time
+from incubator.core.found import Found, can_be_read, is_time
 from incubator.core.known_layers import KnownLayer
 from incubator.core.registry_image import checked_config, config_fields, manifest_for
 from incubator.oci.cached_layers import FIELD, read_cached_layers
-from incubator.oci.media_types import COMPRESSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +41,7 @@ class CacheImage:
         created = made[result.end - 1]
         own = slice(result.begin, result.end)
         descriptors = self.layers[own]
-        known = all(layer.media_type in COMPRESSIONS and not layer.urls for layer in descriptors)
-        if not known or not is_time(created):
+        if not can_be_read(descriptors) or not is_time(created):
             return None
         layers = tuple(
             KnownLayer(diff_id=diff_id, descriptor=descriptor, home=self.home, cached=True)

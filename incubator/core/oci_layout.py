@@ -168,7 +168,7 @@ def _config(data: bytes) -> ImageConfig:
     """The config, as far as it has to be sound here; the engine judges the rest."""
     try:
         return image_config_from_json(json.loads(data))
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise InputError("the config of the layout's image is none") from None
 
 

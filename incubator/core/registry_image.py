@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from incubator.errors import RegistryError
-from incubator.oci.descriptor import read_object
+from incubator.oci.descriptor import is_text, read_object
 from incubator.oci.digest import is_digest
 from incubator.oci.image_config import HistoryEntry, ImageConfig, image_config_from_json
 from incubator.oci.manifest import Index
@@ -54,9 +54,9 @@ def checked_config(fields: Mapping[str, Any], manifest: Manifest) -> ImageConfig
     """What the JSON values of an image's config come to, as in `config_of`. Raises RegistryError."""
     try:
         config = image_config_from_json(fields)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise RegistryError(f"the image config {manifest.config.digest} cannot be read: {error}") from error
-    if not all(isinstance(text, str) for text in _texts(config)) or not all(map(is_digest, config.diff_ids)):
+    if not all(map(is_text, _texts(config))) or not all(map(is_digest, config.diff_ids)):
         raise RegistryError(f"the image config {manifest.config.digest} holds something that is no text")
     if len(config.diff_ids) != len(manifest.layers):
         raise RegistryError(f"the image config {manifest.config.digest} does not fit its manifest")
@@ -70,11 +70,14 @@ def _texts(config: ImageConfig) -> Iterator[object]:
         config.created,
         config.author,
         config.os_version,
+        config.platform.os,
+        config.platform.architecture,
+        config.platform.variant,
         runtime.user,
         runtime.working_dir,
         runtime.stop_signal,
     )
-    for several in (runtime.env, runtime.exposed_ports, runtime.volumes, runtime.on_build):
+    for several in (config.diff_ids, runtime.env, runtime.exposed_ports, runtime.volumes, runtime.on_build):
         yield from several
     for words in (runtime.cmd, runtime.entrypoint, runtime.shell):
         yield from words or ()

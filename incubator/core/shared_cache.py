@@ -28,7 +28,7 @@ from incubator.core.cache_image import read_cache_image
 from incubator.core.cache_store import RegistryStore
 from incubator.core.compression import GZIP_WINDOW
 from incubator.core.facts import Facts, facts_from_json, files_id
-from incubator.core.found import Found, is_time
+from incubator.core.found import Found, can_be_read, is_time
 from incubator.core.known_layers import KnownLayer
 from incubator.core.trust import real_path
 from incubator.errors import BuilderError, RegistryError
@@ -37,7 +37,7 @@ from incubator.oci.cached_layers import MOST, CachedLayers
 from incubator.oci.digest import is_digest
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig, digest_of
 from incubator.oci.manifest import Manifest
-from incubator.oci.media_types import COMPRESSIONS, OCI_CONFIG, OCI_LAYER_GZIP, OCI_LAYERS
+from incubator.oci.media_types import OCI_CONFIG, OCI_LAYER_GZIP, OCI_LAYERS
 from incubator.oci.platform import make_platform
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class SharedCache:
 
     def _image(self, source: Reference | Path) -> CacheImage | None:
         """The image that a source is, as it was at the first look: this build may give its name to another."""
-        if isinstance(source, Path):
+        if isinstance(source, Path) or source in self._broken:
             return None
         with self._reading:
             if source not in self._images:
@@ -383,8 +383,7 @@ def _read(entry: Manifest, key: str, below: str, home: BlobHome) -> Found | None
     if (said.get(_KEY), said.get(_BELOW)) != (key, below):
         return None
     diff_ids, sizes = said.get(_DIFF_IDS, "").split(), said.get(_SIZES, "").split()
-    kinds = {COMPRESSIONS.get(layer.media_type) for layer in entry.layers}
-    if not len(diff_ids) == len(sizes) == len(entry.layers) or not kinds <= {"none", "gzip"}:
+    if not len(diff_ids) == len(sizes) == len(entry.layers) or not can_be_read(entry.layers):
         return None
     if not all(size.isascii() and size.isdecimal() for size in sizes) or not all(map(is_digest, diff_ids)):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from incubator.errors import RegistryError, shortened
 from incubator.oci.digest import is_digest
@@ -112,8 +112,13 @@ def _platform(data: object) -> tuple[Platform, str]:
     return platform, read_text(fields, "os.version")
 
 
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether a value of JSON is text that can be written again: half of a surrogate pair cannot."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def _text(value: object, key: str) -> str:
-    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
+    if not is_text(value):
         raise RegistryError(f"{_shown(key)} is no text: {_shown(value)}")
     return value
 

@@ -203,6 +203,11 @@ def swap_layers(_: Any, manifest: Any) -> None:
     manifest["layers"][-2:] = reversed(manifest["layers"][-2:])
 
 
+def date(found: Any, created: str) -> None:
+    """Have all of an image made at a time."""
+    found["history"] = [entry | {"created": created} for entry in found["history"]]
+
+
 HOSTILE: dict[str, tuple[Any, str]] = {
     "no list": (lambda found, _: found.update({FIELD: {}}), "is not used: "),
     "numbers": (lambda found, _: found.update({FIELD: [1, 2]}), "is not used: "),
@@ -210,10 +215,13 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "turned round": (lambda found, _: found.update({FIELD: [["0" * 64, 2, 1]]}), "is not used: "),
     "too many": (lambda found, _: found.update({FIELD: [["0" * 64, 0, 1]] * 10_001}), "is not used: "),
     "a layer less": (lambda _, manifest: manifest["layers"].pop(), "is not used: "),
-    "no times": (
-        lambda found, _: found.update(history=[entry | {"created": "x"} for entry in found["history"]]),
-        "",
+    "numbers for layers": (
+        lambda found, _: found["rootfs"].update(diff_ids=[1] * len(found["rootfs"]["diff_ids"])),
+        "is not used: ",
     ),
+    "half a letter": (lambda found, _: found.update(author="\ud800"), "is not used: "),
+    "no times": (lambda found, _: date(found, "x"), ""),
+    "no such month": (lambda found, _: date(found, "2026-13-01T00:00:00Z"), ""),
     "no cache": (lambda found, _: found.pop(FIELD), "nothing is found in the cache "),
 }
 

@@ -107,11 +107,18 @@ def test_an_index_without_the_platform_says_nothing() -> None:
         [],
         CONFIG | {"rootfs": {"diff_ids": DIFF_IDS[:3]}},
         CONFIG | {"rootfs": {"diff_ids": [*DIFF_IDS[:3], "sha256:x"]}},
+        CONFIG | {"rootfs": {"diff_ids": [*DIFF_IDS[:3], 1]}},
+        CONFIG | {"rootfs": {"diff_ids": [*DIFF_IDS[:3], None]}},
         CONFIG | {"history": [{"created": 1}] * 4},
+        CONFIG | {"author": "\ud800"},
+        CONFIG | {"os": "\ud800"},
+        CONFIG | {"variant": "\ud800"},
+        CONFIG | {"config": {"Labels": {"\ud800": ""}}},
+        CONFIG | {"config": {"Healthcheck": {"Interval": float("inf")}}},
         CONFIG | {"history": CONFIG["history"] * 2},
         CONFIG | {FIELD: [[KEYS[0], 1, 5]]},
     ],
-    ids=range(6),
+    ids=range(13),
 )
 def test_a_config_that_does_not_fit(config: Any) -> None:
     with pytest.raises(RegistryError):
@@ -119,7 +126,20 @@ def test_a_config_that_does_not_fit(config: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "created", ["", "x", "2026-01-03", "2026-01-03T00:00:00Z\n", "\u0662026-01-03T00:00:00Z"]
+    "created",
+    [
+        "",
+        "x",
+        "2026-01-03",
+        "2026-01-03T00:00:00Z\n",
+        "\u0662026-01-03T00:00:00Z",
+        "2026-13-03T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "2026-01-03T24:00:00Z",
+        "2026-01-03T00:00:60Z",
+        "2026-01-03T00:00:00+24:00",
+        "2026-01-03T00:00:00+00:60",
+    ],
 )
 def test_a_layer_without_a_time_is_not_taken(created: str) -> None:
     history = [entry | {"created": created} for entry in CONFIG["history"]]

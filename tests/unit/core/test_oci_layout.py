@@ -158,6 +158,10 @@ def _holes(layout: Layout) -> dict[str, Any]:
         (lambda made: made.image({"f": "1"}, rootfs=[1]), "is none"),
         (lambda made: made.image({"f": "1"}, rootfs={"diff_ids": []}), "tells of 0"),
         (lambda made: made.image({"f": "1"}, rootfs={"diff_ids": 5}), "is none"),
+        (
+            lambda made: made.image({"f": "1"}, config={"Healthcheck": {"Interval": float("inf")}}),
+            "is none",
+        ),
     ],
 )  # fmt: skip
 def test_hostile_layouts(

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from incubator.context.directory import DirectoryContext
+from incubator.core.blob import Blob
+from incubator.core.engine import ImageInfo
 from incubator.core.known_layers import KnownLayer
 from incubator.core.uploads import Uploads, early_place
 from incubator.dockerfile.source import Source
+from incubator.oci.image_config import ImageConfig, RuntimeConfig
+from incubator.oci.platform import Platform
 from incubator.oci.reference import parse_reference
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 from incubator.request import BuildRequest, Packing
 from tests.unit.core.planning import plan
+from tests.unit.registry.serving import SHORT, Answer, Asked, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,3 +84,72 @@ def test_a_wait_ends_with_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
                 uploads.finish(check)
         finally:
             ended.set()
+
+
+class FakeEngine:
+    """What packs a layer: it is packed as it is."""
+
+    def __init__(self, layers: list[KnownLayer]) -> None:
+        self.layers = {layer.diff_id: layer for layer in layers}
+
+    def packed_as(self, layer: KnownLayer, _: Packing) -> KnownLayer:
+        return layer
+
+
+def made(number: int) -> KnownLayer:
+    tar = Blob.of_bytes(bytes([number]) * 1024)
+    return KnownLayer(diff_id=tar.digest, tar=tar, size_bytes=tar.size_bytes)
+
+
+def image_of(layers: list[KnownLayer]) -> ImageInfo:
+    config = ImageConfig(
+        platform=Platform(os="linux", architecture="amd64"),
+        config=RuntimeConfig(),
+        diff_ids=tuple(layer.diff_id for layer in layers),
+    )
+    return ImageInfo(id="sha256:0", config=config, size_bytes=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [
+        (method, status)
+        for method in ("HEAD", "POST", "PUT")
+        for status in (400, 401, 403, 404, 429, 500)
+        if (method, status) != ("HEAD", 404)  # which says that the layer is not there yet
+    ],
+)
+def test_a_registry_that_refuses_ends_the_uploads_and_no_build(method: str, status: int) -> None:
+    """Of a layer that is sent later nothing is asked any more; who puts the image together is told of it."""
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method == method:
+            return Answer(status=status)
+        if asked.method == "POST":
+            return Answer(status=202, headers={"Location": "/upload"})
+        return Answer(status=404 if asked.method == "HEAD" else 201)
+
+    layers = [made(number) for number in range(3)]
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.callback(layer.close)
+        server = stack.enter_context(serving(answer))
+        uploads = Uploads(
+            engine=cast("LazyEngine", FakeEngine(layers)),
+            registries=Registries(Credentials(), patience=SHORT),
+            place=parse_reference(f"{server.address}/web:1"),
+            packing=Packing(),
+            stages=(0,),
+        )
+        with uploads:
+            uploads.send(1, image_of(layers))
+            uploads.send(0, image_of(layers[:1]))
+            until = time.monotonic() + 20
+            while not uploads._broken:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            asked = len(server.asked)
+            uploads.send(0, image_of(layers))
+            uploads.finish(lambda: None)
+            assert len(server.asked) == asked
+        assert not any(thread.is_alive() for thread in uploads._threads)
