@@ -127,7 +127,7 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
         ulimits: limits of each process, as `nofile=1024:2048`.
         no_cache_filters: stages for which no earlier results are used.
         max_parallelism: layers that may be made at the same time; 4 by default.
-        timeout: longest time that making all layers may take: seconds, or as `30m`.
+        timeout: longest time that all layers and generators of SBOMs may take together: seconds, or as `30m`.
         keep_failed: leave what a failed step made as an image; the error's `kept_image` names it.
         push: push all tags.
         push_by_digest: push to the repositories that `tag` names, without a tag; `digest` of the result then is the

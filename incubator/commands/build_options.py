@@ -171,7 +171,11 @@ def _add_attestations(parser: ArgumentParser) -> None:
 def _add_course(parser: ArgumentParser, group: argparse._ArgumentGroup) -> None:
     parser.add_switch(group, "--keep-failed", help="leave the files of a step that failed as an image")
     group.add_argument("--max-parallelism", metavar="N", help="layers that are made at the same time (4)")
-    group.add_argument("--timeout", metavar="TIME", help="longest time for all layers, as in 90s or 1h30m")
+    group.add_argument(
+        "--timeout",
+        metavar="TIME",
+        help="longest time for all layers and generators of SBOMs together, as in 90s or 1h30m",
+    )
 
 
 def _add_configuration(parser: ArgumentParser) -> None:

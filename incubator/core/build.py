@@ -267,7 +267,9 @@ class Builder:
             stages = chain_of(plan, plan.target)
             final = results[plan.target.index].image.config
             cached = shared.cached_layers(final.diff_ids, stages) if shared and request.push else ()
-            image = self._finisher(plan, workshop, begin).finish(results, self._fetched, scanner.scan, cached)
+            image = self._finisher(plan, workshop, begin).finish(
+                results, self._fetched, scanner.scan, cached, scanner.images
+            )
             if shared:
                 shared.export(stages=stages, facts=facts.known())
             self._settle()

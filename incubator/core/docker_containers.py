@@ -74,7 +74,7 @@ class ContainerCalls(EngineCalls):
             return str(self._call("POST", "/containers/create", params=params, json=config).json()["Id"])
 
     def attach(self, container: str) -> Attached:
-        """Standard streams of a container made with `stdin`; call before `start`."""
+        """Standard streams of a container, its input if it was made with `stdin`; call before `start`."""
         params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         with engine_errors("attach to a build container"):
             return AttachedSocket(self._api.attach_socket(container, params=params))

@@ -216,7 +216,7 @@ class Engine(Protocol):
         """Make a container; its id."""
 
     def attach(self, container: str) -> Attached:
-        """Standard streams of a container made with `stdin`; call before `start`."""
+        """Standard streams of a container, its input if it was made with `stdin`; call before `start`."""
 
     def start(self, container: str) -> None:
         """Start a container."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from incubator.core.assemble import Clock
     from incubator.core.engine import Engine, ImageInfo
     from incubator.core.leftovers import Workshop
-    from incubator.core.plan.model import Plan
+    from incubator.core.plan.model import BaseImage, Plan
     from incubator.core.stage_result import StageResult
     from incubator.events import Listener
     from incubator.oci.attestation import Predicate
@@ -70,12 +70,13 @@ class Finisher:
         fetched: Mapping[Remote, str],
         scan: Callable[[str, ImageConfig], tuple[Predicate, ...]],
         cached: tuple[CachedLayers, ...] = (),
+        generators: Sequence[BaseImage] = (),
     ) -> ResultImage:
         """Put the image together, tag it, write it to files and push it.
 
         `results` are those of the stages, `fetched` the digests of what ADD named from elsewhere. `scan`
         gives what is to be attested of an image besides, before anybody gets to see it. `cached` is what the image
-        says of itself as a cache.
+        says of itself as a cache; `generators` are the images that `scan` runs.
         Raises EngineError, RegistryError, PushFailed, StepFailed of a generator, and BuilderError where a file cannot
         be written.
         """
@@ -94,7 +95,9 @@ class Finisher:
         # Now: a push without `load` takes the image away again.
         layers = _layer_results(config, final, engine.layer_sizes(image_id))
         scans = scan(image_id, config)
-        record = self._record(layers, fetched) if request.push and request.attestations else None
+        record = None
+        if request.push and request.attestations:
+            record = self._record(layers, fetched, generators)
         extras = Extras(annotations=request.annotations, platform=config.platform, record=record, scans=scans)
         before = images_before(engine, request)
         replaced = _replaced(engine, before)
@@ -133,7 +136,9 @@ class Finisher:
             provenance=summary_of(record) if record else None,
         )
 
-    def _record(self, layers: Sequence[LayerResult], fetched: Mapping[Remote, str]) -> BuildRecord:
+    def _record(
+        self, layers: Sequence[LayerResult], fetched: Mapping[Remote, str], generators: Sequence[BaseImage]
+    ) -> BuildRecord:
         now = datetime.now(UTC)
         return BuildRecord(
             request=self._request,
@@ -143,6 +148,7 @@ class Finisher:
             fetched=fetched,
             started=now - timedelta(seconds=time.monotonic() - self._begin),
             finished=now,
+            generators=generators,
         )
 
     def _push(self, image: str, delivery: Delivery, extras: Extras) -> dict[str, str]:

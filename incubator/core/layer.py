@@ -258,7 +258,7 @@ class LayerContainer:
             )
         self._around.halt.forget(self.id)
         self._engine.remove_container(self.id)
-        self.id = self._create(entrypoint=step.argv[:1], command=step.argv[1:], stdin=True, step=step)
+        self.id = self._create(entrypoint=step.argv[:1], command=step.argv[1:], stdin=False, step=step)
         for earlier in self._steps[: self._steps.index(step)]:
             self._execute(earlier)
         return run_to_end(self._engine, self.id, output)

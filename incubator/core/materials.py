@@ -32,10 +32,13 @@ def remote_material(remote: Remote, digest: str) -> Material:
 
 
 def find_materials(
-    plan: Plan, contexts: NamedContexts, fetched: Mapping[Remote, str]
+    plan: Plan, contexts: NamedContexts, fetched: Mapping[Remote, str], generators: Iterable[BaseImage] = ()
 ) -> tuple[Material, ...]:
-    """All that the plan takes up but for its main context, sorted by URI; `fetched` are the digests of remotes."""
-    found = [image_material(image) for image in _images(plan)]
+    """All that the plan takes up but for its main context, sorted by URI; `fetched` are the digests of remotes.
+
+    `generators`: images that say what is in the built one; BuildKit names them too.
+    """
+    found = [image_material(image) for image in (*_images(plan), *generators)]
     for step in plan.steps:
         if isinstance(step, CopyStep):
             known = ((remote, fetched.get(remote)) for _, remote in step.remotes)

@@ -42,7 +42,10 @@ _GIVEN: Final = ("args", "labels")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRecord:
-    """A build that is done. `engine` is its platform; `fetched` are digests of what ADD named from elsewhere."""
+    """A build that is done. `engine` is its platform; `fetched` are digests of what ADD named from elsewhere.
+
+    `generators` are the images that have looked for packages.
+    """
 
     request: BuildRequest
     plan: Plan
@@ -51,6 +54,7 @@ class BuildRecord:
     fetched: Mapping[Remote, str]
     started: datetime
     finished: datetime
+    generators: Sequence[BaseImage] = ()
 
 
 def make_provenance(
@@ -59,7 +63,7 @@ def make_provenance(
     """The predicate; `manifest` is that of the image, where there is one. No value of a secret is in it."""
     request = record.request
     run = request.attestations.run
-    materials = find_materials(record.plan, request.contexts, record.fetched)
+    materials = find_materials(record.plan, request.contexts, record.fetched, record.generators)
     if request.context_material:
         materials = (request.context_material, *materials)
     full = wanted.mode == "max"

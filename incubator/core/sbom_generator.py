@@ -105,6 +105,11 @@ class SbomScanner:
             for warning in not_scanned(document, self._request.build_args):
                 self._emit(warning)
 
+    @property
+    def images(self) -> tuple[BaseImage, ...]:
+        """Those of all generators that `resolve` has found."""
+        return tuple(image for _, image in self._images)
+
     def scan(self, image: str, config: ImageConfig) -> tuple[Predicate, ...]:
         """What all generators write about the image. Raises StepFailed, BuilderError, EngineError, TimedOut."""
         if not self._images:
@@ -167,10 +172,10 @@ class SbomScanner:
                     "BUILDKIT_SCAN_DESTINATION": DESTINATION,
                     **{f"BUILDKIT_SCAN_{name}": value for name, value in generator.parameters},
                 },
-                stdin=True,
                 network=self._request.network,
                 binds=(Bind(source=f"{volume}/{CONTENT}", target=SOURCE, read_only=True),),
                 limits=self._request.limits,
+                security_opts=[text for text in self._request.security_opts if not _loosens(text)],
             )
         )
         try:
@@ -246,6 +251,11 @@ def scanned(entries: Iterable[Entry]) -> Iterator[Entry]:
             continue
         linkname = inside(entry.linkname) if entry.kind == "hardlink" else entry.linkname
         yield replace(entry, path=inside(entry.path), linkname=linkname)
+
+
+def _loosens(security_opt: str) -> bool:
+    """Whether a security option of steps gives them more than a container has by itself."""
+    return security_opt.partition("=")[2] in {"unconfined", "disable", "false"}
 
 
 def _command(image: BaseImage) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def recorded(
 
 
 def run_to_end(engine: Engine, container: str, output: Output) -> int:
-    """Start a container made with `stdin`, which is not written to; its exit code. Raises EngineError."""
+    """Start a container made without `stdin`, so that it finds nothing to read; its exit code. Raises EngineError."""
     attached = engine.attach(container)
     try:
         engine.start(container)

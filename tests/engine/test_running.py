@@ -62,6 +62,16 @@ RUN ["/bin/busybox", "sh", "-c", "echo $PATH > /path"]
         bench.build("FROM scratch\nRUN echo there is no shell\n")
 
 
+def test_a_step_without_a_shell_has_nothing_to_read(bench: Bench) -> None:
+    dockerfile = """\
+FROM busybox AS tools
+FROM scratch
+COPY --from=tools /bin/busybox /bin/busybox
+RUN ["/bin/busybox", "cat"]
+"""
+    bench.build(dockerfile, timeout=60)
+
+
 def test_limits_hold(bench: Bench) -> None:
     files = "/sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max"
     result = bench.build(

@@ -44,11 +44,13 @@ case "$BUILDKIT_SCAN_MODE" in
     fail) echo 'no luck' >&2; exit 3 ;;
     silent) exit 0 ;;
     sleep) sleep 600 ;;
+    read) cat ;;
     link) ln -s /etc/passwd "$BUILDKIT_SCAN_DESTINATION/sbom.spdx.json"; exit 0 ;;
 esac
 cd "$BUILDKIT_SCAN_SOURCE"
 if touch written 2>/dev/null; then echo 'the source can be written to' >&2; exit 4; fi
 test -z "$BUILDKIT_SCAN_SOURCE_EXTRAS"
+if [ "$BUILDKIT_SCAN_MODE" = rights ]; then grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status; fi
 echo x > /tmp/x
 list() {
     printf '{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://spdx.dev/Document",'
@@ -208,6 +210,40 @@ def test_the_timeout_of_a_build_ends_a_generator(docker28: Bench, name: str) -> 
     assert docker28.leftovers() == []
 
 
+def test_a_generator_has_nothing_to_read_from(bench: Bench, name: str, shelf: Shelf) -> None:
+    generator = make_generator(bench, name)
+    try:
+        bench.build(
+            "FROM busybox\nENV A=b\n",
+            tag=f"{name}:1",
+            push=True,
+            load=False,
+            timeout=60,
+            sbom=f"generator={generator},MODE=read",
+        )
+    finally:
+        bench.client.remove_image(generator)
+    assert shelf.repository.tags() == ["1"]
+
+
+def test_what_takes_rights_from_steps_takes_them_from_generators(docker28: Bench, name: str) -> None:
+    generator = make_generator(docker28, name)
+    docker28.build(
+        IMAGE,
+        tag=f"{name}:1",
+        push=True,
+        load=False,
+        security_opts=["no-new-privileges", "seccomp=unconfined"],
+        sbom=f"generator={generator},MODE=rights",
+    )
+    said = b"".join(
+        event.data
+        for event in docker28.events
+        if isinstance(event, StepOutput) and event.step.stage == "sbom"
+    )
+    assert said.split()[-4:] == [b"NoNewPrivs:", b"1", b"Seccomp:", b"2"]
+
+
 def test_a_signal_leaves_nothing_of_a_generator(docker28: Bench, name: str, shelf: Shelf) -> None:
     generator = make_generator(docker28, name)
     docker28.write({"Dockerfile": IMAGE})
@@ -270,5 +306,8 @@ def test_generators_and_files_lie_beside_each_other(docker28: Bench, name: str, 
     layers = shelf.manifest(beside.digest).layers
     predicates = [json.loads(shelf.repository.small_blob(layer))["predicate"] for layer in layers]
     assert [predicate.get("name") for predicate in predicates] == ["given", "main", "extra", None]
+    [of_generator, _] = predicates[-1]["buildDefinition"]["resolvedDependencies"]
+    assert of_generator["uri"].startswith("pkg:docker/" + generator.partition("@")[0])
+    assert of_generator["digest"] == {"sha256": generator.rpartition(":")[2]}
     steps = [str(event.step) for event in docker28.events if isinstance(event, StepStarted)]
     assert steps[-2:] == ["[sbom 1/2]", "[sbom 2/2]"]

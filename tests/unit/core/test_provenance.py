@@ -113,6 +113,20 @@ def metadata_of(predicate: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def test_generators_of_package_lists_are_dependencies(context: DirectoryContext) -> None:
+    record = replace(record_of(HERMETIC, context), generators=(CERTS, CERTS))
+    dependencies = make_provenance(record, Provenance())["buildDefinition"]["resolvedDependencies"]
+    assert [found["uri"].partition("?")[0] for found in dependencies] == [
+        "https://files.example/tool.tar",
+        "pkg:docker/golang@1.24",
+        "pkg:docker/registry.example/certs@2",
+    ]
+    unknown = replace(record, generators=(replace(CERTS, repository_digest=""),))
+    for found, complete in ((record, True), (unknown, False)):
+        completeness = metadata_of(make_provenance(found, Provenance()))["incubator_completeness"]
+        assert completeness["resolvedDependencies"] is complete
+
+
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_the_whole_predicate(mode: Any, context: DirectoryContext) -> None:
     record = record_of(
