@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from incubator.errors import BuilderError
 
 
+Written = Literal["output", "cache", "image", "results"]
+
 MOST_COUNTED: Final = 1000
 """Files of a context that are counted: enough to see that it is the right one, and no time is lost with a large one."""
 
@@ -178,6 +180,26 @@ class ImagePushed(Event):
     reference: str
     digest: str
     duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteStarted(Event):
+    """Something is being written that the build makes besides layers and pushes; that can take long.
+
+    An `output` or a `cache`, to `target`; the `image` to the engine; or `results` there, for later builds.
+    """
+
+    what: Written
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteFinished(Event):
+    """It is written. Not told where that has failed."""
+
+    what: Written
+    duration_s: float
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from incubator.console.stream import SafeStream
 from incubator.console.text import LineBuffer, clean_text
@@ -28,13 +28,15 @@ from incubator.events import (
     StepStarted,
     Transfer,
     WarningRaised,
+    WriteFinished,
+    WriteStarted,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
-    from incubator.events import Event, StepRef
+    from incubator.events import Event, StepRef, Written
 
 _TRANSFER_EVERY_S = 5.0
 _PROGRESS_EVERY_S = 10.0
@@ -175,9 +177,21 @@ def _words(event: Event) -> str | None:
             text = f"tagged {event.reference}"
         case ImagePushed():
             text = f"pushed {event.reference}@{event.digest} in {show_duration(event.duration_s)}"
+        case WriteStarted():
+            text = _WRITING[event.what].format(event.target)
+        case WriteFinished():
+            text = f"{_WRITING[event.what].format(event.target)}: done in {show_duration(event.duration_s)}"
         case _:
             return None
     return text
+
+
+_WRITING: Final[dict[Written, str]] = {
+    "output": "writing {}",
+    "cache": "writing the cache {}",
+    "image": "giving the image to the engine",
+    "results": "giving results to the engine, for later builds",
+}
 
 
 def describe_skipped(event: StepOutput) -> str:

@@ -44,6 +44,7 @@ from incubator.core.shared_cache import SharedCache
 from incubator.core.stages import StageExecutor
 from incubator.core.step_log import Logs
 from incubator.core.uploads import Uploads, early_place
+from incubator.core.writing import told
 from incubator.dockerfile import parse
 from incubator.errors import BuilderError, EngineError, InputError, interrupts_are_errors
 from incubator.events import BuildFailed, BuildStarted, StageSkipped, WarningRaised, one_at_a_time
@@ -273,13 +274,14 @@ class Builder:
             if shared:
                 shared.export(stages=stages, facts=facts.known())
             self._settle()
-            return image
+            return replace(image, duration_s=time.monotonic() - begin)
 
     def _settle(self) -> None:
         """Let the engine keep what was made without it. One that does not costs the next build time, and no image."""
-        if isinstance(self._engine, LazyEngine):
+        if isinstance(self._engine, LazyEngine) and self._engine.unsettled():
             try:
-                self._engine.settle()
+                with told(self._emit, "results"):
+                    self._engine.settle()
             except EngineError as error:
                 self._emit(WarningRaised(message=f"not all is kept for later builds: {error.message}"))
 

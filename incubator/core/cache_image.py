@@ -37,6 +37,8 @@ class CacheImage:
         result = self.results.get(key)
         if result is None or files_id(self.config.diff_ids[: result.begin]) != below:
             return None
+        if result.begin == result.end:
+            return Found(layers=(), created="")
         made = [entry.created for entry in self.config.history if not entry.empty_layer]
         created = made[result.end - 1]
         own = slice(result.begin, result.end)

@@ -17,6 +17,7 @@ from incubator.core.provenance import BuildRecord, summary_of
 from incubator.core.publish import images_before, push, push_with, tagged, upload_first, upload_here
 from incubator.core.result import CommandLog, LayerResult, ReplacedImage, ResultImage
 from incubator.core.trust import check_real
+from incubator.core.writing import told
 from incubator.errors import EngineError
 from incubator.events import ImageBuilt
 from incubator.oci.image_config import digest_of
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from incubator.oci.image_config import ImageConfig
     from incubator.registry.credentials import Credentials
     from incubator.remote.urls import Remote
-    from incubator.request import BuildRequest
+    from incubator.request import BuildRequest, FileOutput
 
 
 class Finisher:
@@ -180,7 +181,11 @@ class Finisher:
             yield Delivery(engine=engine, image=image, config=config, base_layers=base_layers)
 
     def _on_engine(self, image: str) -> str:
-        return self._engine.on_engine(image) if isinstance(self._engine, LazyEngine) else image
+        engine = self._engine
+        if not isinstance(engine, LazyEngine) or engine.has(image):
+            return engine.on_engine(image) if isinstance(engine, LazyEngine) else image
+        with told(self._emit, "image"):
+            return engine.on_engine(image)
 
     def _write_outputs(self, image: str, config: ImageConfig, delivery: Delivery) -> None:
         outputs = self._request.outputs
@@ -188,14 +193,21 @@ class Finisher:
         for output in outputs:
             if output.real:
                 check_real(Path(output.dest), "an output is not written")
-        for output in outputs:
-            if output.kind == "docker":
-                write_image(self._engine, image, list(map(str, tags)), output.dest)
-            elif output.kind == "oci":
-                delivery.write(output, tags)
         files = [output for output in outputs if output.kind in {"local", "tar"}]
+        for output in outputs:
+            if output not in files:
+                with told(self._emit, "output", _shown(output)):
+                    if output.kind == "docker":
+                        write_image(self._engine, image, list(map(str, tags)), output.dest)
+                    else:
+                        delivery.write(output, tags)
         if files:
-            write_files(self._engine, image, config, files, self._workshop, epoch=self._clock.epoch)
+            with told(self._emit, "output", ", ".join(map(_shown, files))):
+                write_files(self._engine, image, config, files, self._workshop, epoch=self._clock.epoch)
+
+
+def _shown(output: FileOutput) -> str:
+    return f"type={output.kind},dest={output.dest}"
 
 
 def _replaced(engine: Engine, before: Mapping[str, ImageInfo | None]) -> tuple[ReplacedImage, ...]:

@@ -20,7 +20,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a key stands for: layers, and when they were made (RFC 3339)."""
+    """What a key stands for: layers, and when they were made (RFC 3339); no layers for what has changed nothing."""
 
     layers: tuple[KnownLayer, ...]
     created: str

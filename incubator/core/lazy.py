@@ -234,14 +234,22 @@ class LazyEngine(EngineProxy):
                         self._engine.tag(brought, reference)
             return self._brought[image]
 
+    def has(self, image: str) -> bool:
+        """Whether nothing needs to be done for `on_engine`."""
+        return image not in self._images or image in self._brought
+
     def settle(self) -> None:
         """Let the engine keep results for later builds that were made here, where it has what they stand on.
 
         Raises EngineError.
         """
-        for reference, image in list(self._references.items()):
-            if _is_ours(reference) and self._is_near(image):
-                self.on_engine(image)
+        for image in self.unsettled():
+            self.on_engine(image)
+
+    def unsettled(self) -> list[str]:
+        """What `settle` would give to the engine."""
+        named = [image for reference, image in list(self._references.items()) if _is_ours(reference)]
+        return [image for image in dict.fromkeys(named) if not self.has(image) and self._is_near(image)]
 
     def _is_near(self, image: str) -> bool:
         """Whether the engine can have an image without asking a registry for anything."""

@@ -31,6 +31,7 @@ from incubator.core.facts import Facts, facts_from_json, files_id
 from incubator.core.found import Found, can_be_read, is_time
 from incubator.core.known_layers import KnownLayer
 from incubator.core.trust import real_path
+from incubator.core.writing import told
 from incubator.errors import BuilderError, RegistryError
 from incubator.events import WarningRaised
 from incubator.oci.cached_layers import MOST, CachedLayers
@@ -251,8 +252,7 @@ class SharedCache:
         found = (
             CachedLayers(begin=len(result.below), end=len(result.image.config.diff_ids), key=result.key)
             for result in self._results.values()
-            if result.made
-            and result.stages & wanted
+            if result.stages & wanted
             # A layer that a stage has left out again, such as an empty one, is not in the image.
             and result.image.config.diff_ids == tuple(diff_ids[: len(result.image.config.diff_ids)])
         )
@@ -273,13 +273,14 @@ class SharedCache:
                 and (mode == "max" or result.stages & in_image)
                 and (place, result.key) not in self._found
             ]
-            told = {
+            known_facts = {
                 name: known
                 for name, known in (facts | self._facts_below(place, facts)).items()
                 if known.learnt or (place, name) not in self._found
             }
             try:
-                self._export(self._stores[place], wanted, told)
+                with told(self._emit, "cache", str(place)):
+                    self._export(self._stores[place], wanted, known_facts)
             except BuilderError as error:
                 self._emit(WarningRaised(message=f"the cache {place} is not written: {error.message}"))
 

@@ -253,6 +253,8 @@ class StageExecutor:
         if not (self._shared and found):
             return None
         layers = found.layers
+        if not layers:
+            return before.image
         entries = group_history(group, made_layer=True, created=found.created)
         entries += tuple(tidying_entry(found.created or self._clock.now()) for _ in layers[1:])
         config = replace(

@@ -24,7 +24,10 @@ _KEY: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class CachedLayers:
-    """Layers `begin` up to, without, `end` of an image, base first, are what `key` stands for on top of those below."""
+    """Layers `begin` up to, without, `end` of an image, base first, are what `key` stands for on top of those below.
+
+    None where both are equal: a step that has changed nothing.
+    """
 
     begin: int
     end: int
@@ -45,7 +48,7 @@ def read_cached_layers(fields: Mapping[str, Any], layers: int) -> tuple[CachedLa
 
 def _read(entry: object, layers: int) -> CachedLayers:
     match entry:
-        case [str(key), int(begin), int(end)] if _KEY.fullmatch(key) and 0 <= begin < end <= layers:
+        case [str(key), int(begin), int(end)] if _KEY.fullmatch(key) and 0 <= begin <= end <= layers:
             return CachedLayers(begin=begin, end=end, key=key)
         case _:
             raise RegistryError("its config names a result that is none of its layers")

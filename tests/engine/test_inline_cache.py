@@ -15,6 +15,7 @@ from incubator.oci.media_types import DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OC
 from incubator.registry.credentials import Credentials
 from incubator.registry.repository import Registries
 from tests.engine.test_shared_cache import (
+    DOCKERFILE,
     FILES,
     STAGES,
     Pipeline,
@@ -77,6 +78,18 @@ def test_an_edit_on_an_engine_that_has_nothing(pipeline: Pipeline) -> None:
         pipeline.cold, f"{pipeline.image}@{warm.digest}", "cat", "main.txt", "old.txt", "requirements.txt"
     )
     assert shown == "edited\nold\none\n"
+
+
+@pytest.mark.parametrize("pipeline", ["docker20-registry", "containerd28-registry"], indirect=True)
+def test_steps_that_change_nothing(pipeline: Pipeline) -> None:
+    text = f"{DOCKERFILE}WORKDIR /srv/app\nRUN true\n"
+    cold = build(pipeline, pipeline.cold, text=text)
+    warm = build(pipeline, pipeline.fresh, text=text)
+    assert cached(pipeline.fresh) == [True] * 6
+    assert warm.config_digest == cold.config_digest
+    assert pipeline.fresh.client.image(pipeline.base) is None
+    build(pipeline, pipeline.fresh, text=f"{text}RUN echo more >more\n")
+    assert cached(pipeline.fresh) == [True] * 6 + [False]
 
 
 @EVERYWHERE

@@ -11,6 +11,7 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 from incubator.cli import main
+from incubator.events import WriteFinished
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,11 @@ def test_artifacts_of_a_scratch_target(bench: Bench, tmp_path: Path) -> None:
     assert (out / "program").stat().st_mode & 0o777 == 0o750
     assert str((out / "link").readlink()) == "program"
     assert names_of(tar) == ["link", "program", "sub"]
+    ends = [event for event in bench.events if isinstance(event, WriteFinished)]
+    assert [(event.what, event.target) for event in ends] == [
+        ("output", f"type=local,dest={out}, type=tar,dest={tar}")
+    ]
+    assert result.duration_s > ends[0].duration_s
     assert bench.client.image(name) is None, "no tag stays for files alone"
     assert bench.leftovers() == []
     assert result.tags == (name,)

@@ -18,7 +18,7 @@ import pytest
 
 from incubator.cache_options import parse_cache_from
 from incubator.core.build import Builder
-from incubator.events import BaseResolved, LayerCommitted, StageSkipped, WarningRaised
+from incubator.events import BaseResolved, LayerCommitted, StageSkipped, WarningRaised, WriteFinished
 from incubator.oci.image_config import digest_of
 from incubator.oci.manifest import Manifest
 from incubator.oci.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
@@ -196,6 +196,10 @@ def test_what_an_engine_has_made_itself_does_not_hide_what_the_cache_has(pipelin
 def test_nothing_changed(pipeline: Pipeline) -> None:
     cold = pipeline.build(pipeline.cold)
     assert cached(pipeline.cold) == [False, False, False, False]
+    [written] = [event for event in pipeline.cold.events if isinstance(event, WriteFinished)]
+    assert written.what == "cache"
+    assert written.target in pipeline.cache_to
+    assert cold.duration_s > written.duration_s
     with pipeline.requests() as requests:
         warm = pipeline.build(pipeline.fresh)
     assert cached(pipeline.fresh) == [True, True, True, True]

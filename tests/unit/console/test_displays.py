@@ -30,6 +30,8 @@ from incubator.events import (
     StepStarted,
     Transfer,
     WarningRaised,
+    WriteFinished,
+    WriteStarted,
 )
 from incubator.schema import load_schema
 
@@ -63,6 +65,8 @@ STORY: list[Event] = [
     ImageBuilt(image_id="sha256:" + "ef" * 32, duration_s=63.0),
     ImageTagged(reference="app:1"),
     ImagePushed(reference="app:1", digest="sha256:" + "12" * 32, duration_s=2.0),
+    WriteStarted(what="cache", target="host/app:cache"),
+    WriteFinished(what="cache", target="host/app:cache", duration_s=3.0),
 ]  # fmt: skip
 
 
@@ -106,6 +110,8 @@ def test_plain_lines() -> None:
         f"built sha256:{'ef' * 32} in 1 min 03 s",
         "tagged app:1",
         f"pushed app:1@sha256:{'12' * 32} in 2.0 s",
+        "writing the cache host/app:cache",
+        "writing the cache host/app:cache: done in 3.0 s",
     ]
 
 
@@ -247,6 +253,8 @@ def test_terminal_at_the_end() -> None:
         " => stage tools: not made, all that reads it is kept from earlier builds",
         " => tagged app:1",
         f" => pushed app:1@sha256:{'12' * 32} in 2.0 s"[:100],
+        " => writing the cache host/app:cache",
+        " => writing the cache host/app:cache: done in 3.0 s",
     ]
 
 
