@@ -146,7 +146,14 @@ class ImageCalls(EngineCalls):
                 pass
         image = self.image(reference, platform or self.info().platform)
         if image is None:
-            raise RegistryError(f"pulled {reference}, but the engine does not have it now")
+            raise RegistryError(
+                f"pulled {reference}, but the engine does not have it now",
+                # Seen of Docker 28: it then tells no platform of the image, and has no blobs of it.
+                hint="the containerd store keeps no image of which it has a layer in another compression: remove the "
+                "images there that have this layer, or push with --load=false, which reads the base from its registry"
+                if self.info().store == "oci"
+                else None,
+            )
         return image
 
     def commit(self, container: str, reference: str) -> ImageInfo:
