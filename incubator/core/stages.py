@@ -16,6 +16,7 @@ from incubator.core.plan.graph import stage_sources
 from incubator.core.plan.keys import base_key
 from incubator.core.plan.model import BaseImage, Group, RunStep, WorkdirStep
 from incubator.core.stage_result import BuiltLayer, StageResult
+from incubator.core.together import TogetherEngine
 from incubator.core.waste import waste_warnings
 from incubator.errors import BuilderError, EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted, WarningRaised
@@ -176,6 +177,10 @@ class StageExecutor:
                 if not self._skipped.keys().isdisjoint(stage_sources(group)):
                     raise CacheBroken("an earlier result was there, and is gone now")
                 image, made_logs, footprint = self._maker.make(around, group, before)
+                if (
+                    image.on_engine and not before.image.on_engine
+                ):  # sizes are compared as the engine counts them
+                    before = replace(before, image=self._engine.image(before.image.id) or before.image)
                 if footprint.wanted:
                     before = replace(before, footprints=(*before.footprints, footprint))
                 logs = before.logs + made_logs
@@ -188,8 +193,9 @@ class StageExecutor:
             not_cached = None if found else self._why_made(place, parts, before)
             if parts:
                 keep = partial(self._keep, place, parts, stored=found is not None)
-                # Podman loses names that are given at the same time.
-                if self._making.by_others or self._engine.info().store == "podman":
+                # Podman loses names that are given at the same time; an image that waits gets its own without a call.
+                waits = not image.on_engine and isinstance(self._engine, TogetherEngine)
+                if waits or self._making.by_others or self._engine.info().store == "podman":
                     keep(image.id)
                 else:
                     self._workshop.later(keep, image.id)
