@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from incubator.core.caching import find_image
 from incubator.core.plan.graph import stage_sources
 from incubator.core.plan.keys import base_key
 from incubator.core.plan.model import BaseImage
@@ -136,8 +137,7 @@ class Previewer:
 
     def _find(self, key: str, below: tuple[str, ...]) -> tuple[str, ...] | None:
         """The layers of an earlier result that continues what is below, with those."""
-        reference = self._earlier.cache.find(key)
-        image = self._engine.image(reference) if reference else None
+        image = find_image(self._earlier.cache, self._engine, key)
         if image and image.config.diff_ids[: len(below)] == below:
             return image.config.diff_ids
         found = self._earlier.shared.find(key, below) if self._earlier.shared else None

@@ -1,7 +1,7 @@
 """An engine that gets layers made here all at once: when it needs one of their images, or when the build ends.
 
 Each load is a call that engines take long over, the containerd store most of all, and so is each reference given. A row
-of COPYs comes to one call, in which every image has its references already.
+of COPY instructions comes to one call, in which every image has its references already.
 """
 
 from __future__ import annotations
