@@ -188,6 +188,11 @@ class ImageCalls(EngineCalls):
         if self.info().store != "oci":
             data, ids = docker_archive_of_all(images)
             self._load(data, ids[-1])
+            for image, image_id in zip(images, ids, strict=True):
+                for reference in image.references[
+                    :1
+                ]:  # loading is no tagging to this store, which tells its time
+                    self.tag(image_id, reference)
             return ids
         with contextlib.ExitStack() as stack:
             packed = [stack.enter_context(GZIP.pack(image.top)) for image in images]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from incubator.core.caching import CACHE_REPOSITORY
 from incubator.core.client import DockerClient
 from incubator.errors import BuilderError
 from incubator.events import LayerCommitted, StepFinished
@@ -113,3 +115,19 @@ def test_stages_side_by_side(counted: tuple[Bench, Counting]) -> None:
     )
     made = bench.build(text, marked("f0"), container_client=client)
     assert bench.run(made.id, "cat", "/b", "/c", "/d") == "1\n2\n3\n"
+
+
+def test_the_age_of_results_counts_from_now(counted: tuple[Bench, Counting]) -> None:
+    bench, client = counted
+    began = time.time()
+    text = f"FROM busybox\n{COPIES}"
+    files = {name: os.urandom(8).hex() for name in FILES}
+    made = bench.build(text, files, container_client=client, no_cache=False, source_date_epoch=1_000_000_000)
+    layers = {layer.diff_id for layer in made.layers if not layer.base}
+    kept = [
+        reference
+        for reference in client.references(CACHE_REPOSITORY)
+        if (image := client.image(reference)) and image.config.diff_ids[-1] in layers
+    ]
+    assert len(kept) == len(FILES)
+    assert all(client.tagged_at_s(reference) > began - 60 for reference in kept)
