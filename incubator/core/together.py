@@ -77,7 +77,7 @@ class TogetherEngine(EngineProxy):
             self._waiting[image] = Stacked(below=below, config=config, top=top.shared())
             self._infos[image] = ImageInfo(
                 id=image,
-                config=config,
+                config=replace(config, created=_as_told(config.created)),
                 size_bytes=(under.size_bytes if under else 0) + top.size_bytes,
                 on_engine=False,
             )
@@ -156,3 +156,10 @@ class TogetherEngine(EngineProxy):
     def archive(self, image: str) -> Iterable[bytes]:
         """See `Engine`."""
         return self._engine.archive(self.on_engine(image))
+
+
+def _as_told(moment: str) -> str:
+    """A time as engines tell it: without zeros at the end, so that the next build reads the very same."""
+    head, dot, fraction = moment.removesuffix("Z").partition(".")
+    fraction = fraction.rstrip("0")
+    return f"{head}{dot if fraction else ''}{fraction}Z" if moment.endswith("Z") else moment
