@@ -34,6 +34,14 @@ def runs(folder: Path) -> None:
     (folder / "Dockerfile").write_text(f"FROM busybox\n{lines}")
 
 
+def copies(folder: Path) -> None:
+    """20 times COPY of a small file."""
+    for number in range(20):
+        (folder / f"file-{number}").write_bytes(os.urandom(2000))
+    lines = "".join(f"COPY file-{number} /copied-{number}\n" for number in range(20))
+    (folder / "Dockerfile").write_text(f"FROM busybox\n{lines}")
+
+
 def files(folder: Path) -> None:
     """5000 files of 2 kB in 50 folders."""
     for number in range(5000):
@@ -64,6 +72,7 @@ CASES = {
     "example": Case(example),
     "runs": Case(runs),
     "runs-one-layer": Case(runs, ("--split-layer", "0")),
+    "copies": Case(copies),
     "files": Case(files),
     "stages": Case(stages),
     "output": Case(output),

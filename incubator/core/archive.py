@@ -22,13 +22,17 @@ from incubator.oci.media_types import (
     OCI_LAYERS,
     OCI_MANIFEST,
 )
+from incubator.oci.reference import parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from incubator.core.stored import Part, StoredImage
+    from incubator.core.together import Stacked
     from incubator.oci.image_config import ImageConfig
 
+_IMAGE_NAME = "io.containerd.image.name"
+"""Annotation of an entry of an index: the whole reference that an image gets."""
 _OCI_TYPES = {DOCKER_LAYERS[kind]: OCI_LAYERS[kind] for kind in OCI_LAYERS}
 
 
@@ -60,9 +64,17 @@ def oci_archive(
     `layers` are the descriptors of the known layers, base first, as read from a manifest. `top` is the last layer,
     compressed with gzip: the engine keeps and pushes it as it comes.
     """
+    blobs, described, descriptors = _oci_image(config, layers, top)
+    return layout_archive([described], blobs), described["digest"], descriptors
+
+
+def _oci_image(
+    config: ImageConfig, layers: Sequence[Mapping[str, Any]], top: Blob | None
+) -> tuple[list[Part], dict[str, Any], list[dict[str, Any]]]:
+    """Blobs of an image that are new, the descriptor of its manifest, and those of its layers."""
     blob = Blob.of_bytes(config.to_json_bytes())
     descriptors = [_oci_descriptor(layer) for layer in layers]
-    blobs = [blob]
+    blobs: list[Part] = [blob]
     if top is not None:
         descriptors.append(_descriptor(OCI_LAYER_GZIP, top))
         blobs.append(top)
@@ -77,7 +89,50 @@ def oci_archive(
         ).encode()
     )
     described = _descriptor(OCI_MANIFEST, manifest)
-    return layout_archive([described], (*blobs, manifest)), manifest.digest, descriptors
+    return [*blobs, manifest], described, descriptors
+
+
+def docker_archive_of_all(images: Sequence[Stacked]) -> tuple[Iterator[bytes], list[str]]:
+    """A docker archive of several images with their references, each with one new layer; their ids."""
+    files: dict[str, Part] = {}
+    manifest, ids = [], []
+    for image in images:
+        blob = Blob.of_bytes(image.config.to_json_bytes())
+        names = [f"{_hex(diff_id)}.tar" for diff_id in image.config.diff_ids]
+        files |= {f"{_hex(blob.digest)}.json": blob, names[-1]: image.top}
+        tags = [str(parse_reference(reference)) for reference in image.references]
+        manifest.append({"Config": f"{_hex(blob.digest)}.json", "RepoTags": tags or None, "Layers": names})
+        ids.append(blob.digest)
+    files["manifest.json"] = Blob.of_bytes(json.dumps(manifest).encode())
+    return _tar(files), ids
+
+
+def _whole(reference: str) -> str:
+    """A reference as containerd writes it: with registry, `library/` and tag."""
+    parsed = parse_reference(reference)
+    return f"{parsed.registry}/{parsed.repository}:{parsed.tag}"
+
+
+def oci_archive_of_all(
+    images: Sequence[Stacked], packed: Sequence[Blob], layers_of: Callable[[str], Sequence[Mapping[str, Any]]]
+) -> tuple[Iterator[bytes], dict[str, list[dict[str, Any]]], list[str]]:
+    """An OCI layout of several images with their references; descriptors of the layers of each by its id; the ids.
+
+    `packed` are their new layers, compressed with gzip; `layers_of` gives descriptors of an image of the engine's.
+    """
+    blobs: list[Part] = []
+    entries: list[dict[str, Any]] = []
+    found: dict[str, list[dict[str, Any]]] = {}
+    ids: list[str] = []
+    for image, top in zip(images, packed, strict=True):
+        below = found[ids[image.below]] if isinstance(image.below, int) else layers_of(image.below)
+        parts, described, descriptors = _oci_image(image.config, below, top)
+        blobs += parts
+        ids.append(described["digest"])
+        found[described["digest"]] = descriptors
+        names = [_whole(reference) for reference in image.references]
+        entries += [{**described, "annotations": {_IMAGE_NAME: name}} for name in names] or [described]
+    return layout_archive(entries, blobs), found, ids
 
 
 def stored_docker_archive(image: StoredImage) -> Iterator[bytes]:

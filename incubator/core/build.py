@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ from incubator.core.schedule import Schedule
 from incubator.core.shared_cache import SharedCache
 from incubator.core.stages import StageExecutor
 from incubator.core.step_log import Logs
+from incubator.core.together import StacksTogether, TogetherEngine
 from incubator.core.uploads import Uploads, early_place
 from incubator.core.writing import told
 from incubator.dockerfile import parse
@@ -104,6 +105,7 @@ class Builder:
         self._clock = Clock(request.source_date_epoch)
         self._fetched: Mapping[Remote, str] = {}
         self._making = making or Making()
+        self._alone = making is None
         self._prepared = False
         self._stopped = False
         self._halt: Halt | None = None
@@ -263,6 +265,7 @@ class Builder:
             for message in exposed_caches(plan, request.context, (*request.cache_from, *request.cache_to)):
                 self._emit(WarningRaised(message=message))
             stack.enter_context(workshop)
+            stack.callback(self._hand_over)
             results = self._execute(plan, workshop, halt, shared, facts, since)
             halt.check()
             stages = chain_of(plan, plan.target)
@@ -276,9 +279,15 @@ class Builder:
             self._settle()
             return replace(image, duration_s=time.monotonic() - begin)
 
+    def _hand_over(self) -> None:
+        """Give the engine what was made before a failure, for later builds; nothing waits after a success."""
+        if isinstance(self._engine, TogetherEngine):
+            with suppress(EngineError):
+                self._engine.settle()
+
     def _settle(self) -> None:
         """Let the engine keep what was made without it. One that does not costs the next build time, and no image."""
-        if isinstance(self._engine, LazyEngine) and self._engine.unsettled():
+        if isinstance(self._engine, LazyEngine | TogetherEngine) and self._engine.unsettled():
             try:
                 with told(self._emit, "results"):
                     self._engine.settle()
@@ -300,6 +309,10 @@ class Builder:
             return None
         delivered = request.packing or any(output.kind == "oci" for output in request.outputs)
         if not (cached or delivered or (request.push and not request.load)):
+            client = self._client
+            # Builds that share results find them on the engine.
+            if self._alone and isinstance(client, StacksTogether) and client.info().store != "podman":
+                self._use(TogetherEngine(client, client))
             return None
         registries = stack.enter_context(self._registries())
         engine = stack.enter_context(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from incubator.core.constants import APP_NAME
 
 if TYPE_CHECKING:
-    from incubator.core.engine import Engine
+    from incubator.core.engine import Engine, ImageInfo
 
 CACHE_REPOSITORY = f"{APP_NAME}-cache"
 """Repository of the references that keep results of builds on the engine."""
@@ -36,9 +36,20 @@ class EngineCache:
 
     def find(self, key: str) -> str | None:
         """The reference, if the engine has it."""
-        reference = f"{CACHE_REPOSITORY}:{key}"
-        return reference if self._engine.image(reference) else None
+        return f"{CACHE_REPOSITORY}:{key}" if self.image(key) else None
+
+    def image(self, key: str) -> ImageInfo | None:
+        """The image, if the engine has it."""
+        return self._engine.image(f"{CACHE_REPOSITORY}:{key}")
 
     def store(self, key: str, image: str) -> None:
         """Give the image the reference."""
         self._engine.tag(image, f"{CACHE_REPOSITORY}:{key}")
+
+
+def find_image(cache: ImageCache, engine: Engine, key: str) -> ImageInfo | None:
+    """The image that a cache has for a key, if `engine` has it too. Raises EngineError."""
+    if isinstance(cache, EngineCache):
+        return cache.image(key)  # one question instead of two
+    reference = cache.find(key)
+    return engine.image(reference) if reference else None

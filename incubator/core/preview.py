@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from incubator.core.caching import find_image
 from incubator.core.plan.graph import stage_sources
 from incubator.core.plan.keys import base_key
 from incubator.core.plan.model import BaseImage
@@ -157,8 +158,7 @@ class Previewer:
         return None
 
     def _find_on_engine(self, key: str, below: tuple[str, ...]) -> tuple[str, ...] | None:
-        reference = self._earlier.cache.find(key)
-        image = self._engine.image(reference) if reference else None
+        image = find_image(self._earlier.cache, self._engine, key)
         return image.config.diff_ids if image and image.config.diff_ids[: len(below)] == below else None
 
     def _find_shared(self, key: str, below: tuple[str, ...]) -> tuple[str, ...] | None:

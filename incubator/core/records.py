@@ -46,12 +46,21 @@ class Records:
     def note(self, place: str, parts: KeyParts, image: str) -> None:
         """Remember that `image` is now the latest result of a place."""
         with self._lock:
+            if self._known(place).get(place, []) == [parts.short]:
+                return
+        self.mark(place, parts, image)
+        self.tidy(place, parts)
+
+    def mark(self, place: str, parts: KeyParts, image: str) -> None:
+        """Give `image` the reference of a place's latest result; `tidy` takes those away that it had before."""
+        self._engine.tag(image, f"{RECORD_REPOSITORY}:{place}.{parts.short}")
+
+    def tidy(self, place: str, parts: KeyParts) -> None:
+        """Take away what is known of earlier results of a place."""
+        with self._lock:
             known = self._known(place)
             earlier = known.get(place, [])
-            if earlier == [parts.short]:
-                return
             known[place] = [parts.short]
-        self._engine.tag(image, f"{RECORD_REPOSITORY}:{place}.{parts.short}")
         for old in earlier:
             if old != parts.short:
                 self._engine.remove_image(f"{RECORD_REPOSITORY}:{place}.{old}")

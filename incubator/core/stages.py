@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import group_history
+from incubator.core.caching import find_image
 from incubator.core.known_layers import CacheBroken
 from incubator.core.layer_maker import LayerMaker, tidying_entry
 from incubator.core.mountpoints import MountPoints, volume_paths
@@ -16,6 +17,7 @@ from incubator.core.plan.graph import stage_sources
 from incubator.core.plan.keys import base_key
 from incubator.core.plan.model import BaseImage, Group, RunStep, WorkdirStep
 from incubator.core.stage_result import BuiltLayer, StageResult
+from incubator.core.together import TogetherEngine
 from incubator.core.waste import waste_warnings
 from incubator.errors import BuilderError, EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted, WarningRaised
@@ -177,6 +179,9 @@ class StageExecutor:
                 if not self._skipped.keys().isdisjoint(stage_sources(group)):
                     raise CacheBroken("an earlier result was there, and is gone now")
                 image, made_logs, footprint = self._maker.make(around, group, before)
+                # Sizes are compared as the engine counts them.
+                if image.on_engine and not before.image.on_engine:
+                    before = replace(before, image=self._engine.image(before.image.id) or before.image)
                 if footprint.wanted:
                     before = replace(before, footprints=(*before.footprints, footprint))
                 logs = before.logs + made_logs
@@ -188,12 +193,7 @@ class StageExecutor:
                 self._shared.note(key, before.image.config.diff_ids, image, stage.index)
             not_cached = None if found else self._why_made(place, parts, before)
             if parts:
-                keep = partial(self._keep, place, parts, stored=found is not None)
-                # Podman loses names that are given at the same time.
-                if self._making.by_others or self._engine.info().store == "podman":
-                    keep(image.id)
-                else:
-                    self._workshop.later(keep, image.id)
+                self._hand_to_cache(place, parts, image, stored=found is not None)
         duration_s = time.monotonic() - begin
         # Docker makes no layer where nothing changed, Podman an empty one.
         made = [d for d in image.config.diff_ids[len(before.image.config.diff_ids) :] if d != EMPTY_LAYER]
@@ -241,8 +241,7 @@ class StageExecutor:
     def _find_on_engine(self, key: str, before: StageResult) -> ImageInfo | None:
         """One of this build, or that the engine has."""
         image = self._made.get(key)
-        if image is None and (reference := self._cache.find(key)):
-            image = self._engine.image(reference)
+        image = image or find_image(self._cache, self._engine, key)
         below = before.image.config.diff_ids
         return image if image and image.config.diff_ids[: len(below)] == below else None
 
@@ -271,13 +270,31 @@ class StageExecutor:
             return None
         return self._keys.records.why_missed(place, parts)
 
-    def _keep(self, place: str, parts: KeyParts, image: str, *, stored: bool) -> None:
+    def _hand_to_cache(self, place: str, parts: KeyParts, image: ImageInfo, *, stored: bool) -> None:
+        """Keep a result for later builds, beside the next step where that can be."""
+        keep = partial(self._keep, place, parts, stored=stored)
+        if not image.on_engine and isinstance(self._engine, TogetherEngine):
+            # Its references come along with it.
+            self._cache.store(parts.key, image.id)
+            if self._keys.records:
+                self._keys.records.mark(place, parts, image.id)
+            keep = partial(self._keep, place, parts, stored=True, marked=True)
+        # Podman loses names that are given at the same time.
+        if self._making.by_others or self._engine.info().store == "podman":
+            keep(image.id)
+        else:
+            self._workshop.later(keep, image.id)
+
+    def _keep(self, place: str, parts: KeyParts, image: str, *, stored: bool, marked: bool = False) -> None:
         """Hand a result to the cache. A cache that fails costs the next build time, and not this one its image."""
         try:
             if not stored:
                 self._cache.store(parts.key, image)
             if self._keys.records:
-                self._keys.records.note(place, parts, image)
+                if marked:
+                    self._keys.records.tidy(place, parts)
+                else:
+                    self._keys.records.note(place, parts, image)
         except BuilderError as error:
             self._around.emit(WarningRaised(message=f"a layer is not kept for later builds: {error.message}"))
 
