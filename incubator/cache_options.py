@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
 
 from incubator.attributes import split_fields
+from incubator.core.cache_folder import check_folder
 from incubator.core.cache_store import LONGEST_TAG
 from incubator.core.trust import check_inside
 from incubator.errors import InputError, OtherCache
@@ -129,11 +130,16 @@ def parse_cache_from(text: str, workspace: Path | None = None) -> CacheSource:
 
 
 def parse_cache_to(text: str, workspace: Path | None = None) -> CacheTarget:
-    """As `parse_cache_from`, but with `dest=FOLDER`, and `mode=min|max`; or `type=inline`. Raises InputError."""
+    """As `parse_cache_from`, but with `dest=FOLDER`, and `mode=min|max`; or `type=inline`. Raises InputError.
+
+    The folder may not be one of something else.
+    """
     place, values = _read(text, _TARGET, workspace)
     given = values.get("mode", "min")
     if isinstance(place, Reference):
         _check_tag(place)
+    elif place:
+        _check_target(place)
     if place is None and given == "max":
         raise InputError(
             f"{_TARGET.what} 'inline': mode=max is not supported",
@@ -250,6 +256,13 @@ def _reference(values: Mapping[str, str], what: str) -> Reference:
         return parse_reference(values["ref"])
     except InputError as error:
         raise InputError(f"{what}: {error.message}", hint=error.hint) from error
+
+
+def _check_target(folder: Path) -> None:
+    try:
+        check_folder(folder)
+    except InputError as error:
+        raise InputError(f"{_TARGET.what}: {error.message}", hint=error.hint) from error
 
 
 def _check_tag(reference: Reference) -> None:

@@ -205,6 +205,34 @@ def test_a_link_of_the_checkout_leads_nowhere(tmp_path: Path) -> None:
             parse(f"type=local,{side}=cache/below", tmp_path / "checkout")
 
 
+@pytest.mark.parametrize(
+    "names", [(), ("blobs",), (".gitignore", "lost+found"), ("index.json", "oci-layout", "mine.txt")]
+)
+def test_a_cache_goes_into_a_folder_of_its_own(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    assert parse_cache_to(f"type=local,dest={tmp_path}") == CacheTarget(place=tmp_path)
+
+
+@pytest.mark.parametrize("names", [(".git", "Dockerfile"), ("index.json",)])
+def test_a_cache_does_not_go_between_files_of_something_else(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(InputError) as caught:
+        parse_cache_to("type=local,dest=.", tmp_path)
+    assert caught.value.message == (
+        f"cache target: the folder {str(tmp_path)!r} is no OCI layout, and has {names[0]!r} in it"
+    )
+    assert "a folder of its own" in str(caught.value.hint)
+    assert parse_cache_from("type=local,src=.", tmp_path) == CacheSource(place=tmp_path)
+
+
+def test_a_cache_does_not_go_into_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be used as a folder: Not a directory"):
+        parse_cache_to("type=local,dest=file", tmp_path)
+
+
 def test_a_mode_that_is_none() -> None:
     with pytest.raises(InputError, match="cache target 'web:x': there is no mode 'maxx'") as caught:
         parse_cache_to("type=registry,ref=web:x,mode=maxx")
