@@ -140,3 +140,9 @@ def test_caches_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(str(target.place), target.mode) for target in request.cache_to] == [
         ("ghcr.io/acme/web:cache", "max")
     ]
+
+
+def test_one_image_to_merge_is_a_text() -> None:
+    with pytest.raises(InputErrors) as raised:
+        api.merge("acme/web:1", "sha256:abc")
+    assert [error.message for error in raised.value.errors] == ["'sha256:abc' is not a digest"]
