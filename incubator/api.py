@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["build", "merge", "run_request"]
 
 _logger = logging.getLogger(APP_NAME)
+_logger.addHandler(logging.NullHandler())  # else Python prints what nobody has asked for, beside the error
 
 
 def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
