@@ -17,7 +17,7 @@ from incubator.core.trust import check_real
 from incubator.errors import BuilderError, InputError, RegistryError
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import digest_of
-from incubator.oci.layout import MARKER, REF_NAME
+from incubator.oci.layout import INDEX, MARKER, REF_NAME
 from incubator.oci.manifest import LARGEST_DOCUMENT, LARGEST_INDEX, Index, Manifest, parse_document
 from incubator.oci.media_types import INDEXES, MANIFESTS
 
@@ -35,8 +35,11 @@ DAYS: Final = 14
 """How long an entry stays that no build uses."""
 MOST_ENTRIES: Final = 5000
 """Of ours; their index has half of the bytes that an index may have."""
-_NOBODYS: Final = frozenset((".gitignore", ".gitkeep", "blobs", "lost+found"))
-"""What a folder may have that is no cache yet: `blobs` is all that a writer leaves that is killed at first."""
+_NOBODYS: Final = frozenset((".gitignore", ".gitkeep", "blobs", INDEX, "lost+found"))
+"""What a folder may have that is no cache yet: `blobs` is all that a writer leaves that is killed at first.
+
+Of an index without its marker a warning tells when it comes to writing: it may be what is left of a cache.
+"""
 
 
 def check_folder(path: Path) -> None:
