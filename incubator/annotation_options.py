@@ -44,9 +44,15 @@ def read_annotations(
 def parse_merge_annotation(text: str) -> tuple[Annotation, ...]:
     """An annotation of an index that is made of images: without a level it is the index's. Raises InputError."""
     found = parse_annotation(text, default="index")
-    if any(annotation.level not in _OF_MERGE for annotation in found):
+    levels = {annotation.level for annotation in found}
+    if not levels <= {*_OF_MERGE}:
+        reason = (
+            "a merge leaves manifests as they are"
+            if "manifest" in levels
+            else "there is no index-descriptor in a registry"
+        )
         raise InputError(
-            f"invalid annotation {_shown(text)}: a merge leaves manifests as they are",
+            f"invalid annotation {_shown(text)}: {reason}",
             hint=f"levels are {' and '.join(_OF_MERGE)} here; those of a manifest are for its build",
         )
     return found

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["build", "merge", "run_request"]
 
 _logger = logging.getLogger(APP_NAME)
+_logger.addHandler(logging.NullHandler())  # else Python prints what nobody has asked for, beside the error
 
 
 def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
@@ -226,17 +227,17 @@ def build(  # noqa: PLR0913, PLR0917 - the names and their order are a contract
 
 def merge(
     tag: str | Sequence[str],
-    images: Sequence[str],
+    images: str | Sequence[str],
     *,
-    annotations: Mapping[str, str] | Sequence[str] = (),
+    annotations: Mapping[str, str] | str | Sequence[str] = (),
     credentials: Sequence[Credential] = (),
 ) -> MergedImage:
     """Join images for different platforms, which registries have already, to one index under all tags.
 
     Args:
         tag: reference for the index, or several, also of different repositories and registries.
-        images: `name:tag`, `name@digest` or, in the repository of the first tag, a digest alone. Of an index each of
-            its images counts.
+        images: `name:tag`, `name@digest` or, in the repository of the first tag, a digest alone; one or several. Of
+            an index each of its images counts.
         annotations: those of the index by their keys, or texts, as `manifest-descriptor[linux/arm64]:key=value`.
         credentials: logins for registries, before those that `docker login` keeps.
 
@@ -256,7 +257,9 @@ def merge(
             said = [Annotation(key=key, value=value, level="index") for key, value in annotations.items()]
         else:
             said = [*read_annotations(annotations, faults, parse_merge_annotation)]
-        tags, sources = read_names([tag] if isinstance(tag, str) else tag, images, faults)
+        tags, sources = read_names(
+            [tag] if isinstance(tag, str) else tag, [images] if isinstance(images, str) else images, faults
+        )
         with Registries(Credentials(credentials, environ=os.environ)) as registries:
             return merge_images(registries, sources, tags, said)
     except BuilderError as error:

@@ -108,7 +108,11 @@ def read_document(path: Path) -> Predicate:
         with path.open("rb") as file:
             data = file.read(LARGEST_DOCUMENT + 1)
     except OSError as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}") from None
+        raise InputError(
+            f"{name} cannot be read: {error.strerror}",
+            hint=did_you_mean(str(path), ("true", "false"))
+            or "name a file of SPDX or CycloneDX in JSON, or write true for the list of a generator",
+        ) from None
     if len(data) > LARGEST_DOCUMENT:
         raise InputError(f"{name} has more than {LARGEST_DOCUMENT} bytes")
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
 
 from incubator.attributes import split_fields
+from incubator.core.cache_folder import check_folder
 from incubator.core.cache_store import LONGEST_TAG
 from incubator.core.trust import check_inside
 from incubator.errors import InputError, OtherCache
@@ -129,11 +130,16 @@ def parse_cache_from(text: str, workspace: Path | None = None) -> CacheSource:
 
 
 def parse_cache_to(text: str, workspace: Path | None = None) -> CacheTarget:
-    """As `parse_cache_from`, but with `dest=FOLDER`, and `mode=min|max`; or `type=inline`. Raises InputError."""
+    """As `parse_cache_from`, but with `dest=FOLDER`, and `mode=min|max`; or `type=inline`. Raises InputError.
+
+    The folder may not be one of something else.
+    """
     place, values = _read(text, _TARGET, workspace)
     given = values.get("mode", "min")
     if isinstance(place, Reference):
         _check_tag(place)
+    elif place:
+        _check_target(place)
     if place is None and given == "max":
         raise InputError(
             f"{_TARGET.what} 'inline': mode=max is not supported",
@@ -171,7 +177,7 @@ def _read(text: str, side: _Side, workspace: Path | None) -> tuple[Reference | P
     if values["type"] == "local":
         place, of_place = _folder(values, side, workspace), (side.folder,)
     elif values["type"] == "registry":
-        place, of_place = _reference(values, side.what), ("ref",)
+        place, of_place = _reference(values, side), ("ref",)
     known = ("type", *of_place, *side.more)
     named = _named(side, place)
     for key, value in values.items():
@@ -235,7 +241,8 @@ def _folder(values: Mapping[str, str], side: _Side, workspace: Path | None) -> P
     if not given:
         raise InputError(
             f"invalid {side.what}: it has no {side.folder}",
-            hint=f"write type=local,{side.folder}=FOLDER, as in {side.folder}=.incubator-cache",
+            hint=_meant(side.folder, values, side)
+            or f"write type=local,{side.folder}=FOLDER, as in {side.folder}=.incubator-cache",
         )
     if workspace is None:
         return Path(given)
@@ -243,13 +250,26 @@ def _folder(values: Mapping[str, str], side: _Side, workspace: Path | None) -> P
     return workspace / given
 
 
-def _reference(values: Mapping[str, str], what: str) -> Reference:
+def _reference(values: Mapping[str, str], side: _Side) -> Reference:
     if not values.get("ref"):
-        raise InputError(f"invalid {what}: it has no ref", hint=_FORM)
+        raise InputError(f"invalid {side.what}: it has no ref", hint=_meant("ref", values, side) or _FORM)
     try:
         return parse_reference(values["ref"])
     except InputError as error:
-        raise InputError(f"{what}: {error.message}", hint=error.hint) from error
+        raise InputError(f"{side.what}: {error.message}", hint=error.hint) from error
+
+
+def _meant(wanted: str, values: Mapping[str, str], side: _Side) -> str | None:
+    """What to say where one of the attributes is a misspelt `wanted`."""
+    others = (key for key in values if key not in {"type", wanted, *side.more, *side.refused})
+    return next(filter(None, (did_you_mean(key, (wanted,)) for key in others)), None)
+
+
+def _check_target(folder: Path) -> None:
+    try:
+        check_folder(folder)
+    except InputError as error:
+        raise InputError(f"{_TARGET.what}: {error.message}", hint=error.hint) from error
 
 
 def _check_tag(reference: Reference) -> None:

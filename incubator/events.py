@@ -90,6 +90,13 @@ class StageSkipped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheUnused(Event):
+    """Layers were looked for in a shared cache, and none was found: as before the first build, or by a wrong name."""
+
+    cache: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted(Event):
     """A step begins."""
 

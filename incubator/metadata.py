@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from incubator.core.ownership import why_not_writable
 from incubator.core.result import ResultIndex
 from incubator.errors import InputError
 
@@ -85,8 +86,12 @@ def check_writable(path: str, option: str) -> None:
         raise InputError(f"{option} {path!r} is a folder", hint="name a file")
     if not folder.is_dir():
         raise InputError(f"{option} {path!r}: there is no folder {str(folder)!r}")
-    if not os.access(target if target.exists() else folder, os.W_OK):
+    if target.exists() and not os.access(target, os.W_OK):
         raise InputError(f"{option} {path!r} cannot be written")
+    if _is_replaced(target) and (why := why_not_writable(folder)):
+        raise InputError(
+            f"{option} {path!r} cannot be written: {why}", hint="name a file in a folder that takes files"
+        )
 
 
 def check_dest(output: FileOutput) -> None:
@@ -100,12 +105,19 @@ def check_dest(output: FileOutput) -> None:
             if output.unpacked
             else "write type=tar to have a file",
         )
+    elif why := why_not_writable(Path(output.dest)):
+        raise InputError(f"output {output.dest!r} cannot be written: {why}", hint="name another folder")
+
+
+def _is_replaced(target: Path) -> bool:
+    """Whether a file is made anew beside its place, as it cannot be of what is no regular file."""
+    return target.parts[:2] != ("/", "dev") and (target.is_file() or not target.exists())
 
 
 def write_atomically(path: str, text: str) -> None:
     """Write a file that is there completely or not at all. What is no regular file (`/dev/stdout`) is written to."""
     target = Path(path)
-    if target.parts[:2] == ("/", "dev") or (target.exists() and not target.is_file()):
+    if not _is_replaced(target):
         with target.open("w", encoding="utf-8") as file:
             file.write(text)
         return

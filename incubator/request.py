@@ -305,3 +305,8 @@ class BuildRequest:
     context_material: Material | None = None
     annotations: Sequence[Annotation] = ()
     attestations: Attestations = field(default_factory=Attestations)
+
+    @property
+    def read_caches(self) -> Sequence[CacheSource]:
+        """Those of `cache_from` that are looked into: none where nothing of earlier builds is used."""
+        return () if self.no_cache else self.cache_from

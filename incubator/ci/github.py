@@ -56,7 +56,7 @@ class GitHubLog(SectionLog):
     def __call__(self, event: Event) -> None:
         """Write what `event` has to say; warnings are annotated at the end, which writes them to the log too."""
         if isinstance(event, WarningRaised):
-            title = event.rule or "build check"
+            title = event.rule or "image build"
             self._warnings.append(Annotation(title=title, message=event.message, span=event.span))
         else:
             super().__call__(event)

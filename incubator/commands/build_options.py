@@ -119,7 +119,8 @@ def make_parser(command: str = "build", does: str = "Build an image") -> Argumen
         "-o",
         "--output",
         metavar="PATH|type=TYPE,dest=PATH",
-        help="write the files of the result to a folder (local) or a tar, or the image to an archive (docker)",
+        help="write the files of the result to a folder (local) or a tar, or the image to an archive (docker, oci); "
+        "image and registry tag and push it, cacheonly keeps results alone",
     )
     _add_files(result)
     parser.add_switch(result, "-q", "--quiet", help="print the image id and nothing else")

@@ -10,8 +10,10 @@ from incubator.annotation_options import parse_merge_annotation, read_annotation
 from incubator.api import merge
 from incubator.arguments import ArgumentParser
 from incubator.console.summary import merge_lines
+from incubator.console.words import show_count
 from incubator.errors import InputError
 from incubator.faults import Faults
+from incubator.merge_names import read_names
 from incubator.metadata import check_writable, make_merge_metadata, metadata_text, write_atomically
 
 if TYPE_CHECKING:
@@ -63,7 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         with faults.gather():
             check_writable(arguments.metadata_file, "--metadata-file")
     read_annotations(arguments.annotation, faults, parse_merge_annotation)
-    faults.check()
+    read_names(arguments.tag, images, faults)
+    if not arguments.quiet:  # a registry that does not answer is asked for some time
+        sys.stderr.write(f"joining {show_count(len(images), 'image')}\n")
     merged = merge(arguments.tag, images, annotations=arguments.annotation)
     if arguments.metadata_file is not None:
         write_atomically(arguments.metadata_file, metadata_text(make_merge_metadata(merged)))
@@ -82,7 +86,8 @@ def _lines(path: str) -> list[str]:
             with Path(path).open(encoding="utf-8") as file:
                 text = file.read(_LONGEST_FILE + 1)
     except (OSError, ValueError) as error:
-        raise InputError(f"--digests-file {path!r} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise InputError(f"--digests-file {path!r} cannot be read: {reason}") from error
     if len(text) > _LONGEST_FILE:
         raise InputError(f"--digests-file {path!r} has more than {_LONGEST_FILE} characters")
     return text.split()

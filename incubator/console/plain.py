@@ -18,6 +18,7 @@ from incubator.events import (
     BaseResolved,
     BuildFailed,
     BuildStarted,
+    CacheUnused,
     ImageBuilt,
     ImagePushed,
     ImageTagged,
@@ -161,6 +162,8 @@ def _words(event: Event) -> str | None:
             text = f"base {event.reference}: {short_digest(event.image_id)}, {_whence(event)}"
         case StageSkipped():
             text = f"stage {event.stage}: not made, all that reads it is kept from earlier builds"
+        case CacheUnused():
+            text = f"nothing is found in the cache {event.cache}"
         case LayerCommitted():
             name = f"{short_digest(event.diff_id)} " if event.diff_id else ""
             took = "CACHED" if event.cached else f"in {show_duration(event.duration_s)}"

@@ -15,7 +15,7 @@ from incubator.oci.attestation import SLSA_PROVENANCE, Predicate, attested_index
 from incubator.oci.media_types import OCI_CONFIG, OCI_LAYERS, OCI_MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from incubator.core.provenance import BuildRecord
     from incubator.oci.annotations import Annotation
@@ -88,6 +88,20 @@ def idle_extras(request: BuildRequest) -> Iterator[str]:
                     if request.attestations
                     else "where an image is one manifest, without an index"
                 )
+            )
+
+
+def for_others(
+    annotations: Iterable[Annotation], platforms: Collection[Platform], *, attested: bool
+) -> Iterator[str]:
+    """Annotations of the images of other platforms than these, as texts of warnings. `attested`: there is an index."""
+    for annotation in annotations:
+        missed = annotation.platform is not None and annotation.platform not in platforms
+        # Of what an index says there is a warning already where there is none.
+        if missed and (annotation.level == "manifest" or attested):
+            yield (
+                f"the annotation {annotation.key} goes nowhere: it is for {annotation.platform}, and what is built "
+                f"is for {', '.join(map(str, platforms))}"
             )
 
 

@@ -156,7 +156,7 @@ class Builder:
 
     def _build_in_spite_of_cache(self, begin: float, since: float) -> ResultImage:
         try:
-            return self._build(begin, since, self._request.cache_from)
+            return self._build(begin, since, self._request.read_caches)
         except BuilderError as error:
             broken = _broken_cache(error)
             if broken is None:
@@ -209,8 +209,8 @@ class Builder:
         self._check_options()
         with ExitStack() as stack:
             shared = None
-            if request.cache_from:
-                shared = self._share(stack, Workshop(self._client, self._id), request.cache_from)
+            if request.read_caches:
+                shared = self._share(stack, Workshop(self._client, self._id), request.read_caches)
             plan = self.plan(fetch=request.pull or shared is not None)
             check_sources(plan, request.context)
             remote = stack.enter_context(self._remote())

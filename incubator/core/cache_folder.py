@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from incubator.core.layout_folder import LayoutFolder, NotThere
 from incubator.core.trust import check_real
-from incubator.errors import BuilderError, RegistryError
+from incubator.errors import BuilderError, InputError, RegistryError
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import digest_of
-from incubator.oci.layout import REF_NAME
+from incubator.oci.layout import INDEX, MARKER, REF_NAME
 from incubator.oci.manifest import LARGEST_DOCUMENT, LARGEST_INDEX, Index, Manifest, parse_document
 from incubator.oci.media_types import INDEXES, MANIFESTS
 
@@ -35,6 +35,27 @@ DAYS: Final = 14
 """How long an entry stays that no build uses."""
 MOST_ENTRIES: Final = 5000
 """Of ours; their index has half of the bytes that an index may have."""
+_NOBODYS: Final = frozenset((".gitignore", ".gitkeep", "blobs", INDEX, "lost+found"))
+"""What a folder may have that is no cache yet: `blobs` is all that a writer leaves that is killed at first.
+
+Of an index without its marker a warning tells when it comes to writing: it may be what is left of a cache.
+"""
+
+
+def check_folder(path: Path) -> None:
+    """Raise InputError for a folder of something else, between whose files those of a cache would come to lie."""
+    try:
+        names = sorted(entry.name for entry in path.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"{fspath(path)!r} cannot be used as a folder: {error.strerror}") from error
+    others = [name for name in names if name not in _NOBODYS]
+    if others and MARKER not in names:
+        raise InputError(
+            f"the folder {fspath(path)!r} is no OCI layout, and has {others[0]!r} in it",
+            hint="give the cache a folder of its own, as in .incubator-cache",
+        )
 
 
 @dataclass(slots=True, kw_only=True)

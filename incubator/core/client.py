@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import requests
 from docker import APIClient
 from docker import errors as docker_errors
-from docker.utils import kwargs_from_env
+from docker.utils import kwargs_from_env, parse_host
 
 from incubator.core.docker_calls import TIMEOUT_S
 from incubator.core.docker_containers import ContainerCalls
@@ -99,6 +99,13 @@ class DockerClient(ImageCalls, ContainerCalls):
         if "base_url" not in options:
             found = next((path for path in DEFAULT_SOCKETS if Path(path).exists()), DEFAULT_SOCKETS[0])
             options["base_url"] = f"unix://{found}"
+        try:
+            parse_host(options["base_url"])
+        except docker_errors.DockerException as error:
+            raise EngineUnreachable(
+                f"{host!r} is no address of an engine: {innermost(error)}",
+                hint="it begins with unix://, tcp:// or ssh://; DOCKER_HOST has it, or a node",
+            ) from error
         try:
             api = _api(options)
         except _NO_ANSWER as error:

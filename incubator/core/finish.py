@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import assemble
-from incubator.core.attach import Extras
+from incubator.core.attach import Extras, for_others
 from incubator.core.delivery import Delivery
 from incubator.core.export import write_files, write_image
 from incubator.core.lazy import LazyEngine
@@ -19,7 +19,7 @@ from incubator.core.result import CommandLog, LayerResult, ReplacedImage, Result
 from incubator.core.trust import check_real
 from incubator.core.writing import told
 from incubator.errors import EngineError
-from incubator.events import ImageBuilt
+from incubator.events import ImageBuilt, WarningRaised
 from incubator.oci.image_config import digest_of
 from incubator.registry.repository import Registries
 from incubator.request import Packing
@@ -100,6 +100,9 @@ class Finisher:
         if request.push and request.attestations:
             record = self._record(layers, fetched, generators)
         extras = Extras(annotations=request.annotations, platform=config.platform, record=record, scans=scans)
+        if request.push:
+            for message in for_others(extras.annotations, [extras.platform], attested=record is not None):
+                self._emit(WarningRaised(message=message))
         before = images_before(engine, request)
         replaced = _replaced(engine, before)
         digests: dict[str, str] = {}

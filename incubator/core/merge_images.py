@@ -9,7 +9,7 @@ from incubator.core.assembly import ensure_layers
 from incubator.core.known_layers import KnownLayer
 from incubator.core.publish import push_each
 from incubator.core.registry_image import config_fields
-from incubator.errors import InputError
+from incubator.errors import InputError, RegistryError
 from incubator.oci.annotations import select
 from incubator.oci.descriptor import read_text
 from incubator.oci.joined import UNKNOWN, Member, join
@@ -75,7 +75,11 @@ def merge_images(
     repositories = {(tag.registry, tag.repository): registries.repository(tag) for tag in tags}
     for repository in repositories.values():
         for each in found:
-            _copy(each, repository)
+            try:
+                _copy(each, repository)
+            except RegistryError as error:  # which is about a blob that nobody has named
+                error.message = f"cannot copy {each.member.source} to {repository.name}: {error.message}"
+                raise
 
     def put(tag: Reference) -> str:
         repository = repositories[tag.registry, tag.repository]

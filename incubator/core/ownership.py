@@ -7,11 +7,25 @@ what a build has left. Where this process may not give files away, or the file s
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def why_not_writable(folder: Path) -> str | None:
+    """Why nothing can be made in a folder, whose last parts may be missing; None: it can.
+
+    It is tried, since rights do not tell: root has them where the file system takes nothing.
+    """
+    there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def give(made: int, above: os.stat_result) -> None:

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from incubator.core.attach import for_others
 from incubator.core.build import Builder
 from incubator.core.halt import Halt, Halted
 from incubator.core.making import Making
@@ -126,6 +127,8 @@ class _Several:
             no_cache_filters=request.no_cache_filters,
         )
         if request.push:
+            for message in for_others(request.annotations, request.platforms, attested=True):
+                self._emit(WarningRaised(message=message))
             self._check_registries()
         elif not request.outputs:
             self._emit(
@@ -167,7 +170,11 @@ class _Several:
             tags=first if request.push else (),
             push_by_digest=request.push,
             # Those of the index are for that of all platforms.
-            annotations=[found for found in request.annotations if found.level in _OF_PART],
+            annotations=[
+                found
+                for found in request.annotations
+                if found.level in _OF_PART and found.platform in {None, platform}
+            ],
             outputs=[replace(out, dest=posixpath.join(out.dest, folder)) for out in request.outputs],
             max_parallelism=max(1, request.max_parallelism // self._beside),
         )

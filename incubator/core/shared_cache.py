@@ -33,7 +33,7 @@ from incubator.core.known_layers import KnownLayer
 from incubator.core.trust import real_path
 from incubator.core.writing import told
 from incubator.errors import BuilderError, RegistryError
-from incubator.events import WarningRaised
+from incubator.events import CacheUnused, WarningRaised
 from incubator.oci.cached_layers import MOST, CachedLayers
 from incubator.oci.digest import is_digest
 from incubator.oci.image_config import HistoryEntry, ImageConfig, RuntimeConfig, digest_of
@@ -114,6 +114,8 @@ class SharedCache:
         self._idle: set[Reference | Path] = set()
         self._broken: set[Reference | Path] = set()
         self._found: set[tuple[Reference | Path, str]] = set()
+        self._asked: set[Reference | Path] = set()
+        self._useful: set[Reference | Path] = set()
         self._results: dict[str, _Result] = {}
         self._looked_up: dict[tuple[str, str], Found | None] = {}
 
@@ -143,8 +145,10 @@ class SharedCache:
 
     def _look_up(self, key: str, below: str) -> Found | None:
         for source in self._sources:
+            self._asked.add(source)
             found = self._in_image(source, key, below) or self._in_entry(source, key, below)
             if found:
+                self._useful.add(source)
                 return found
         return None
 
@@ -231,7 +235,7 @@ class SharedCache:
             first = cache not in self._broken
             self._broken.add(cache)
         if first:
-            self._emit(WarningRaised(message=f"the cache {cache} is not used: {error.message}"))
+            self._emit(WarningRaised(message=f"the cache {cache} is not used: {_told(error)}"))
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -282,10 +286,10 @@ class SharedCache:
                 with told(self._emit, "cache", str(place)):
                     self._export(self._stores[place], wanted, known_facts)
             except BuilderError as error:
-                self._emit(WarningRaised(message=f"the cache {place} is not written: {error.message}"))
+                self._emit(WarningRaised(message=f"the cache {place} is not written: {_told(error)}"))
 
     def _tell_idle(self) -> None:
-        """Warn of images that were named as caches and are none, where nothing lies beside them either."""
+        """Say in which caches nothing was, and warn of images that are none, where nothing lies beside them either."""
         used = {place for place, _ in self._found}
         for place in self._sources:
             if place in self._idle and place not in used and place not in self._targets:
@@ -295,6 +299,8 @@ class SharedCache:
                         "a cache of type inline"
                     )
                 )
+            elif place in self._asked - self._useful - self._broken:
+                self._emit(CacheUnused(cache=str(place)))
 
     def _facts_below(self, place: Reference | Path, known: Mapping[str, Facts]) -> dict[str, Facts]:
         """What earlier builds have learnt about images that results stand on, though this one had no use for it.
@@ -368,6 +374,10 @@ class SharedCache:
             annotations=((_KIND, _FACTS),),
         )
         writer.put_entry(name, entry)
+
+
+def _told(error: BuilderError) -> str:
+    return f"{error.message}; hint: {error.hint}" if error.hint else error.message
 
 
 def _image(platform: Platform, diff_ids: tuple[str, ...], created: str) -> ImageConfig:

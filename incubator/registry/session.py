@@ -45,6 +45,8 @@ _REPEATING: Final = frozenset((307, 308))
 """Redirects that hold for requests which change something too."""
 _LONGEST_REFUSAL: Final = 1 << 16
 _QUERY: Final = re.compile(r"\?\S*")
+_OF_OPENSSL: Final = re.compile(r" \(_ssl\.c:[0-9]+\)$")
+"""A line of Python's own source, which says nothing to anybody here."""
 _NO_SCOPES: Final[Scopes] = frozenset()
 
 _Result = TypeVar("_Result")
@@ -414,6 +416,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 def _words(error: BaseException) -> str:
     """What an error says, without what signs an address."""
     text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    text = _OF_OPENSSL.sub("", text)
     return shortened(ascii(_QUERY.sub("?***", text))[1:-1], 200)
 
 

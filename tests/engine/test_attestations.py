@@ -84,6 +84,7 @@ def test_provenance_lies_beside_the_image(bench: Bench, name: str, shelf: Shelf,
         attests=[f"type=sbom,src={tmp_path / kind}.json" for kind in ("spdx", "bom")],
         annotations=["manifest[linux/amd64],index:title=web", "manifest[linux/arm64]:title=other"],
     )
+    assert [text for text in warnings(bench) if "title goes nowhere: it is for linux/arm64" in text]
     assert set(result.digests) == set(tags)
     assert {shelf.index(tag).digest for tag in ("1.0", "latest")} == set(result.digests.values())
     assert make_metadata(result)["containerimage.digest"] == result.digest == shelf.index("1.0").digest

@@ -191,6 +191,7 @@ def test_the_command_prints_the_digest(built: Built, registries: Registries, tmp
     )  # fmt: skip
     index = index_of(registries.repository(built.name), "all")
     assert done.stdout.split() == [index.digest]
+    assert done.stderr.startswith(f"joining {len(set(built.digests.values()))} images\n")
     assert "linux/amd64" in done.stderr
     assert dict(index.annotations) == {"key": "value"}
     metadata = json.loads((tmp_path / "metadata.json").read_text())

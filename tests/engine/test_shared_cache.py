@@ -438,7 +438,9 @@ def test_two_builds_at_the_same_time(pipeline: Pipeline) -> None:
 @BOTH
 def test_no_cache_uses_none_and_keeps_what_it_makes(pipeline: Pipeline) -> None:
     first = pipeline.build(pipeline.cold)
-    anew = pipeline.build(pipeline.fresh, no_cache=True)
+    nowhere = "type=registry,ref=127.0.0.1:1/no/cache:main"
+    anew = pipeline.build(pipeline.fresh, no_cache=True, cache_from=[nowhere, pipeline.cache_from])
+    assert not warnings(pipeline.fresh)  # nobody has asked
     assert cached(pipeline.fresh) == [False, False, False, False]
     again = pipeline.build(pipeline.cold, tag=f"{pipeline.image}:again")
     assert first.layers[3].diff_id != anew.layers[3].diff_id  # it holds the time

@@ -62,8 +62,11 @@ def test_faults(text: str, words: str) -> None:
 def test_a_merge_is_about_the_index() -> None:
     assert parse_merge_annotation("a=b") == (Annotation(key="a", value="b", level="index"),)
     assert parse_merge_annotation("manifest-descriptor[arm64]:a=b")[0].platform == ARM64
-    for level in ("manifest", "index-descriptor"):
-        with pytest.raises(InputError, match="leaves manifests as they are"):
+    for level, words in (
+        ("manifest", "leaves manifests as they are"),
+        ("index-descriptor", "no index-descriptor in a registry"),
+    ):
+        with pytest.raises(InputError, match=words):
             parse_merge_annotation(f"index,{level}:a=b")
 
 

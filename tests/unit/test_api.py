@@ -4,6 +4,8 @@ import inspect
 import io
 import logging
 import operator
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +142,23 @@ def test_caches_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(str(target.place), target.mode) for target in request.cache_to] == [
         ("ghcr.io/acme/web:cache", "max")
     ]
+
+
+def test_an_error_is_printed_by_nobody_but_the_caller(tmp_path: Path) -> None:
+    text = (
+        "from incubator.api import build\n"
+        "from incubator.errors import BuilderError\n"
+        "try:\n    build(path='no/where')\n"
+        "except BuilderError as error:\n    raise SystemExit(str(error))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("context 'no/where' does not exist") == 1
+
+
+def test_one_image_to_merge_is_a_text() -> None:
+    with pytest.raises(InputErrors) as raised:
+        api.merge("acme/web:1", "sha256:abc")
+    assert [error.message for error in raised.value.errors] == ["'sha256:abc' is not a digest"]

@@ -114,7 +114,7 @@ def test_short_forms_count_more_than_entries_of_their_type(folder: Path) -> None
         ("type=sbom,generator=acme/scan,DESTINATION=/", "parameter 'DESTINATION'", "set by the build"),
         ("type=sbom,generator=acme/scan,filename=x", "filename=x is not supported", ""),
         ("type=provenance,generator=acme/scan", "no attribute 'generator'", ""),
-        ("type=sbom,src=no.json", "cannot be read: No such file", ""),
+        ("type=sbom,src=no.json", "cannot be read: No such file", "name a file of SPDX or CycloneDX"),
         ("type=sbom,src=link.json", "link.json", ""),
         ('type=sbom,"src=a', "quotes", ""),
     ],

@@ -102,7 +102,9 @@ def test_what_would_make_a_difference_is_refused(attribute: str, hint: str) -> N
         ("type=azblob,name=x", "WHAT of type azblob is not supported", "type=registry,ref="),
         ("type=registry,ref=a,ref=b", "invalid WHAT: ref is given twice", None),
         ("type=registry,ref=a,max", "invalid WHAT: 'max' has no value", "type=registry,ref="),
-        ("type=registry,reff=a", "invalid WHAT: it has no ref", "type=registry,ref="),
+        ("type=registry,rf=a", "invalid WHAT: it has no ref", "did you mean ref?"),
+        ("type=registry,tag=a", "invalid WHAT: it has no ref", "type=registry,ref="),
+        ("type=local,SIDEE=a", "invalid WHAT: it has no SIDE", "did you mean SIDE?"),
         ("type=registry,ref=a,scope=b", "WHAT 'a:latest': there is no attribute 'scope'", "attributes are type, ref"),
         ("type=registry,ref=a,tipe=b", "WHAT 'a:latest': there is no attribute 'tipe'", "did you mean type?"),
         ("type=registry,ref=A", "WHAT: invalid reference 'A': 'library/A' is not a repository name", "lower case"),
@@ -203,6 +205,35 @@ def test_a_link_of_the_checkout_leads_nowhere(tmp_path: Path) -> None:
     for parse, side in ((parse_cache_from, "src"), (parse_cache_to, "dest")):
         with pytest.raises(InputError, match="leads out of the workspace"):
             parse(f"type=local,{side}=cache/below", tmp_path / "checkout")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [(), ("blobs",), ("index.json",), (".gitignore", "lost+found"), ("index.json", "oci-layout", "mine.txt")],
+)
+def test_a_cache_goes_into_a_folder_of_its_own(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    assert parse_cache_to(f"type=local,dest={tmp_path}") == CacheTarget(place=tmp_path)
+
+
+@pytest.mark.parametrize("names", [(".git", "Dockerfile"), ("app.js", "index.json")])
+def test_a_cache_does_not_go_between_files_of_something_else(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(InputError) as caught:
+        parse_cache_to("type=local,dest=.", tmp_path)
+    assert caught.value.message == (
+        f"cache target: the folder {str(tmp_path)!r} is no OCI layout, and has {names[0]!r} in it"
+    )
+    assert "a folder of its own" in str(caught.value.hint)
+    assert parse_cache_from("type=local,src=.", tmp_path) == CacheSource(place=tmp_path)
+
+
+def test_a_cache_does_not_go_into_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be used as a folder: Not a directory"):
+        parse_cache_to("type=local,dest=file", tmp_path)
 
 
 def test_a_mode_that_is_none() -> None:

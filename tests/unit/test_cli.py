@@ -176,8 +176,12 @@ def test_help(run: Any) -> None:
         (["build", ".", "--provenance", "mode=mx"], ["there is no mode 'mx'"]),
         (["build", ".", "--sbom", "generator=acme/Scan"], ["acme/Scan"]),
         (["build", ".", "--attest", "type=sbom,src=no.json"], ["sbom 'no.json' cannot be read"]),
+        (["build", ".", "--sbom", "tru"], ["sbom 'tru' cannot be read", "did you mean true?"]),
         (["merge", "-t", "a", "sha256:12"], ["'sha256:12' is not a digest"]),
-        (["merge", "-t", "a", "--digests-file", "nope"], ["--digests-file 'nope' cannot be read"]),
+        (
+            ["merge", "-t", "a", "--digests-file", "nope"],
+            ["--digests-file 'nope' cannot be read: No such file"],
+        ),
         (["build", ".", "-g", "nope.yml"], ["configuration nope.yml does not exist"]),
         (["build", ".", "--iidfile", "no/file"], ["--iidfile 'no/file': there is no folder 'no'"]),
         (["build", ".", "--metadata-file", "/"], ["--metadata-file '/' is a folder"]),

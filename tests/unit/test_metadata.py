@@ -8,12 +8,13 @@ import pytest
 from incubator.console.summary import summary_lines
 from incubator.core.result import CommandLog, LayerResult, ResultImage, ResultIndex
 from incubator.errors import InputError
-from incubator.metadata import check_writable, make_metadata, metadata_text, write_atomically
+from incubator.metadata import check_dest, check_writable, make_metadata, metadata_text, write_atomically
 from incubator.oci.attestation import SLSA_PROVENANCE
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import RuntimeConfig
 from incubator.oci.media_types import OCI_INDEX
 from incubator.oci.platform import parse_platform
+from incubator.request import FileOutput
 
 ID, CONFIG, DIGEST = ("sha256:" + pair * 32 for pair in ("1a", "2b", "3c"))
 
@@ -100,6 +101,18 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         check_writable(str(tmp_path), "--iidfile")
     with pytest.raises(InputError, match="there is no folder"):
         check_writable(str(tmp_path / "no/file"), "--iidfile")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_that_takes_nothing_is_noticed_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"output '/sys/x\.tar' cannot be written: ") as caught:
+        check_dest(FileOutput(kind="tar", dest="/sys/x.tar"))
+    assert caught.value.hint
+    with pytest.raises(InputError, match=r"output '/sys/no/where' cannot be written: "):
+        check_dest(FileOutput(kind="local", dest="/sys/no/where"))
+    check_dest(FileOutput(kind="local", dest=str(tmp_path / "no/where")))
+    check_dest(FileOutput(kind="tar", dest="/dev/stdout"))
+    assert not list(tmp_path.iterdir())
 
 
 def index(*, pushed: bool) -> ResultIndex:

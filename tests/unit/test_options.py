@@ -12,7 +12,7 @@ from incubator.faults import Faults
 from incubator.oci.platform import parse_platform
 from incubator.oci.reference import parse_reference
 from incubator.options import make_request
-from incubator.request import BuildRequest, CacheTarget, Credential, Limits
+from incubator.request import BuildRequest, CacheSource, CacheTarget, Credential, Limits
 from incubator.sources import Place
 
 
@@ -86,6 +86,14 @@ def test_everything_given() -> None:
         credentials=(credential,),
         source_date_epoch=1700000000,
     )
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_earlier_results_no_cache_is_asked() -> None:
+    caches = (CacheSource(place=Path("kept")),)
+    assert request(cache_from=caches).read_caches == caches
+    assert request(values={"no_cache": True}, cache_from=caches).read_caches == ()
+    assert request(values={"no_cache_filters": "a"}, cache_from=caches).read_caches == caches
 
 
 @pytest.mark.usefixtures("folder")

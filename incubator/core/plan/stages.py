@@ -62,16 +62,19 @@ def find_filtered(stages: tuple[Stage, ...], filters: Sequence[str]) -> frozense
         try:
             found.add(find_target(stages, name).index)
         except InputError as error:
-            raise InputError(f"no-cache-filter: {error.message}", hint=error.hint) from None
+            hint = stage_hint(name, stages, numbered=True)
+            raise InputError(f"no-cache-filter: {error.message}", hint=hint) from None
     return frozenset(found)
 
 
-def stage_hint(name: str, stages: Sequence[Stage]) -> str:
-    """What to say where no stage is called `name`."""
+def stage_hint(name: str, stages: Sequence[Stage], *, numbered: bool = False) -> str:
+    """What to say where no stage is called `name`. `numbered`: those without a name go by their numbers."""
     close = close_stage(name, stages)
     if close:
         return f"did you mean {close}?"
-    names = [stage.head.alias for stage in stages[-_MOST_NAMES:] if stage.head.alias]
+    last = stages[-_MOST_NAMES:]
+    given = [stage.head.alias or (str(stage.index) if numbered else "") for stage in last]
+    names = [name for name in given if name]
     return f"stages are {', '.join(names)}" if names else "no stage has a name: add AS NAME to its FROM"
 
 

@@ -190,6 +190,11 @@ def test_warnings_become_annotations_at_the_end(source: Source) -> None:
     assert not [line for line in shown if "use lower case" in line]
 
 
+def test_a_warning_that_is_of_no_build_check_is_not_called_one() -> None:
+    [command], _ = github(WarningRaised(message="the cache is not used"))
+    assert command.properties == {"title": "image build"}
+
+
 def test_many_warnings_are_all_in_the_log(source: Source) -> None:
     message = "m" * 600
     warnings = [

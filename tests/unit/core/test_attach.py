@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from incubator.context.directory import DirectoryContext
-from incubator.core.attach import Attacher, Extras, annotated, idle_extras
+from incubator.core.attach import Attacher, Extras, annotated, for_others, idle_extras
 from incubator.core.provenance import BuildRecord
 from incubator.dockerfile import Source
 from incubator.errors import RegistryError
@@ -232,3 +232,20 @@ def test_what_goes_nowhere_is_told(
     found = list(idle_extras(request_of(context, **options)))
     assert len(found) == len(words)
     assert all(word in text for word, text in zip(words, found, strict=True))
+
+
+def test_what_is_for_other_platforms_is_told() -> None:
+    given = [
+        Annotation(key="k", value=""),
+        Annotation(key="l", value="", platform=ARM64),
+        Annotation(key="m", value="", level="manifest-descriptor", platform=ARM64),
+        Annotation(key="n", value="", platform=AMD64),
+    ]
+    [told] = for_others(given, [AMD64], attested=False)
+    assert told == (
+        "the annotation l goes nowhere: it is for linux/arm64, and what is built is for linux/amd64"
+    )
+    told, more = for_others(given, [AMD64], attested=True)
+    assert "annotation l " in told
+    assert "annotation m " in more
+    assert not list(for_others(given, [AMD64, ARM64], attested=True))

@@ -30,3 +30,11 @@ def test_certificates_are_looked_for_where_docker_looks() -> None:
         DockerClient.from_env(
             {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": ""}
         )
+
+
+@pytest.mark.parametrize("host", ["foo", "tcp:/engine", "tcp://"])
+def test_an_address_that_is_none_is_named_with_what_it_begins_with(host: str) -> None:
+    with pytest.raises(EngineUnreachable) as raised:
+        DockerClient.from_env({"DOCKER_HOST": host})
+    assert raised.value.message.startswith(f"{host!r} is no address of an engine: ")
+    assert "unix://, tcp:// or ssh://" in str(raised.value.hint)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from incubator.core.plan.model import BaseImage, ContextSource, CopyStep, ImageSource, RunStep, StageSource
-from incubator.core.plan.stages import find_target, split_stages
+from incubator.core.plan.stages import find_filtered, find_target, split_stages
 from incubator.dockerfile import Source, parse
 from incubator.errors import BuilderError, DockerfileError, DockerfileErrors, InputError, RegistryError
 from tests.unit.core.planning import AMD64, ARM64, BUSYBOX, Images, base, plan, step
@@ -88,6 +88,15 @@ def test_an_unknown_target_where_no_stage_has_a_name() -> None:
     with pytest.raises(InputError) as caught:
         plan("FROM scratch", target="x")
     assert caught.value.hint == "no stage has a name: add AS NAME to its FROM"
+
+
+def test_a_filter_may_name_stages_by_their_numbers() -> None:
+    stages = split_stages(parse(Source("Dockerfile", "FROM scratch AS build\nFROM scratch\n")))
+    assert find_filtered(stages, ["BUILD", "1"]) == {0, 1}
+    with pytest.raises(InputError) as caught:
+        find_filtered(stages, ["nosuch"])
+    assert caught.value.message == "no-cache-filter: there is no stage 'nosuch' in the Dockerfile"
+    assert caught.value.hint == "stages are build, 1"
 
 
 def test_faults_of_a_stage_that_is_not_needed_stop_nothing_but_its_own_build() -> None:

@@ -70,6 +70,7 @@ def test_a_certificate_of_nobody_known_is_refused_with_a_hint(server: Serving, t
     with pytest.raises(RegistryError, match=r"certificate of 0\.0\.0\.0:.* is not trusted") as caught:
         check(named(server), tmp_path)
     assert "SSL_CERT_FILE" in (caught.value.hint or "")
+    assert "_ssl" not in caught.value.message
     assert server.asked == []
 
 
