@@ -43,12 +43,12 @@ class Records:
             return None
         return parts.changed_since(earlier[-1]) or "the earlier result is gone"
 
-    def note(self, place: str, parts: KeyParts, image: str) -> None:
-        """Remember that `image` is now the latest result of a place."""
+    def note(self, place: str, parts: KeyParts, image: str, *, made: bool) -> None:
+        """Remember that `image` is now the latest result of a place. `made`: anew, so an earlier one is superseded."""
         with self._lock:
             known = self._known(place)
             earlier = known.get(place, [])
-            if earlier == [parts.short]:
+            if earlier == [parts.short] and not made:
                 return
             known[place] = [parts.short]
         self._engine.tag(image, f"{RECORD_REPOSITORY}:{place}.{parts.short}")

@@ -275,7 +275,7 @@ class StageExecutor:
             if not stored:
                 self._cache.store(parts.key, image)
             if self._keys.records:
-                self._keys.records.note(place, parts, image)
+                self._keys.records.note(place, parts, image, made=not stored)
         except BuilderError as error:
             self._around.emit(WarningRaised(message=f"a layer is not kept for later builds: {error.message}"))
 
