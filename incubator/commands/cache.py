@@ -14,19 +14,20 @@ from incubator.arguments import ArgumentParser
 from incubator.console.text import clean_text
 from incubator.console.words import show_count, show_size
 from incubator.core.client import DockerClient
-from incubator.core.kept import choose, kept_results, remove
+from incubator.core.kept import kept_results, prune, total_bytes
 from incubator.core.limits import parse_size
-from incubator.errors import InputError
+from incubator.errors import InputError, shortened
 from incubator.faults import Faults, did_you_mean
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from incubator.core.kept import KeptResult
+    from incubator.core.kept import KeptResult, Pruned
 
 ACTIONS = ("ls", "prune")
 FORMATS = ("table", "json")
+_LONGEST_INSTRUCTION = 72
 _AGE = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -41,9 +42,13 @@ def make_parser() -> ArgumentParser:
     parser.add_argument(
         "action", nargs="?", metavar="ls | prune", help="list, or remove what the options say"
     )
-    parser.add_argument("--older-than", metavar="AGE", help="prune: what is older, as in 12h, 7d or 2w")
     parser.add_argument(
-        "--keep-storage", metavar="SIZE", help="prune: the oldest, until the rest takes no more, as in 10g"
+        "--older-than", metavar="AGE", help="prune: what was not used for so long, as in 12h, 7d or 2w"
+    )
+    parser.add_argument(
+        "--keep-storage",
+        metavar="SIZE",
+        help="prune: what was not used for longest, until the rest takes no more, as in 10g",
     )
     parser.add_switch(parser.add_argument_group("everything"), "--all", help="prune: all results")
     parser.add_argument(
@@ -80,16 +85,19 @@ def run(arguments: argparse.Namespace) -> int:
     if action == "ls" and (limited or arguments.all):
         faults.add("ls lists everything", hint="limits are options of incubator cache prune")
     faults.check()
+    now_s = time.time()
     with closing(DockerClient.from_env(os.environ)) as engine:
-        results = kept_results(engine)
         if action == "prune":
-            results = choose(results, now_s=time.time(), older_than_s=older_than_s, keep_bytes=keep_bytes)
-            remove(engine, results)
+            pruned = prune(engine, now_s=now_s, older_than_s=older_than_s, keep_bytes=keep_bytes)
+            listed = [_json(result) | {"freed_bytes": freed} for result, freed in pruned.results]
+            lines = _removed(pruned, now_s=now_s)
+        else:
+            results = kept_results(engine)
+            listed = [_json(result) for result in results]
+            lines = _kept(results, now_s=now_s)
     if arguments.format == "json":
-        sys.stdout.write(f"{json.dumps([_json(result) for result in results], indent=2)}\n")
+        sys.stdout.write(f"{json.dumps(listed, indent=2)}\n")
     else:
-        done = "removed" if action == "prune" else "kept"
-        lines = _lines(results, now_s=time.time(), done=done)
         sys.stdout.write("".join(f"{clean_text(line)}\n" for line in lines))
     return 0
 
@@ -117,14 +125,32 @@ def _json(result: KeptResult) -> dict[str, object]:
     return {
         "key": result.reference.rpartition(":")[2],
         "reference": result.reference,
+        "instruction": result.instruction,
         "made": int(result.made_s),
+        "used": int(result.used_s),
         "size_bytes": result.size_bytes,
     }
 
 
-def _lines(results: Sequence[KeptResult], *, now_s: float, done: str) -> Iterator[str]:
+def _kept(results: Sequence[KeptResult], *, now_s: float) -> Iterator[str]:
     for result in results:
-        key = result.reference.rpartition(":")[2][:12]
-        yield f"{key}  {show_age(now_s - result.made_s):>4}  {show_size(result.size_bytes):>9}"
-    size = show_size(sum(result.size_bytes for result in results))
-    yield f"{show_count(len(results), 'result')} {done}, {size}"
+        yield _row(result, result.size_bytes, now_s=now_s)
+    yield f"{show_count(len(results), 'result')} kept, {show_size(total_bytes(results))}"
+
+
+def _removed(pruned: Pruned, *, now_s: float) -> Iterator[str]:
+    for result, freed in pruned.results:
+        yield _row(result, freed, now_s=now_s)
+    freed = sum(freed for _, freed in pruned.results)
+    held = total_bytes(result for result, _ in pruned.results) - freed
+    rest = f"; images still have {show_size(held)} of them" if held > 0 else ""
+    yield f"{show_count(len(pruned.results), 'result')} removed, {show_size(freed)} freed{rest}"
+    if pruned.leftovers:
+        images = show_count(pruned.leftovers, "image")
+        yield f"{images} of builds that had lost all names removed, {show_size(pruned.leftover_bytes)} freed"
+
+
+def _row(result: KeptResult, size_bytes: int, *, now_s: float) -> str:
+    key = result.reference.rpartition(":")[2][:12]
+    instruction = shortened(result.instruction, _LONGEST_INSTRUCTION)
+    return f"{key}  {show_age(now_s - result.used_s):>4}  {show_size(size_bytes):>9}  {instruction}".rstrip()

@@ -6,6 +6,7 @@ import contextlib
 import json
 import tarfile
 import time
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
@@ -29,9 +30,9 @@ from incubator.core.docker_types import (
     find_config,
     find_manifest,
     followed,
+    held_image,
     image_info,
     registry_errors,
-    seconds,
     told_error,
 )
 from incubator.core.history import mark_layers
@@ -41,12 +42,12 @@ from incubator.oci.reference import parse_reference
 from incubator.registry.credentials import login_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 
     from docker import APIClient
 
     from incubator.core.blob import Blob
-    from incubator.core.engine import ImageInfo
+    from incubator.core.engine import HeldImage, ImageInfo
     from incubator.core.stored import StoredImage
     from incubator.core.together import Stacked
     from incubator.oci.image_config import HistoryEntry, ImageConfig
@@ -73,6 +74,17 @@ def _again(doing: str, ask: Callable[[], _Answer]) -> _Answer:
             time.sleep(0.05 * 2**attempt)
     with engine_errors(doing):
         return ask()
+
+
+def _tags(listed: Mapping[str, Any]) -> tuple[str, ...]:
+    """Tags of an image in a list. Podman writes them in full: with `docker.io/library/`, or `localhost/` if its own."""
+    tags = (tag for tag in listed.get("RepoTags") or () if "<none>" not in tag)
+    return tuple(str(parse_reference(tag.removeprefix("localhost/"))) for tag in tags)
+
+
+def _names(listed: Mapping[str, Any]) -> tuple[str, ...]:
+    """Tags of an image in a list, or else the digests by which it was pulled."""
+    return _tags(listed) or tuple(name for name in listed.get("RepoDigests") or () if "<none>" not in name)
 
 
 class ImageCalls(EngineCalls):
@@ -164,12 +176,13 @@ class ImageCalls(EngineCalls):
             )
         return image
 
-    def commit(self, container: str, reference: str) -> ImageInfo:
+    def commit(self, container: str, reference: str, *, comment: str = "") -> ImageInfo:
         """Make an image of a container's file system under `reference`; its config does not matter."""
         repository, _, tag = reference.rpartition(":")
         with engine_errors("commit a layer"):
             # The steps are done and the shell idles, so the freezer would only cost time.
             params = {"container": container, "repo": repository, "tag": tag, "pause": "0"}
+            params["comment"] = comment
             image_id = self._call("POST", "/commit", params=params, json={}).json()["Id"]
             return image_info(self._json(f"/images/{image_id}/json"))
 
@@ -258,12 +271,31 @@ class ImageCalls(EngineCalls):
         with engine_errors("read the history of an image"):
             return list(reversed(self._json(f"/images/{path}/history", params) or []))
 
-    def tagged_at_s(self, reference: str) -> float:
-        """Seconds since 1970 when an image got its last reference; where the engine does not say, when it was made."""
-        with engine_errors("inspect an image"):
-            data = self._json(f"/images/{reference}/json")
-        tagged = str((data.get("Metadata") or {}).get("LastTagTime") or "0001")
-        return seconds(str(data["Created"]) if tagged.startswith("0001") else tagged)
+    def held_images(self, known: Collection[HeldImage] = ()) -> list[HeldImage]:
+        """All images, those without a name too. Of the `known` ones only the names are asked."""
+        listed = _again("list images", partial(self._api.images, all=True))
+        told = {image.id: image for image in known}
+        return [
+            replace(image, references=names)
+            for image_id, names in {entry["Id"]: _names(entry) for entry in listed}.items()
+            if (image := told.get(image_id) or self._held(image_id))
+        ]
+
+    def _held(self, image_id: str) -> HeldImage | None:
+        data = self._inspect(image_id)
+        return None if data is None else held_image(image_id, data)
+
+    def sized_history(self, image: HeldImage) -> list[tuple[HistoryEntry, int]]:
+        """Entries of an image's history and their bytes, oldest first; empty if the image is gone."""
+        try:
+            entries = self._history(image.id)
+        except EngineError as error:
+            if error.status == 404:
+                return []
+            raise
+        marked = mark_layers(entries, len(image.layers))
+        sizes = [int(entry.get("Size") or 0) for entry in entries]
+        return list(zip(marked, [0] * (len(marked) - len(sizes)) + sizes, strict=True))
 
     def tag(self, image: str, reference: str) -> None:
         """Give an image a reference, which leaves the image that had it."""
@@ -307,9 +339,7 @@ class ImageCalls(EngineCalls):
         """
         pattern = f"{repository}:{tags}"
         images = _again("list images", partial(self._api.images, filters={"reference": pattern}))
-        found = [tag for image in images for tag in image.get("RepoTags") or () if "<none>" not in tag]
-        # Podman writes names in full: with `docker.io/library/`, or `localhost/` if it made them itself.
-        names = (str(parse_reference(tag.removeprefix("localhost/"))) for tag in found)
+        names = (name for image in images for name in _tags(image))
         return [name for name in names if fnmatchcase(name, pattern)]  # an image may have other names too
 
     def push(

@@ -16,7 +16,7 @@ import urllib3
 from docker import auth
 from docker import errors as docker_errors
 
-from incubator.core.engine import DiskUsage, ImageInfo, PathStat
+from incubator.core.engine import DiskUsage, HeldImage, ImageInfo, PathStat
 from incubator.core.transfers import transfer_hint
 from incubator.errors import EngineError, EngineUnreachable, RegistryError
 from incubator.oci.image_config import ImageConfig, runtime_config_from_json
@@ -259,6 +259,20 @@ def told_error(stream: str) -> str:
         with contextlib.suppress(ValueError, TypeError, KeyError):
             return str(json.loads(line)["error"])
     return stream.strip()
+
+
+def held_image(image_id: str, data: Mapping[str, Any]) -> HeldImage:
+    """An image as `GET /images/{id}/json` tells of it, without its names."""
+    tagged = str((data.get("Metadata") or {}).get("LastTagTime") or "0001")
+    made = str(data.get("Created") or "0001")
+    return HeldImage(
+        id=image_id,
+        layers=tuple((data.get("RootFS") or {}).get("Layers") or ()),
+        made_s=0 if made.startswith("0001") else seconds(made),
+        tagged_s=0 if tagged.startswith("0001") else seconds(tagged),
+        labels=(data.get("Config") or {}).get("Labels") or {},
+        comment=data.get("Comment") or "",
+    )
 
 
 def seconds(time: str) -> float:

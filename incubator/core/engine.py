@@ -58,6 +58,23 @@ class ImageInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldImage:
+    """An image as an engine keeps it, with or without names; `layers` are diff IDs, the base's first.
+
+    `made_s` and `tagged_s` (when it got its last name): seconds since 1970, 0 where the engine does not say.
+    `references` are digests by which it was pulled where it has no other names. `comment` is that of its commit.
+    """
+
+    id: str
+    layers: tuple[str, ...]
+    made_s: float
+    tagged_s: float = 0
+    references: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
     """Absolute paths that a container has changed: `touched` were made or changed, `removed` taken away.
 
@@ -244,8 +261,11 @@ class Engine(Protocol):
     def changes(self, container: str) -> Changes:
         """What differs in a container's files from those of its image."""
 
-    def commit(self, container: str, reference: str) -> ImageInfo:
-        """Make an image of a container's file system under `reference`; its config does not matter."""
+    def commit(self, container: str, reference: str, *, comment: str = "") -> ImageInfo:
+        """Make an image of a container's file system under `reference`; its config does not matter.
+
+        `comment` is kept with the image, for who lists images.
+        """
 
     def remove_container(self, container: str) -> None:
         """Kill and remove a container with its anonymous volumes; a missing one is fine."""

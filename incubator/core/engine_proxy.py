@@ -87,8 +87,8 @@ class EngineProxy:
     def changes(self, container: str) -> Changes:
         return self._engine.changes(container)
 
-    def commit(self, container: str, reference: str) -> ImageInfo:
-        return self._engine.commit(container, reference)
+    def commit(self, container: str, reference: str, *, comment: str = "") -> ImageInfo:
+        return self._engine.commit(container, reference, comment=comment)
 
     def remove_container(self, container: str) -> None:
         self._engine.remove_container(container)

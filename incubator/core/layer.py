@@ -136,9 +136,9 @@ class LayerContainer:
         """What the steps have changed."""
         return self._engine.changes(self.id)
 
-    def commit(self, reference: str) -> ImageInfo:
+    def commit(self, reference: str, comment: str) -> ImageInfo:
         """The image of the parent's layers and this one, or as many as the parent's if nothing changed."""
-        return self._engine.commit(self.id, reference)
+        return self._engine.commit(self.id, reference, comment=comment)
 
     def _resolve_targets(self) -> None:
         """Mount where links of the image lead: engines stumble over a mount below an absolute link."""

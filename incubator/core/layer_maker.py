@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from incubator.core.assemble import group_history
+from incubator.core.constants import APP_NAME
 from incubator.core.engine import Changes
 from incubator.core.layer import LayerContainer
 from incubator.core.layer_tar import NotOneTar
@@ -19,7 +20,7 @@ from incubator.core.plan.model import Group, RunStep
 from incubator.core.plan.mounts import targets_of
 from incubator.core.refusals import naming_options
 from incubator.core.waste import Footprint
-from incubator.errors import EngineError
+from incubator.errors import EngineError, shortened
 from incubator.oci.image_config import HistoryEntry
 
 if TYPE_CHECKING:
@@ -36,9 +37,24 @@ if TYPE_CHECKING:
     from incubator.events import StepRef
 
 
+TIDYING = "remove empty mount points"
+"""What the history says of a layer that only tidies up."""
+
+MADE_BY = f"{APP_NAME}: "
+"""What the comment of a committed layer begins with; the instructions that made it follow."""
+
+_LONGEST_COMMENT = 200
+
+
 def tidying_entry(created: str) -> HistoryEntry:
     """The history entry of a layer that only tidies up."""
-    return HistoryEntry(created_by="remove empty mount points", created=created)
+    return HistoryEntry(created_by=TIDYING, created=created)
+
+
+def made_by(group: Group) -> str:
+    """The comment of a commit: engines note nothing but the shell of what happens in a container."""
+    texts = [step.ref.text for step in group.steps if step.changes_files]
+    return shortened(MADE_BY + "; ".join(texts), _LONGEST_COMMENT)
 
 
 class LayerMaker:
@@ -116,7 +132,7 @@ class LayerMaker:
             if changed is not None and points.are_all_of(changed, container.id, before.image.id):
                 image = before.image
             else:
-                image = container.commit(self._workshop.reference())
+                image = container.commit(self._workshop.reference(), made_by(part))
             grown = image.size_bytes - before.image.size_bytes
             if footprint and footprint.want(before.footprints, grown):
                 self._look_last(around, container, footprint)
@@ -187,6 +203,10 @@ class LayerMaker:
             diff_ids=(*below.image.config.diff_ids, layer.digest),
             history=(*below.history, *history),
             created=self._clock.now(),
+            # Those of the build that made what is below would say that nobody is at work on it any more.
+            config=replace(
+                below.image.config.config, labels=self._workshop.labelled(below.image.config.config.labels)
+            ),
         )
         image_id = self._engine.compose(below.image.id, config, top=layer)
         self._engine.tag(image_id, self._workshop.reference())

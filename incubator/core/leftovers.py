@@ -15,7 +15,7 @@ from incubator.core.constants import APP_NAME, LABEL_BUILD
 from incubator.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from incubator.core.engine import Engine
 
@@ -88,6 +88,10 @@ class Workshop:
     def discard_volume(self, volume: str) -> None:
         """Remove a volume at the end, when the containers that use it are gone."""
         self._volumes.append(volume)
+
+    def labelled(self, labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Labels of an intermediate image: what it has, and this build's own."""
+        return tuple(sorted((dict(labels) | self.labels).items()))
 
     def reference(self) -> str:
         """A fresh reference for an intermediate image, so that nobody's pruning takes it away."""

@@ -43,10 +43,10 @@ class Records:
             return None
         return parts.changed_since(earlier[-1]) or "the earlier result is gone"
 
-    def note(self, place: str, parts: KeyParts, image: str) -> None:
-        """Remember that `image` is now the latest result of a place."""
+    def note(self, place: str, parts: KeyParts, image: str, *, made: bool) -> None:
+        """Remember that `image` is now the latest result of a place. `made`: anew, so an earlier one is superseded."""
         with self._lock:
-            if self._known(place).get(place, []) == [parts.short]:
+            if self._known(place).get(place, []) == [parts.short] and not made:
                 return
         self.mark(place, parts, image)
         self.tidy(place, parts)

@@ -294,7 +294,7 @@ class StageExecutor:
                 if marked:
                     self._keys.records.tidy(place, parts)
                 else:
-                    self._keys.records.note(place, parts, image)
+                    self._keys.records.note(place, parts, image, made=not stored)
         except BuilderError as error:
             self._around.emit(WarningRaised(message=f"a layer is not kept for later builds: {error.message}"))
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from incubator.core.caching import CACHE_REPOSITORY
 from incubator.core.client import DockerClient
+from incubator.core.kept import kept_results
 from incubator.errors import BuilderError
 from incubator.events import LayerCommitted, StepFinished
 
@@ -124,10 +124,6 @@ def test_the_age_of_results_counts_from_now(counted: tuple[Bench, Counting]) -> 
     files = {name: os.urandom(8).hex() for name in FILES}
     made = bench.build(text, files, container_client=client, no_cache=False, source_date_epoch=1_000_000_000)
     layers = {layer.diff_id for layer in made.layers if not layer.base}
-    kept = [
-        reference
-        for reference in client.references(CACHE_REPOSITORY)
-        if (image := client.image(reference)) and image.config.diff_ids[-1] in layers
-    ]
+    kept = [result for result in kept_results(client) if result.layers[-1] in layers]
     assert len(kept) == len(FILES)
-    assert all(client.tagged_at_s(reference) > began - 60 for reference in kept)
+    assert all(result.used_s > began - 60 for result in kept)
