@@ -62,14 +62,17 @@ _API_OF_PLATFORMS = (1, 49)
 _Answer = TypeVar("_Answer")
 
 
-def _again(doing: str, ask: Callable[[], _Answer]) -> _Answer:
-    """The answer to a question about images; Podman fails (500) where any image goes while it looks through all."""
+def _again(doing: str, ask: Callable[[], _Answer], passing: Collection[int] = (500,)) -> _Answer:
+    """The answer to a question about images; Podman fails (500) where any image goes while it looks through all.
+
+    `passing`: statuses that are no answer yet.
+    """
     for attempt in range(ATTEMPTS - 1):
         try:
             with engine_errors(doing):
                 return ask()
         except EngineError as error:
-            if error.status != 500:
+            if error.status not in passing:
                 raise
             time.sleep(0.05 * 2**attempt)
     with engine_errors(doing):
@@ -271,9 +274,13 @@ class ImageCalls(EngineCalls):
         with engine_errors("read the history of an image"):
             return list(reversed(self._json(f"/images/{path}/history", params) or []))
 
+    def _listed(self, **options: Any) -> list[Any]:
+        """Images as the engine lists them; the containerd store says 404 where one goes while it looks through all."""
+        return list(_again("list images", partial(self._api.images, **options), passing=(404, 500)))
+
     def held_images(self, known: Collection[HeldImage] = ()) -> list[HeldImage]:
         """All images, those without a name too. Of the `known` ones only the names are asked."""
-        listed = _again("list images", partial(self._api.images, all=True))
+        listed = self._listed(all=True)
         told = {image.id: image for image in known}
         return [
             replace(image, references=names)
@@ -338,7 +345,7 @@ class ImageCalls(EngineCalls):
         The containerd store takes 10 ms to tell of an image.
         """
         pattern = f"{repository}:{tags}"
-        images = _again("list images", partial(self._api.images, filters={"reference": pattern}))
+        images = self._listed(filters={"reference": pattern})
         names = (name for image in images for name in _tags(image))
         return [name for name in names if fnmatchcase(name, pattern)]  # an image may have other names too
 
