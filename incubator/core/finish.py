@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -185,9 +185,9 @@ class Finisher:
 
     def _on_engine(self, image: str) -> str:
         engine = self._engine
-        if not isinstance(engine, LazyEngine) or engine.has(image):
-            return engine.on_engine(image) if isinstance(engine, LazyEngine) else image
-        with told(self._emit, "image"):
+        if not isinstance(engine, LazyEngine):
+            return image
+        with nullcontext() if engine.has(image) else told(self._emit, "image"):
             return engine.on_engine(image)
 
     def _write_outputs(self, image: str, config: ImageConfig, delivery: Delivery) -> None:
