@@ -145,6 +145,7 @@ class SshTunnel:
             is_ready = any(line.endswith(_READY) for line in itertools.islice(lines, _LONGEST))
         finally:
             timer.cancel()
+            timer.join()
         if is_ready and Path(self.socket).exists():
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
