@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _NOMINAL_S = 0.02
 """Processor time of `_work` on a quiet machine of 2023."""
+_TRIES = 3
 
 
 def _work() -> None:
@@ -33,3 +34,8 @@ def nominal_seconds(action: Callable[[], object]) -> float:
     took = _took(action)
     slower = min(before, _took(_work)) / _NOMINAL_S
     return took / max(1.0, slower)
+
+
+def is_within(limit_s: float, action: Callable[[], object]) -> bool:
+    """True if an action takes less in one of a few tries: noise passes, what grows too fast is slow each time."""
+    return any(nominal_seconds(action) < limit_s for _ in range(_TRIES))
