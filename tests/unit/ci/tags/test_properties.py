@@ -15,13 +15,13 @@ from incubator.ci.facts import read_facts
 from incubator.ci.lists import Entry
 from incubator.ci.surroundings import Surroundings
 from incubator.ci.tags import PipelineFacts, compute, read_language
-from incubator.ci.tags.dates import format_date
 from incubator.ci.tags.facts import with_ref
 from incubator.ci.tags.names import LONGEST_TAG, sanitize
 from incubator.ci.tags.versions import parse_pep440, parse_semver
 from incubator.errors import InputError
 from incubator.faults import Faults
 from incubator.oci.reference import parse_reference
+from tests.speed import is_within
 
 NOW = datetime(2020, 1, 10, 15, 25, 50, 123456, tzinfo=UTC)
 BLANK = PipelineFacts(now=NOW, created=NOW)
