@@ -44,10 +44,10 @@ generate: venv ## write action.yml, the GitLab component and the tables of the d
 	$(BIN)/python scripts/generate.py
 
 engine: venv ## builds on real engines: Docker Engine 20.10 and 28.5 (both stores), Podman, registries
-	$(LAB) run -- $(BIN)/pytest tests/engine -q -n 2 --dist worksteal
+	$(LAB) run -- scripts/pytest-twice tests/engine -q -n 2 --dist worksteal
 
 e2e: venv ## the front doors: CLI, act, gitlab-ci-local, on Docker Engine 20.10 and registries
-	$(LAB) run -- $(BIN)/pytest tests/e2e -q
+	$(LAB) run -- scripts/pytest-twice tests/e2e -q
 
 conformance: venv ## parser, shell words, ignore rules and builds on ENGINE against recorded results of BuildKit
 	$(BIN)/python scripts/conformance.py --engine $(ENGINE)
