@@ -33,9 +33,7 @@ def find_reached(document: Document, stages: Sequence[Stage], target: str | None
             span=last,
             hint=f"did you mean {near}?" if near else f"stages are {', '.join(names) or 'unnamed'}",
         )
-    by_name = {str(stage.index): stage for stage in stages} | {
-        stage.name: stage for stage in stages if stage.name
-    }
+    by_name = _by_name(stages)
     needed: set[int] = set()
     waiting = [found]
     while waiting:
@@ -46,13 +44,47 @@ def find_reached(document: Document, stages: Sequence[Stage], target: str | None
     return tuple(stage for stage in stages if stage.index in needed)
 
 
+def find_kept(stages: Sequence[Stage], target: str | None) -> frozenset[int]:
+    """The stages whose layers are in an image: of `target`, which is there, and of those it stands on.
+
+    For None that is the last stage, and each other that no stage uses. Such a one may be a product too, or a test of
+    what another builds: what it stands on counts up to a stage that lends files, which is a place to build in.
+    """
+    if not stages:
+        return frozenset()
+    by_name = _by_name(stages)
+    lending = {source.index for stage in stages for source in _sources(stage, by_name)}
+    used = lending | {stage.parent.index for stage in stages if stage.parent}
+    last = find_stage(stages, target) if target is not None else stages[-1]
+    kept: set[int] = set()
+    for stage in stages:
+        if stage is last or (target is None and stage.index not in used):
+            kept.add(stage.index)
+            below = stage.parent
+            while below and below.index not in kept and (stage is last or below.index not in lending):
+                kept.add(below.index)
+                below = below.parent
+    return frozenset(kept)
+
+
 def _needs(stage: Stage, by_name: Mapping[str, Stage]) -> Iterator[Stage]:
     if stage.parent:
         yield stage.parent
+    yield from _sources(stage, by_name)
+
+
+def _sources(stage: Stage, by_name: Mapping[str, Stage]) -> Iterator[Stage]:
+    """The stages that it takes files from."""
     for name in named_sources(stage.instructions):
         source = by_name.get(lower(name))
         if source and source.index < stage.index:
             yield source
+
+
+def _by_name(stages: Iterable[Stage]) -> dict[str, Stage]:
+    return {str(stage.index): stage for stage in stages} | {
+        stage.name: stage for stage in stages if stage.name
+    }
 
 
 def find_stage(stages: Iterable[Stage], name: str) -> Stage | None:

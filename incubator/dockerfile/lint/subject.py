@@ -19,7 +19,7 @@ from incubator.dockerfile.instructions import (
     WorkdirInstruction,
 )
 from incubator.dockerfile.lint.guesses import Guesses
-from incubator.dockerfile.lint.reach import find_reached
+from incubator.dockerfile.lint.reach import find_kept, find_reached
 from incubator.dockerfile.lint.walk import Step, Variables, Walk
 from incubator.dockerfile.text import lower
 from incubator.errors import ExpandError
@@ -69,11 +69,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A document, taken apart for the rules. `reached` are the stages that the target needs."""
+    """A document, taken apart for the rules.
+
+    `reached` are the stages that the target needs, `kept` the indexes of those whose layers are in an image.
+    """
 
     document: Document
     stages: tuple[Stage, ...]
     reached: tuple[Stage, ...]
+    kept: frozenset[int]
     global_names: Mapping[str, None]
     """Names that FROM lines may use: those declared before the first, and the platform's."""
     ignore_matcher: IgnoreMatcher | None
@@ -138,6 +142,7 @@ def make_subject(
         document=document,
         stages=tuple(stages),
         reached=reached,
+        kept=find_kept(stages, target),
         global_names=dict.fromkeys((*given, *(name for arg in head for name, _ in arg.pairs))),
         ignore_matcher=ignore_matcher,
         guesses=guesses,

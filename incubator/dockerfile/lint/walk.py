@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from incubator.dockerfile.expand import Budget, Expansion
     from incubator.dockerfile.lint.guesses import Guesses
 
-WATCHED: Final = ("PIP_NO_CACHE_DIR",)
+WATCHED: Final = ("PIP_NO_CACHE_DIR", "PIP_CACHE_DIR")
 """Variables that rules ask for."""
 
 _MAX_FAULTS: Final = 100

@@ -31,6 +31,7 @@ _VERBS = {
     "dotnet": {"restore"},
 }
 _NAMES = re.compile("|".join(("pip", "go", "mvn", *_VERBS)))
+_OTHERWISE = frozenset(("-g", "--global", "-v", "--version", "-h", "--help"))
 _WHOLE = frozenset((".", "./", "/", "*", "./*"))
 
 
@@ -68,8 +69,7 @@ def installs(command: ShellCommand) -> bool:
         return command.args[:2] == ("mod", "download")
     if command.program == "mvn":
         return any(arg.startswith("dependency:") for arg in command.args)
-    named = {"-g", "--global"}.intersection(command.args)
-    return command.verb in _VERBS.get(command.program, ()) and not named
+    return command.verb in _VERBS.get(command.program, ()) and _OTHERWISE.isdisjoint(command.args)
 
 
 RULE = Rule(

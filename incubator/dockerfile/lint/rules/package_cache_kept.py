@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from incubator.dockerfile.instructions import RunInstruction
@@ -15,19 +17,23 @@ if TYPE_CHECKING:
 
     from incubator.dockerfile.lint.subject import Subject
 
-_PIP_VARIABLE = "PIP_NO_CACHE_DIR"
+_PIP_OFF = "PIP_NO_CACHE_DIR"
+_PIP_FOLDER = "PIP_CACHE_DIR"
+_BRACES = re.compile(r"(.*)(?<!\$)\{([^{}]*)\}(.*)")
+_GLOB = re.compile(r"[*?\[]")
+_MAX_PATTERN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Manager:
-    """A package manager: the verbs that fill its cache, the option and the verbs that keep it empty, its folders."""
+    """A package manager: the verbs that fill its cache, options and verbs that keep it empty, its folders."""
 
     name: str
     programs: re.Pattern[str]
     fills: frozenset[str]
     folders: tuple[str, ...]
     advice: str
-    option: str = ""
+    options: frozenset[str] = frozenset()
     clears: frozenset[str] = frozenset()
 
 
@@ -39,8 +45,9 @@ _MANAGERS = (
         name="apt",
         programs=re.compile(r"apt|apt-get"),
         fills=frozenset(("update",)),
-        folders=("/var/lib/apt", "/var/lib/apt/lists"),
+        folders=("/var/lib/apt/lists",),
         advice="end the instruction with rm -rf /var/lib/apt/lists/*",
+        clears=frozenset(("dist-clean", "distclean")),
     ),
     _Manager(
         name="apk",
@@ -48,7 +55,7 @@ _MANAGERS = (
         fills=frozenset(("add", "update", "upgrade")),
         folders=("/var/cache/apk", "/etc/apk/cache"),
         advice="add --no-cache",
-        option="--no-cache",
+        options=frozenset(("--no-cache",)),
     ),
     _Manager(
         name="dnf",
@@ -70,9 +77,9 @@ _MANAGERS = (
         name="pip",
         programs=re.compile(r"pip[0-9.]*"),
         fills=frozenset(("install", "download", "wheel")),
-        folders=("/root/.cache", "/root/.cache/pip", "~/.cache", "$HOME/.cache"),
+        folders=("~/.cache/pip",),
         advice="add --no-cache-dir",
-        option="--no-cache-dir",
+        options=frozenset(("--no-cache", "--no-cache-dir")),  # pip takes what is short of one option alone
         clears=frozenset(("cache",)),
     ),
 )
@@ -80,8 +87,13 @@ _NAMES = re.compile("apt|apk|dnf|yum|zypper|pip")
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Fires at a RUN that fills a package manager's cache and neither clears nor mounts it."""
+    """Fires at a RUN that fills a package manager's cache and neither clears nor mounts it.
+
+    In a stage that only lends files to others nothing stays, whatever its layers hold.
+    """
     for stage in subject.reached:
+        if stage.index not in subject.kept:
+            continue
         for step in stage.steps:
             instruction = step.instruction
             if not isinstance(instruction, RunInstruction) or not mentions(instruction, _NAMES):
@@ -89,7 +101,9 @@ def check(subject: Subject) -> Iterator[Finding]:
             commands = tuple(commands_of(instruction))
             kept_off = _mounted(instruction)
             for manager in _MANAGERS:
-                if manager.name == "pip" and step.watched.get(_PIP_VARIABLE):
+                if manager.name == "pip" and (
+                    step.watched.get(_PIP_OFF) or (kept_off and step.watched.get(_PIP_FOLDER) in step.texts)
+                ):
                     continue
                 if _keeps(manager, commands, kept_off):
                     yield Finding(
@@ -102,20 +116,43 @@ def check(subject: Subject) -> Iterator[Finding]:
 def _keeps(manager: _Manager, commands: Sequence[ShellCommand], kept_off: tuple[str, ...]) -> bool:
     filled = False
     for command in commands:
-        if _PIP_VARIABLE in "".join(command.assignments) and manager.name == "pip":
+        if _PIP_OFF in "".join(command.assignments) and manager.name == "pip":
             return False
-        if command.program == "rm" and any(_is_below(arg, manager.folders) for arg in command.args):
+        if _removes(command) and any(_empties(arg, manager.folders) for arg in command.args):
             return False
         if manager.programs.fullmatch(command.program):
             if command.verb in manager.clears:
                 return False
-            filled = filled or (command.verb in manager.fills and manager.option not in command.args)
-    return filled and not any(_is_below(target, manager.folders) for target in kept_off)
+            filled = filled or (command.verb in manager.fills and manager.options.isdisjoint(command.args))
+    return filled and not any(_empties(target, manager.folders) for target in kept_off)
 
 
-def _is_below(path: str, folders: tuple[str, ...]) -> bool:
-    """Whether `path` is one of the folders, or what is in it."""
-    return path.strip("\"'").removesuffix("*").rstrip("/") in folders
+def _removes(command: ShellCommand) -> bool:
+    return command.program == "rm" or (command.program == "find" and "-delete" in command.args)
+
+
+def _empties(written: str, folders: tuple[str, ...]) -> bool:
+    """Whether `written` names one of the folders or one above it, or by a pattern what is in it."""
+    return any(_holds(path, folder) for path in _paths(written) for folder in folders)
+
+
+def _holds(path: str, folder: str) -> bool:
+    if not _GLOB.search(path):
+        return f"{folder}/".startswith(f"{path.rstrip('/')}/")
+    if len(path) > _MAX_PATTERN:
+        return False
+    above = (folder, *(str(parent) for parent in PurePosixPath(folder).parents))
+    return path.startswith(f"{folder}/") or any(fnmatchcase(name, path.rstrip("/")) for name in above)
+
+
+def _paths(written: str) -> tuple[str, ...]:
+    """The paths that a word of a shell, or a mount's target, stands for; home folders are all `~`."""
+    plain = re.sub("[\"']", "", written).rstrip(");")
+    braces = _BRACES.fullmatch(plain)
+    if braces:
+        before, choices, after = braces.groups()
+        return tuple(f"{before}{choice}{after}" for choice in choices.split(",") if choice)
+    return (re.sub(r"^(/root|/home/[^/]+|\$HOME|\$\{HOME\})(?=/)", "~", plain),)
 
 
 def _mounted(instruction: RunInstruction) -> tuple[str, ...]:

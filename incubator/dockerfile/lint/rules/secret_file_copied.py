@@ -19,6 +19,8 @@ _NAMES = frozenset((
     "_netrc", "application_default_credentials.json", "credentials.json", "id_dsa", "id_ecdsa", "id_ed25519", "id_rsa",
     "kubeconfig", "secrets.env", "secrets.json", "secrets.yaml", "secrets.yml",
 ))  # fmt: skip
+_SETTINGS = re.compile(r"\.npmrc|\.pypirc|\.env(?:\..+)?")
+"""What may as well hold mere settings."""
 _ENDINGS = (".jks", ".kdbx", ".keystore", ".p12", ".pfx", ".ppk")
 _PATHS = (".aws/credentials", ".docker/config.json", ".kube/config", ".ssh")
 _ENV = re.compile(r"\.env(?:\..+)?")
@@ -29,8 +31,13 @@ _PUBLIC = re.compile(r"public|\bpub\b", re.IGNORECASE)
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Fires at a source of the context whose name is that of a key, a token file or the like."""
+    """Fires at a source of the context whose name is that of a key, a token file or the like.
+
+    In a stage whose layers are in no image, as it only lends files, settings are left alone.
+    """
     for stage in subject.reached:
+        kept = stage.index in subject.kept
+        danger = "everyone who has the image can read it" if kept else "it stays in the build's cache"
         for step in stage.steps:
             instruction = step.instruction
             if not isinstance(instruction, CopyInstruction | AddInstruction):
@@ -38,10 +45,9 @@ def check(subject: Subject) -> Iterator[Finding]:
             if isinstance(instruction, CopyInstruction) and instruction.from_:
                 continue
             for source, written in zip(step.texts, instruction.sources, strict=True):
-                if is_secret_path(source):
+                if is_secret_path(source) and (kept or not _SETTINGS.fullmatch(posixpath.basename(source))):
                     yield Finding(
-                        message=f"'{source}' looks like a secret: everyone who has the image can read it; "
-                        "use RUN --mount=type=secret instead",
+                        message=f"'{source}' looks like a secret: {danger}; use RUN --mount=type=secret instead",
                         instruction=instruction,
                         word=written,
                     )

@@ -16,12 +16,12 @@ def check(subject: Subject) -> Iterator[Finding]:
     """Fires at an instruction that uses a name which has no value and is not declared.
 
     Where the base image's environment is not known, the name may come from there: then it fires only if the name
-    looks like a slip of the pen for one that is known.
+    looks like a slip of the pen for one that is known, other than PATH, which GOPATH and its like are near to.
     """
     for stage in subject.reached:
         for step in stage.steps:
             for name, near in step.unset:
-                if not near and not stage.env_known:
+                if near in (None, "PATH") and not stage.env_known:
                     continue
                 suggestion = f" (did you mean ${near}?)" if near else ""
                 yield Finding(
