@@ -80,6 +80,8 @@ class Subject:
     kept: frozenset[int]
     global_names: Mapping[str, None]
     """Names that FROM lines may use: those declared before the first, and the platform's."""
+    target_platform: str
+    """The value of TARGETPLATFORM in FROM lines."""
     ignore_matcher: IgnoreMatcher | None
     guesses: Guesses
     faults: tuple[ExpandError, ...]
@@ -144,6 +146,7 @@ def make_subject(
         reached=reached,
         kept=find_kept(stages, target),
         global_names=dict.fromkeys((*given, *(name for arg in head for name, _ in arg.pairs))),
+        target_platform=actual_args["TARGETPLATFORM"],
         ignore_matcher=ignore_matcher,
         guesses=guesses,
         faults=(*islice(faults, _MAX_FAULTS), *(fault for stage in reached for fault in stage.faults)),

@@ -11,17 +11,22 @@ if TYPE_CHECKING:
 
     from incubator.dockerfile.lint.subject import Subject
 
-_SPELLINGS = frozenset(("$TARGETPLATFORM", "${TARGETPLATFORM}", '"$TARGETPLATFORM"', '"${TARGETPLATFORM}"'))
+_NAME = "TARGETPLATFORM"
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Fires at a FROM whose platform is that variable and nothing else."""
+    """Fires at a FROM whose platform uses that variable alone and comes to its value, with or without a default."""
     for stage in subject.stages:
-        platform = stage.start.platform
-        if platform in _SPELLINGS:
+        platform = stage.platform
+        if (
+            platform
+            and platform.used == (_NAME,)
+            and not platform.unset
+            and platform.text == subject.target_platform
+        ):
             yield Finding(
-                message=f"Setting platform to predefined {platform} in FROM is redundant as this is the default "
-                "behavior",
+                message=f"Setting platform to predefined {stage.start.platform} in FROM is redundant as this is the "
+                "default behavior",
                 instruction=stage.start,
                 span=stage.start.place_of("--platform"),
             )
