@@ -16,6 +16,12 @@ from incubator.dockerfile.text import lower, nearest
 if TYPE_CHECKING:
     from incubator.dockerfile.maker import Maker
 
+MOUNT_ALIASES: Final = {
+    "dst": "target", "destination": "target", "src": "source", "readonly": "ro", "readwrite": "rw",
+}  # fmt: skip
+MOUNT_KEYS: Final = (
+    "type", "from", "source", "target", "ro", "rw", "id", "sharing", "required", "mode", "uid", "gid", "size", "env",
+)  # fmt: skip
 _BOOLEANS: Final = frozenset(
     ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
 )
@@ -37,6 +43,18 @@ def read_mount(maker: Maker, raw: str) -> Mount:
             )
         options.append((key, value if equals else None))
     return Mount(raw=raw, options=tuple(options))
+
+
+def mount_key_fault(key: str, value: str | None) -> tuple[str, str] | None:
+    """A message and a hint where a mount has no such key, or has none without a value; None where all is well."""
+    name = MOUNT_ALIASES.get(key, key)
+    if name not in MOUNT_KEYS:
+        near = nearest(key, (*MOUNT_KEYS, *MOUNT_ALIASES))
+        hint = f"did you mean {near}?" if near else f"keys are {', '.join(MOUNT_KEYS)}"
+        return f"RUN: --mount: unknown key {key!r}", hint
+    if value is None and name not in ("ro", "rw", "required"):
+        return f"RUN: --mount: {key} needs a value", f"write {key}=VALUE"
+    return None
 
 
 def check_device(maker: Maker, raw: str) -> None:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 
+from incubator.dockerfile.run_options import MOUNT_ALIASES, mount_key_fault
 from incubator.dockerfile.text import lower, nearest
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ SHARINGS: Final = ("shared", "private", "locked")
 SECRETS_FOLDER: Final = "/run/secrets"
 AGENT_PATH: Final = "/run/buildkit/ssh_agent."
 
-_ALIASES: Final = {
-    "dst": "target", "destination": "target", "src": "source", "readonly": "ro", "readwrite": "rw",
-}  # fmt: skip
-_KEYS: Final = (
-    "type", "from", "source", "target", "ro", "rw", "id", "sharing", "required", "mode", "uid", "gid", "size", "env",
-)  # fmt: skip
 _ONLY_FOR: Final = {
     "required": ("secret", "ssh"),
     "size": ("tmpfs",),
@@ -155,13 +150,11 @@ class _Reader:
 
     def _option(self, key: str, value: str | None, expand: Callable[[str], str]) -> None:
         word = key if value is None else f"{key}={value}"
-        name = _ALIASES.get(key, key)
-        if name not in _KEYS:
-            near = nearest(key, (*_KEYS, *_ALIASES))
-            hint = f"did you mean {near}?" if near else f"keys are {', '.join(_KEYS)}"
-            raise self._fault(f"RUN: --mount: unknown key {key!r}", word, hint)
-        if value is None and name not in ("ro", "rw", "required"):
-            raise self._fault(f"RUN: --mount: {key} needs a value", word, f"write {key}=VALUE")
+        found = mount_key_fault(key, value)
+        if found:
+            message, hint = found
+            raise self._fault(message, word, hint)
+        name = MOUNT_ALIASES.get(key, key)
         text = "true" if value is None else value if name == "from" else expand(value)
         self._values[name] = text
         self._words[name] = word

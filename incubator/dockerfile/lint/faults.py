@@ -7,8 +7,9 @@ from itertools import chain, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from incubator.dockerfile.instructions import RunInstruction
+from incubator.dockerfile.instructions import CopyInstruction, RunInstruction
 from incubator.dockerfile.parser import MAX_FAULTS, in_order
+from incubator.dockerfile.run_options import mount_key_fault
 from incubator.dockerfile.text import nearest
 from incubator.errors import DockerfileError, InputError
 from incubator.oci.reference import parse_reference
@@ -27,7 +28,7 @@ def find_faults(subject: Subject) -> tuple[DockerfileError, ...]:
     found = (
         fault
         for stage in subject.reached
-        for fault in chain(_base_faults(stage, subject, named), _mount_faults(stage))
+        for fault in chain(_base_faults(stage, subject, named), _source_faults(stage), _mount_faults(stage))
     )
     faults = (*subject.faults, *islice(found, MAX_FAULTS + 1))
     unique = {(str(fault.span), fault.text): fault for fault in faults}
@@ -53,10 +54,28 @@ def _base_faults(stage: Stage, subject: Subject, named: Sequence[Stage]) -> Iter
         )
 
 
+def _source_faults(stage: Stage) -> Iterator[DockerfileError]:
+    for instruction in stage.instructions:
+        if isinstance(instruction, CopyInstruction) and "$" in (instruction.from_ or ""):
+            yield DockerfileError(
+                f"--from={instruction.from_}: variables are not expanded here",
+                rule="from-variable",
+                span=instruction.span,
+                hint="give the image a name with its own FROM, which may use global ARGs",
+            )
+
+
 def _mount_faults(stage: Stage) -> Iterator[DockerfileError]:
     for instruction in stage.instructions:
         for mount in instruction.mounts if isinstance(instruction, RunInstruction) else ():
             for key, value in mount.options:
+                found = mount_key_fault(key, value)
+                if found:
+                    message, hint = found
+                    word = key if value is None else f"{key}={value}"
+                    yield DockerfileError(
+                        message, rule="invalid-mount", span=instruction.place_of(word), hint=hint
+                    )
                 if key == "type" and value and "$" not in value and value not in MOUNT_TYPES:
                     near = nearest(value, MOUNT_TYPES)
                     yield DockerfileError(

@@ -35,6 +35,21 @@ def test_all_of_a_file_come_together() -> None:
     assert "invalid reference 'invalid:UPPER/x'" in found[6]
 
 
+def test_mounts_and_sources_of_stages_that_are_built() -> None:
+    text = (
+        "FROM busybox AS a\nRUN --mount=target=/x,z x\nRUN --mount=type=cache,tarket=/x,ro,id=$x x\n"
+        "RUN --mount=target=$x,uid=1 x\nFROM a\nCOPY --from=$x /x /\n"
+        "COPY --from=a /x /\n"
+    )
+    assert faults(text) == [
+        "Dockerfile:2:23: RUN: --mount: unknown key 'z'",
+        "Dockerfile:3:24: RUN: --mount: unknown key 'tarket'",
+        "Dockerfile:6:1: --from=$x: variables are not expanded here",
+    ]
+    assert faults("FROM a\nRUN --mount=target x\n") == ["Dockerfile:2:13: RUN: --mount: target needs a value"]
+    assert faults("FROM a\nCOPY --from=$x a /\nFROM b\n", target="1") == []
+
+
 WORDS = {
     "unclosed quote": "'a",
     "unclosed double quote": '"a',
