@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from incubator.dockerfile.instructions import RunInstruction
@@ -141,7 +140,8 @@ def _holds(path: str, folder: str) -> bool:
         return f"{folder}/".startswith(f"{path.rstrip('/')}/")
     if len(path) > _MAX_PATTERN:
         return False
-    above = (folder, *(str(parent) for parent in PurePosixPath(folder).parents))
+    parts = folder.split("/")
+    above = ("/".join(parts[:end]) for end in range(len(parts), 1, -1))
     return path.startswith(f"{folder}/") or any(fnmatchcase(name, path.rstrip("/")) for name in above)
 
 
