@@ -145,7 +145,10 @@ def test_inputs_become_the_request(workspace: Path) -> None:
         ("app", "Dockerfile", "FROM busybox\n"),
         (".", "app/Dockerfile", "FROM busybox AS app\nRUN true\n"),
         ("{{defaultContext}}", "", "FROM busybox\n"),
+        ("{{defaultContext}}", "app/Dockerfile", "FROM busybox AS app\nRUN true\n"),
         ("{{defaultContext}}:app", "", "FROM busybox AS app\nRUN true\n"),
+        ("{{defaultContext}}:app", "Dockerfile", "FROM busybox AS app\nRUN true\n"),
+        ("{{defaultContext}}:app", "./Dockerfile", "FROM busybox AS app\nRUN true\n"),
     ],
 )
 def test_paths_count_from_the_workspace(workspace: Path, context: str, file: str, expected: str) -> None:
