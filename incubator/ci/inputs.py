@@ -15,7 +15,7 @@ from incubator.calls import parse_method
 from incubator.ci.lists import Entry, parse_list
 from incubator.ci.raw import RawValue, read_raw
 from incubator.ci.reading import Reader
-from incubator.ci.registry_auth import parse_registry, parse_registry_auth
+from incubator.ci.registry_auth import EMPTY_SECRETS, NO_LOGIN, parse_registry, parse_registry_auth
 from incubator.ci.spec import input_specs, pattern_of
 from incubator.ci.tags import read_language
 from incubator.ci.tags.labels import LEVELS_VARIABLE, parse_levels
@@ -205,6 +205,12 @@ def read_inputs(
     outputs = _outputs(reader, around, faults, warn)
     push = True if outputs.push else reader.boolean("push")
     by_digest = True if outputs.is_by_digest(push=bool(push)) else reader.boolean("push-by-digest")
+    note = note or warn
+    needs_login = bool(push) or "merge" in raw or (push is None and "push" in raw)
+
+    def leave_out(text: str) -> None:
+        note(f"input registry-auth: {text}")
+
     inputs = PipelineInputs(
         context=reader.parsed("context", lambda text: _context(text, around.workspace)),
         file=reader.text("file"),
@@ -261,9 +267,18 @@ def read_inputs(
         registry=reader.parsed("registry", parse_registry),
         username=reader.text("username"),
         password=reader.text("password"),
-        registry_auth=reader.parsed("registry-auth", parse_registry_auth) or (),
+        registry_auth=reader.parsed(
+            "registry-auth",
+            lambda text: parse_registry_auth(text, leave_out=None if needs_login else leave_out),
+        )
+        or (),
     )
     _check_together(inputs, raw, faults)
+    if lacking := _lacking_of_login(raw):
+        if needs_login:
+            faults.add(lacking, hint=EMPTY_SECRETS)
+        else:
+            note(f"{lacking}, {NO_LOGIN}")
     return inputs
 
 
@@ -354,12 +369,17 @@ def _check_together(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults:
     names = [secret.id for secret in inputs.all_secrets]
     for name in sorted({name for name in names if names.count(name) > 1}):
         faults.add(f"secret {name!r} is given twice")
+
+
+def _lacking_of_login(raw: Mapping[str, RawValue]) -> str:
+    """What the one login lacks; empty where it is whole, or not there at all."""
     if "username" in raw and "password" not in raw:
-        faults.add("input password: it is missing, but username is given")
+        return "input password: it is missing, but username is given"
     if "password" in raw and "username" not in raw:
-        faults.add("input username: it is missing, but password is given")
+        return "input username: it is missing, but password is given"
     if "registry" in raw and not raw.keys() & (_LOGIN - {"registry"}):
-        faults.add("inputs username and password: they are missing, but registry is given")
+        return "inputs username and password: they are missing, but registry is given"
+    return ""
 
 
 def _check_merge(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults: Faults) -> None:

@@ -290,6 +290,32 @@ def test_a_name_that_is_like_no_other_is_warned_of() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"username": "bot"}, "input password"),
+        ({"registry": "ghcr.io", "username": "bot"}, "input password"),
+        ({"registry": "ghcr.io"}, "inputs username and password"),
+        ({"password": SECRET}, "input username"),
+    ],
+)
+def test_a_login_that_lacks_something_is_missed_by_a_push_alone(given: dict[str, str], missing: str) -> None:
+    notes: list[str] = []
+    around = Surroundings(
+        ci="github", workspace=Path("/home/ci/web"), environ=environ_of("github", **given, push="false")
+    )
+    faulty = Faults()
+    inputs = read_inputs(around, faults=faulty, warn=pytest.fail, note=notes.append)
+    assert faulty.errors == []
+    assert inputs.credentials == ()
+    assert [note.partition(":")[0] for note in notes] == [missing]
+    assert notes[0].endswith("so there is no login, and nothing is pushed that would need one")
+    for push in ({"push": "true"}, {"outputs": "type=registry,name=ghcr.io/acme/web"}, {"merge": "a@b"}):
+        [fault] = [text for text in faults(**given, **push) if "missing" in text]
+        assert fault.startswith(missing)
+        assert "secrets are empty in pull requests of forks" in fault
+
+
 def test_a_secret_is_in_no_fault_and_no_representation() -> None:
     found = faults(password=SECRET, passwort=SECRET, push="x")
     assert len(found) == 3
@@ -310,7 +336,7 @@ def test_logins() -> None:
     assert index.registry == "docker.io"
     assert read().credential is None
     assert "hint: write ghcr.io" in faults(registry="https://ghcr.io", username="a", password="b")[0]
-    assert "registry is given" in faults(registry="ghcr.io")[0]
+    assert "registry is given" in faults(registry="ghcr.io", push="true")[0]
 
 
 def test_gitlab_brings_the_login_of_the_job() -> None:
