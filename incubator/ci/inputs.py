@@ -33,6 +33,7 @@ from incubator.errors import InputError, OtherCache
 from incubator.faults import Faults
 from incubator.metadata import check_dest
 from incubator.named_contexts import split_pair
+from incubator.oci.layout import parse_layout_reference
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_repository_name, parse_tag_reference
 from incubator.output_options import Outputs, read_outputs
 from incubator.request import CacheSource, CacheTarget, Credential, ExtraHost, Ulimit
@@ -68,6 +69,8 @@ OF_MERGE = _LOGIN | {
     "tags",
 }
 """Inputs that a merge may have."""
+
+_RELATIVE = "name a place of the workspace by its relative path"
 
 _OF_METADATA = ("workflow", "git")
 """Values of docker/metadata-action's input `context`."""
@@ -212,14 +215,14 @@ def read_inputs(
         note(f"input registry-auth: {text}")
 
     inputs = PipelineInputs(
-        context=reader.parsed("context", lambda text: _context(text, around.workspace)),
+        context=reader.parsed("context", lambda text: _context(text, around)),
         file=reader.text("file"),
         target=reader.text("target"),
         build_args=_build_args(reader, environ),
-        build_contexts=dict(reader.each("build-contexts", split_pair)),
+        build_contexts=dict(reader.each("build-contexts", lambda text: _named_context(text, around))),
         secrets=tuple(reader.each("secrets", secret_of_pair)),
         secret_envs=tuple(reader.each("secret-envs", lambda text: secret_of_env(text, environ))),
-        secret_files=tuple(reader.each("secret-files", lambda text: secret_of_file(text, around.workspace))),
+        secret_files=tuple(reader.each("secret-files", lambda text: _secret_file(text, around))),
         ssh=tuple(reader.each("ssh", lambda text: parse_ssh(text, environ))),
         github_token=reader.text("github-token"),
         allow=tuple(reader.each("allow", parse_right)),
@@ -436,15 +439,40 @@ def _outputs(reader: Reader, around: Surroundings, faults: Faults, warn: Callabl
 
 def _check_kept(name: str, folder: Path, workspace: Path, warn: Callable[[str], None]) -> None:
     """Warn of a place that other steps do not see: the action's container has the workspace, under another path."""
-    if not Path(os.path.abspath(folder)).is_relative_to(workspace):  # noqa: PTH100 - must not follow links
+    if not _is_inside(folder, workspace):
         warn(
-            f"input {name}: {str(folder)!r} lies outside the workspace, where other steps do not see it: name a place "
-            "of the workspace by its relative path"
+            f"input {name}: {str(folder)!r} lies outside the workspace, where other steps do not see it: {_RELATIVE}"
         )
 
 
-def _context(text: str, workspace: Path) -> str:
-    if text in _OF_METADATA and not (workspace / text).is_dir():
+def _check_seen(path: str, around: Surroundings) -> None:
+    """Raise InputError for a place of the runner that the action's container does not have."""
+    place = Path(path)
+    if around.ci != "github" or not place.is_absolute() or _is_inside(place, around.workspace):
+        return
+    if not place.exists():
+        raise InputError(f"{path!r} lies outside the workspace and is not seen here", hint=_RELATIVE)
+
+
+def _is_inside(path: Path, workspace: Path) -> bool:
+    return Path(os.path.abspath(path)).is_relative_to(workspace)  # noqa: PTH100 - must not follow links
+
+
+def _named_context(text: str, around: Surroundings) -> tuple[str, str]:
+    name, value = split_pair(text)
+    layout = value.removeprefix("oci-layout://")
+    _check_seen(value if layout == value else parse_layout_reference(layout).path, around)
+    return name, value
+
+
+def _secret_file(text: str, around: Surroundings) -> Secret:
+    _check_seen(text.partition("=")[2].strip(), around)
+    return secret_of_file(text, around.workspace)
+
+
+def _context(text: str, around: Surroundings) -> str:
+    _check_seen(text, around)
+    if text in _OF_METADATA and not (around.workspace / text).is_dir():
         raise InputError(
             f"there is no folder {text!r}",
             hint="leave it out if it came from docker/metadata-action: what tags are made of is found by itself",

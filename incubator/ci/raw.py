@@ -18,7 +18,7 @@ from incubator.ci.registry_auth import passwords_in
 from incubator.ci.spec import InputSpec, input_specs
 from incubator.errors import InputError
 from incubator.faults import Faults, did_you_mean
-from incubator.neighbours import IGNORED, INPUTS
+from incubator.neighbours import ELSEWHERE, IGNORED, INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,7 +104,7 @@ def _check_names(
                 faults.add(
                     f"{shown}: {refused.of} has it, but it is not supported here yet", hint=refused.instead
                 )
-        elif meant := did_you_mean(name, known.values()):
+        elif meant := did_you_mean(ELSEWHERE.get(name, name), known.values()):
             if ci != "github":
                 meant = f"did you mean {_variable_of(meant, known)}?"
             faults.add(f"unknown {shown}", hint=meant)

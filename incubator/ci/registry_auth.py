@@ -25,7 +25,10 @@ _KEYS: Final = ("registry", "username", "password")
 _PASSWORD: Final = re.compile(r"""["']?password["']?[ \t]*:[ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([^\n]*))""")
 _HINT: Final = "write a YAML list, as in: - {registry: ghcr.io, username: bot, password: ...}"
 
-EMPTY_SECRETS: Final = "secrets are empty in pull requests of forks, and protected variables on other branches: push where they are there"
+EMPTY_SECRETS: Final = (
+    "secrets are empty in pull requests of forks, and protected variables on other branches: "
+    "push where they are set"
+)
 NO_LOGIN: Final = "so there is no login, and nothing is pushed that would need one"
 
 

@@ -130,7 +130,7 @@ def _what_is_no_repository(name: str) -> str:
     if ":" in name:
         return "a tag cannot hold a /, as names of branches do: write - for it"
     if name != name.lower():
-        return "repository names are lower case"
+        return f"repository names are lower case, as in {name.lower()}"
     return "use lower-case letters and digits, separated by . _ - or /"
 
 

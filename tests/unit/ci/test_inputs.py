@@ -140,8 +140,10 @@ def test_secrets_of_all_three_inputs(tmp_path: Path) -> None:
         ({"secrets": f'"a={SECRET}'}, ["input secrets", "a quote that opens in line 1 is never closed"]),
         ({"secrets": f"a={SECRET}\na=other"}, ["secret 'a' is given twice"]),
         ({"secret_envs": "a=NOT_SET"}, ["input secret-envs", "the variable NOT_SET is not set"]),
-        ({"secret_envs": "NOT_SET"}, ["input secret-envs", "id=VARIABLE"]),
+        ({"secret_envs": "NOT_SET"}, ["input secret-envs", "id=VARIABLE", "write NOT_SET=VARIABLE"]),
+        ({"secret_files": "a="}, ["input secret-files", "id=path", "write a=path"]),
         ({"secret_files": "a=nowhere"}, ["input secret-files", "No such file"]),
+        ({"secret_files": "a=/home/runner/work/a/b"}, ["input secret-files", "by its relative path"]),
         ({"ssh": "default"}, ["input ssh", "SSH_AUTH_SOCK is not set"]),
         ({"ssh": "default=/etc/passwd"}, ["input ssh", "is no socket"]),
         ({"allow": "network.hots"}, ["input allow", "did you mean network.host?"]),
@@ -271,6 +273,34 @@ def test_booleans_are_yaml_core(text: str) -> None:
 @pytest.mark.parametrize("text", ["yes", "on", "1", "tRue", "t", "'true'"])
 def test_other_words_are_no_booleans(text: str) -> None:
     assert len(faults(push=text)) == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"context": "/home/runner/work/web/web"},
+        {"build_contexts": "base=oci-layout:///home/runner/work/base:1.0"},
+        {"build_contexts": "base=/home/runner/work/base"},
+    ],
+)
+def test_folders_that_the_container_does_not_see(given: dict[str, str]) -> None:
+    [fault] = faults(**given)
+    assert "is not seen here" in fault
+    assert "name a place of the workspace by its relative path" in fault
+
+
+def test_folders_elsewhere_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    assert read(context=str(tmp_path / "base")).context == str(tmp_path / "base")
+    assert read(build_contexts=f"base=oci-layout://{tmp_path}/base:1.0").build_contexts
+    assert read("gitlab", context="/elsewhere").context == "/elsewhere", "other messages are for that"
+
+
+def test_what_others_call_the_dockerfile() -> None:
+    assert faults(dockerfile="web.Dockerfile") == ["unknown input dockerfile\nhint: did you mean file?"]
+    assert faults("gitlab", dockerfile="a") == [
+        "unknown variable INCUBATOR_DOCKERFILE\nhint: did you mean INCUBATOR_FILE?"
+    ]
 
 
 def test_unknown_variables_are_named_as_they_were_given() -> None:

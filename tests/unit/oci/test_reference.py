@@ -101,6 +101,7 @@ def test_the_longest_name() -> None:
     ("text", "hint"),
     [
         ("App", "lower case"),
+        ("ghcr.io/Acme/Web:1.0", "lower case, as in acme/web"),
         ("a b", "separated by"),
         ("a:", "up to 128"),
         ("a@x", "sha256:<64 hex digits>"),
