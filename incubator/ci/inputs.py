@@ -72,6 +72,8 @@ OF_MERGE = _LOGIN | {
 
 _RELATIVE = "name a place of the workspace by its relative path"
 
+_OF_KANIKO = re.compile(r"(dir|tar|s3|gs)://")
+
 _OF_METADATA = ("workflow", "git")
 """Values of docker/metadata-action's input `context`."""
 
@@ -471,6 +473,14 @@ def _secret_file(text: str, around: Surroundings) -> Secret:
 
 
 def _context(text: str, around: Surroundings) -> str:
+    if scheme := _OF_KANIKO.match(text):
+        folder = text.removeprefix("dir://")
+        raise InputError(
+            f"{text!r} is written as for kaniko",
+            hint="fetch it in a step before, and name its folder"
+            if scheme[1] != "dir"
+            else f"write the folder alone, {folder}",
+        )
     _check_seen(text, around)
     if text in _OF_METADATA and not (around.workspace / text).is_dir():
         raise InputError(

@@ -62,7 +62,9 @@ def parse_reference(text: str) -> Reference:
     if colon and not _TAG.fullmatch(tag):
         raise InputError(
             f"invalid reference {text!r}: {tag!r} is not a tag",
-            hint="a tag has up to 128 of A-Z a-z 0-9 _ . - and starts with a letter, digit or underscore",
+            hint="a tag has up to 128 of A-Z a-z 0-9 _ . - and starts with a letter, digit or underscore"
+            if tag
+            else "the tag is missing: a variable in it may be empty",
         )
     registry, repository = _split_registry(head + slash + last)
     if not _DOMAIN.fullmatch(registry):

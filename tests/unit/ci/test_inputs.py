@@ -296,6 +296,30 @@ def test_folders_elsewhere_that_are_there(tmp_path: Path) -> None:
     assert read("gitlab", context="/elsewhere").context == "/elsewhere", "other messages are for that"
 
 
+@pytest.mark.parametrize(
+    ("context", "hint"),
+    [
+        ("dir:///builds/web", "write the folder alone, /builds/web"),
+        ("tar://web.tar.gz", "fetch it in a step before"),
+        ("s3://bucket/web.tar.gz", "fetch it in a step before"),
+    ],
+)
+def test_contexts_as_kaniko_writes_them(context: str, hint: str) -> None:
+    [fault] = faults(context=context)
+    assert fault.startswith(f"input context: {context!r} is written as for kaniko\nhint: {hint}")
+
+
+def test_expansions_of_a_shell_are_not_done_by_a_component() -> None:
+    warnings: list[str] = []
+    entries = json.dumps(["VERSION=${CI_COMMIT_TAG:-0}", "A=$$B ${CI_COMMIT_TAG} $${X:-y} {{version}}"])
+    environ = {"INCUBATOR_BUILD_ARGS": f"component:{entries}", "CI_COMMIT_TAG": "v1"}
+    inputs = read_environ(environ, "gitlab", warnings.append)
+    assert inputs.build_args == {"VERSION": "${CI_COMMIT_TAG:-0}", "A": "$B v1 ${X:-y} {{version}}"}
+    [warning] = warnings
+    assert warning.startswith("input build-args: ${CI_COMMIT_TAG: is an expansion of the shell")
+    assert warning.endswith("write $CI_COMMIT_TAG, or $$ for a dollar")
+
+
 def test_what_others_call_the_dockerfile() -> None:
     assert faults(dockerfile="web.Dockerfile") == ["unknown input dockerfile\nhint: did you mean file?"]
     assert faults("gitlab", dockerfile="a") == [
