@@ -79,6 +79,9 @@ IGNORED = {
 }
 """Inputs of docker's actions that make no difference here, and why."""
 
+ELSEWHERE = {"dockerfile": "file"}
+"""What other actions call an input that is here, too."""
+
 BUILD_PUSH_ACTION = (
     "add-hosts", "allow", "annotations", "attests", "build-args", "build-contexts", "builder", "cache-from",
     "cache-to", "call", "cgroup-parent", "context", "file", "github-token", "labels", "load", "network", "no-cache",

@@ -282,7 +282,9 @@ def _one(entry: Entry | None, parse: Callable[[Any], T], faults: Faults) -> T | 
 def _build_args(config: ImageConfig, faults: Faults) -> dict[str, str | None]:
     for name, entry in config.pairs("buildargs").items():
         if "=" in name or any(char.isspace() or char == "\0" for char in name):
-            fault = InputError(f"build argument {name!r}: a name has no blank and no =")
+            comment = "a line with # is no comment inside a value of YAML: write the comment above the input"
+            hint = comment if name.startswith("#") else None
+            fault = InputError(f"build argument {name!r}: a name has no blank and no =", hint=hint)
             faults.errors.append(entry.locate(fault))
     return config.buildargs
 

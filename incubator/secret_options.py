@@ -103,7 +103,8 @@ def secret_of_pair(text: str) -> Secret:
 def _pair(text: str, what: str) -> tuple[str, str]:
     name, equals, rest = text.partition("=")
     if not equals or not name.strip() or not rest.strip():
-        raise InputError(f"{text!r} is not written as id={what}")
+        hint = f"write {name.strip()}={what}" if name.strip() else None
+        raise InputError(f"{text!r} is not written as id={what}", hint=hint)
     return name.strip(), rest.strip()
 
 

@@ -306,7 +306,7 @@ def _other_dockerfiles(place: Place, root: Path, path: Path) -> str:
     """A hint that names Dockerfiles nearby."""
     found = sorted(_dockerfiles_below(root), key=lambda seen: (seen.count("/"), seen))
     if place.dockerfile_from == "here":
-        found = [os.path.normpath(root / name) for name in found]
+        found = [_shown_path(place, root / name) for name in found]
         found += [name for name in _names(Path()) if _is_dockerfile_name(name) and name not in found]
     if not found:
         return f"no Dockerfile was found in {str(root)!r}; name one with {place.file_option}..."

@@ -21,6 +21,11 @@ def without_default(context: str) -> str:
     return _DEFAULT_CONTEXT.sub("", context) or "."
 
 
+def is_default(context: str | None) -> bool:
+    """Whether a context is, or lies in, what `{{defaultContext}}` stands for."""
+    return context is not None and _DEFAULT_CONTEXT.match(context) is not None
+
+
 def fetch_secrets(inputs: PipelineInputs, environ: Mapping[str, str]) -> Mapping[str, bytes]:
     """The token for git repositories of GitHub, or of the server that the job runs on.
 

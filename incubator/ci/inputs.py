@@ -15,7 +15,7 @@ from incubator.calls import parse_method
 from incubator.ci.lists import Entry, parse_list
 from incubator.ci.raw import RawValue, read_raw
 from incubator.ci.reading import Reader
-from incubator.ci.registry_auth import parse_registry, parse_registry_auth
+from incubator.ci.registry_auth import EMPTY_SECRETS, NO_LOGIN, parse_registry, parse_registry_auth
 from incubator.ci.spec import input_specs, pattern_of
 from incubator.ci.tags import read_language
 from incubator.ci.tags.labels import LEVELS_VARIABLE, parse_levels
@@ -33,6 +33,7 @@ from incubator.errors import InputError, OtherCache
 from incubator.faults import Faults
 from incubator.metadata import check_dest
 from incubator.named_contexts import split_pair
+from incubator.oci.layout import parse_layout_reference
 from incubator.oci.reference import DEFAULT_REGISTRY, Reference, parse_repository_name, parse_tag_reference
 from incubator.output_options import Outputs, read_outputs
 from incubator.request import CacheSource, CacheTarget, Credential, ExtraHost, Ulimit
@@ -68,6 +69,10 @@ OF_MERGE = _LOGIN | {
     "tags",
 }
 """Inputs that a merge may have."""
+
+_RELATIVE = "name a place of the workspace by its relative path"
+
+_OF_KANIKO = re.compile(r"(dir|tar|s3|gs)://")
 
 _OF_METADATA = ("workflow", "git")
 """Values of docker/metadata-action's input `context`."""
@@ -205,15 +210,21 @@ def read_inputs(
     outputs = _outputs(reader, around, faults, warn)
     push = True if outputs.push else reader.boolean("push")
     by_digest = True if outputs.is_by_digest(push=bool(push)) else reader.boolean("push-by-digest")
+    note = note or warn
+    needs_login = bool(push) or "merge" in raw or (push is None and "push" in raw)
+
+    def leave_out(text: str) -> None:
+        note(f"input registry-auth: {text}")
+
     inputs = PipelineInputs(
-        context=reader.parsed("context", lambda text: _context(text, around.workspace)),
+        context=reader.parsed("context", lambda text: _context(text, around)),
         file=reader.text("file"),
         target=reader.text("target"),
         build_args=_build_args(reader, environ),
-        build_contexts=dict(reader.each("build-contexts", split_pair)),
+        build_contexts=dict(reader.each("build-contexts", lambda text: _named_context(text, around))),
         secrets=tuple(reader.each("secrets", secret_of_pair)),
         secret_envs=tuple(reader.each("secret-envs", lambda text: secret_of_env(text, environ))),
-        secret_files=tuple(reader.each("secret-files", lambda text: secret_of_file(text, around.workspace))),
+        secret_files=tuple(reader.each("secret-files", lambda text: _secret_file(text, around))),
         ssh=tuple(reader.each("ssh", lambda text: parse_ssh(text, environ))),
         github_token=reader.text("github-token"),
         allow=tuple(reader.each("allow", parse_right)),
@@ -261,9 +272,18 @@ def read_inputs(
         registry=reader.parsed("registry", parse_registry),
         username=reader.text("username"),
         password=reader.text("password"),
-        registry_auth=reader.parsed("registry-auth", parse_registry_auth) or (),
+        registry_auth=reader.parsed(
+            "registry-auth",
+            lambda text: parse_registry_auth(text, leave_out=None if needs_login else leave_out),
+        )
+        or (),
     )
     _check_together(inputs, raw, faults)
+    if lacking := _lacking_of_login(raw):
+        if needs_login:
+            faults.add(lacking, hint=EMPTY_SECRETS)
+        else:
+            note(f"{lacking}, {NO_LOGIN}")
     return inputs
 
 
@@ -354,12 +374,17 @@ def _check_together(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults:
     names = [secret.id for secret in inputs.all_secrets]
     for name in sorted({name for name in names if names.count(name) > 1}):
         faults.add(f"secret {name!r} is given twice")
+
+
+def _lacking_of_login(raw: Mapping[str, RawValue]) -> str:
+    """What the one login lacks; empty where it is whole, or not there at all."""
     if "username" in raw and "password" not in raw:
-        faults.add("input password: it is missing, but username is given")
+        return "input password: it is missing, but username is given"
     if "password" in raw and "username" not in raw:
-        faults.add("input username: it is missing, but password is given")
+        return "input username: it is missing, but password is given"
     if "registry" in raw and not raw.keys() & (_LOGIN - {"registry"}):
-        faults.add("inputs username and password: they are missing, but registry is given")
+        return "inputs username and password: they are missing, but registry is given"
+    return ""
 
 
 def _check_merge(inputs: PipelineInputs, raw: Mapping[str, RawValue], faults: Faults) -> None:
@@ -416,15 +441,48 @@ def _outputs(reader: Reader, around: Surroundings, faults: Faults, warn: Callabl
 
 def _check_kept(name: str, folder: Path, workspace: Path, warn: Callable[[str], None]) -> None:
     """Warn of a place that other steps do not see: the action's container has the workspace, under another path."""
-    if not Path(os.path.abspath(folder)).is_relative_to(workspace):  # noqa: PTH100 - must not follow links
+    if not _is_inside(folder, workspace):
         warn(
-            f"input {name}: {str(folder)!r} lies outside the workspace, where other steps do not see it: name a place "
-            "of the workspace by its relative path"
+            f"input {name}: {str(folder)!r} lies outside the workspace, where other steps do not see it: {_RELATIVE}"
         )
 
 
-def _context(text: str, workspace: Path) -> str:
-    if text in _OF_METADATA and not (workspace / text).is_dir():
+def _check_seen(path: str, around: Surroundings) -> None:
+    """Raise InputError for a place of the runner that the action's container does not have."""
+    place = Path(path)
+    if around.ci != "github" or not place.is_absolute() or _is_inside(place, around.workspace):
+        return
+    if not place.exists():
+        raise InputError(f"{path!r} lies outside the workspace and is not seen here", hint=_RELATIVE)
+
+
+def _is_inside(path: Path, workspace: Path) -> bool:
+    return Path(os.path.abspath(path)).is_relative_to(workspace)  # noqa: PTH100 - must not follow links
+
+
+def _named_context(text: str, around: Surroundings) -> tuple[str, str]:
+    name, value = split_pair(text)
+    layout = value.removeprefix("oci-layout://")
+    _check_seen(value if layout == value else parse_layout_reference(layout).path, around)
+    return name, value
+
+
+def _secret_file(text: str, around: Surroundings) -> Secret:
+    _check_seen(text.partition("=")[2].strip(), around)
+    return secret_of_file(text, around.workspace)
+
+
+def _context(text: str, around: Surroundings) -> str:
+    if scheme := _OF_KANIKO.match(text):
+        folder = text.removeprefix("dir://")
+        raise InputError(
+            f"{text!r} is written as for kaniko",
+            hint="fetch it in a step before, and name its folder"
+            if scheme[1] != "dir"
+            else f"write the folder alone, {folder}",
+        )
+    _check_seen(text, around)
+    if text in _OF_METADATA and not (around.workspace / text).is_dir():
         raise InputError(
             f"there is no folder {text!r}",
             hint="leave it out if it came from docker/metadata-action: what tags are made of is found by itself",

@@ -18,7 +18,7 @@ from incubator.ci.registry_auth import passwords_in
 from incubator.ci.spec import InputSpec, input_specs
 from incubator.errors import InputError
 from incubator.faults import Faults, did_you_mean
-from incubator.neighbours import IGNORED, INPUTS
+from incubator.neighbours import ELSEWHERE, IGNORED, INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +30,9 @@ COMPONENT_MARK = "component:"
 RawValue = str | tuple[Entry, ...]
 """A tuple for lists, a text for all else; never empty."""
 
-_VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+_VARIABLE = re.compile(
+    r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)[^A-Za-z0-9_}])"
+)
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
@@ -104,7 +106,7 @@ def _check_names(
                 faults.add(
                     f"{shown}: {refused.of} has it, but it is not supported here yet", hint=refused.instead
                 )
-        elif meant := did_you_mean(name, known.values()):
+        elif meant := did_you_mean(ELSEWHERE.get(name, name), known.values()):
             if ci != "github":
                 meant = f"did you mean {_variable_of(meant, known)}?"
             faults.add(f"unknown {shown}", hint=meant)
@@ -123,6 +125,13 @@ def _read(
     def missing(name: str) -> None:
         warn(f"input {spec.name}: the variable {name} is not set in this job, so it counts as empty")
 
+    def of_shell(text: str) -> None:
+        name = text[2:-1]
+        warn(
+            f"input {spec.name}: {text} is an expansion of the shell, which is not done here: "
+            f"write ${name}, or $$ for a dollar"
+        )
+
     if not text.startswith(COMPONENT_MARK):
         if spec.list_style is None:
             return text
@@ -132,23 +141,34 @@ def _read(
             raise InputError(f"input {spec.name}: {error.message}", hint=error.hint) from error
     text = text.removeprefix(COMPONENT_MARK)
     if spec.kind == "list":
-        texts = (_expand(entry, environ, missing) for entry in _json_list(spec, text))
+        texts = (_expand(entry, environ, missing, of_shell) for entry in _json_list(spec, text))
         if spec.list_style != "verbatim":
             texts = (entry.strip() for entry in texts)
         entries = (Entry(text=entry, place=f"entry {number}") for number, entry in enumerate(texts, start=1))
         return tuple(entry for entry in entries if entry.text)
     if spec.kind == "string":
-        return _expand(text, environ, missing).strip()
+        return _expand(text, environ, missing, of_shell).strip()
     # A component's input cannot be absent, so one with the default's value counts as not given.
     return None if text == json.dumps(spec.default) else text
 
 
-def _expand(text: str, environ: Mapping[str, str], missing: Callable[[str], None]) -> str:
-    """Replace `$NAME` and `${NAME}` by the environment's values, which are not expanded again; `$$` is a `$`."""
+def _expand(
+    text: str,
+    environ: Mapping[str, str],
+    missing: Callable[[str], None],
+    of_shell: Callable[[str], None] = lambda _: None,
+) -> str:
+    """Replace `$NAME` and `${NAME}` by the environment's values, which are not expanded again; `$$` is a `$`.
+
+    `of_shell` is told of the beginning of `${NAME:-value}` and its like, which stay.
+    """
 
     def value(match: re.Match[str]) -> str:
         if match[1]:
             return "$"
+        if match[4]:
+            of_shell(match[0])
+            return match[0]
         name = match[2] or match[3]
         if name not in environ:
             missing(name)

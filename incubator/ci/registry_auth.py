@@ -6,7 +6,7 @@ Form: docker/login-action, `registry-auth`. What is wrong is told without the te
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -17,10 +17,19 @@ from incubator.neighbours import INPUTS
 from incubator.oci.reference import DEFAULT_REGISTRY
 from incubator.request import Credential
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _DOCKER_HUB: Final = {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 _KEYS: Final = ("registry", "username", "password")
 _PASSWORD: Final = re.compile(r"""["']?password["']?[ \t]*:[ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([^\n]*))""")
 _HINT: Final = "write a YAML list, as in: - {registry: ghcr.io, username: bot, password: ...}"
+
+EMPTY_SECRETS: Final = (
+    "secrets are empty in pull requests of forks, and protected variables on other branches: "
+    "push where they are set"
+)
+NO_LOGIN: Final = "so there is no login, and nothing is pushed that would need one"
 
 
 def parse_registry(text: str) -> str:
@@ -38,8 +47,13 @@ def parse_registry(text: str) -> str:
     return DEFAULT_REGISTRY if host in _DOCKER_HUB else host
 
 
-def parse_registry_auth(text: str) -> tuple[Credential, ...]:
-    """The logins that a YAML list holds, in its order. Raises InputErrors with all faults."""
+def parse_registry_auth(
+    text: str, *, leave_out: Callable[[str], None] | None = None
+) -> tuple[Credential, ...]:
+    """The logins that a YAML list holds, in its order. Raises InputErrors with all faults.
+
+    Where `leave_out` is given, it is told of entries whose user or password is empty; else they are faults.
+    """
     try:
         entries = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -53,6 +67,11 @@ def parse_registry_auth(text: str) -> tuple[Credential, ...]:
     for number, entry in enumerate(entries, start=1):
         ours = Faults()
         with ours.gather():
+            if empty := _empty_values(entry):
+                if leave_out is None:
+                    raise InputError(empty, hint=EMPTY_SECRETS)
+                leave_out(f"entry {number}: {empty}, {NO_LOGIN}")
+                continue
             credential = _credential(entry)
             if credential.registry in found:
                 ours.add(f"{credential.registry} has a login above")
@@ -78,6 +97,12 @@ def passwords_in(text: str) -> list[str]:
     return [password for password in dict.fromkeys((*parsed, *written)) if password]
 
 
+def _empty_values(entry: Any) -> str:
+    """What an entry says of user and password without a value; empty where all have one, or are not there."""
+    names = [key for key in _KEYS[1:] if isinstance(entry, dict) and entry.get(key, key) in (None, "")]
+    return f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} empty" if names else ""
+
+
 def _credential(entry: Any) -> Credential:
     if not isinstance(entry, dict):
         raise InputError("it is no object", hint=_HINT)
@@ -92,7 +117,7 @@ def _credential(entry: Any) -> Credential:
         elif not isinstance(value, str):
             faults.add(f"{key} is no text", hint="put the value in quotes")
     for key in ("username", "password"):
-        if key not in entry or entry[key] == "":
+        if key not in entry:
             faults.add(f"{key} is missing")
     faults.check()
     registry = entry.get("registry") or DEFAULT_REGISTRY

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from incubator.annotation_options import parse_annotation
 from incubator.attest_options import Wanted, read_attestations
-from incubator.ci.default_context import context_of, fetch_secrets, without_default
+from incubator.ci.default_context import context_of, fetch_secrets, is_default, without_default
 from incubator.ci.explain import metadata_variables
 from incubator.ci.inputs import origin_of
 from incubator.ci.run_facts import read_run
@@ -119,10 +119,12 @@ def _place(inputs: PipelineInputs, around: Surroundings) -> Place:
     context, workspace = context_of(inputs, around), around.workspace
     if parse_remote(context) is not None:  # a file in it counts from its root
         return Place(path=context, dockerfile=inputs.file, file_option="file: ")
+    # The model's default context is a repository, in which a Dockerfile counts from the folder that is named.
+    from_context = is_default(inputs.context)
     return Place(
         path=workspace / context,
-        dockerfile=workspace / inputs.file if inputs.file else None,
-        dockerfile_from="here",
+        dockerfile=inputs.file if from_context or not inputs.file else workspace / inputs.file,
+        dockerfile_from="context" if from_context else "here",
         workspace=workspace,
         file_option="file: ",
     )

@@ -62,7 +62,9 @@ def parse_reference(text: str) -> Reference:
     if colon and not _TAG.fullmatch(tag):
         raise InputError(
             f"invalid reference {text!r}: {tag!r} is not a tag",
-            hint="a tag has up to 128 of A-Z a-z 0-9 _ . - and starts with a letter, digit or underscore",
+            hint="a tag has up to 128 of A-Z a-z 0-9 _ . - and starts with a letter, digit or underscore"
+            if tag
+            else "the tag is missing: a variable in it may be empty",
         )
     registry, repository = _split_registry(head + slash + last)
     if not _DOMAIN.fullmatch(registry):
@@ -130,7 +132,7 @@ def _what_is_no_repository(name: str) -> str:
     if ":" in name:
         return "a tag cannot hold a /, as names of branches do: write - for it"
     if name != name.lower():
-        return "repository names are lower case"
+        return f"repository names are lower case, as in {name.lower()}"
     return "use lower-case letters and digits, separated by . _ - or /"
 
 

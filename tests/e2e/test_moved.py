@@ -66,7 +66,7 @@ def move(
     git(consumer, "remote", "add", "origin", "https://github.example.test/acme/consumer.git")
     local = {"org/incubator@v1": checkout, **STAND_INS}
 
-    def run(name: str) -> ActRun:
+    def run(name: str, event: str = "push", password: str | None = registry_auth.password) -> ActRun:
         shutil.copy(MOVED / f"{name}.yml", consumer / "workflow.yml")
         found = run_act(
             engine,
@@ -74,7 +74,8 @@ def move(
             consumer / "workflow.yml",
             *(part for action, path in local.items() for part in ("--local-repository", f"{action}={path}")),
             *("--env", f"REGISTRY={registry.address}", "--env", f"LOCKED={registry_auth.address}"),
-            *("--env", f"USERNAME={registry_auth.username}", "-s", f"PASSWORD={registry_auth.password}"),
+            *("--env", f"USERNAME={registry_auth.username}", "-s", f"PASSWORD={password}"),
+            event=event,
         )
         assert found.exit_code == 0, found.text
         return found
@@ -118,6 +119,17 @@ def test_a_push_to_several_registries(
     digests = {stored(where, "moved/several", "1.0").digest for where in (registry, registry_auth)}
     assert digests == {run.outputs("image")["digest"]}
     assert str(registry_auth.password) not in run.lines
+
+
+def test_a_pull_request_of_a_fork_builds_without_the_login(
+    move: Callable[..., ActRun], registry_auth: RegistryHandle
+) -> None:
+    run = move("pull-requests")
+    assert stored(registry_auth, "moved/pull-requests", "main").digest == run.outputs("image")["digest"]
+    run = move("pull-requests", "pull_request", "")
+    assert run.outputs("image")["digest"] == ""
+    assert run.outputs("image")["imageid"]
+    assert "input password: it is missing, but username is given, so there is no login" in run.lines
 
 
 def test_tags_and_labels_of_a_step_before(move: Callable[[str], ActRun], registry: RegistryHandle) -> None:

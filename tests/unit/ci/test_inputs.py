@@ -140,8 +140,10 @@ def test_secrets_of_all_three_inputs(tmp_path: Path) -> None:
         ({"secrets": f'"a={SECRET}'}, ["input secrets", "a quote that opens in line 1 is never closed"]),
         ({"secrets": f"a={SECRET}\na=other"}, ["secret 'a' is given twice"]),
         ({"secret_envs": "a=NOT_SET"}, ["input secret-envs", "the variable NOT_SET is not set"]),
-        ({"secret_envs": "NOT_SET"}, ["input secret-envs", "id=VARIABLE"]),
+        ({"secret_envs": "NOT_SET"}, ["input secret-envs", "id=VARIABLE", "write NOT_SET=VARIABLE"]),
+        ({"secret_files": "a="}, ["input secret-files", "id=path", "write a=path"]),
         ({"secret_files": "a=nowhere"}, ["input secret-files", "No such file"]),
+        ({"secret_files": "a=/home/runner/work/a/b"}, ["input secret-files", "by its relative path"]),
         ({"ssh": "default"}, ["input ssh", "SSH_AUTH_SOCK is not set"]),
         ({"ssh": "default=/etc/passwd"}, ["input ssh", "is no socket"]),
         ({"allow": "network.hots"}, ["input allow", "did you mean network.host?"]),
@@ -273,6 +275,58 @@ def test_other_words_are_no_booleans(text: str) -> None:
     assert len(faults(push=text)) == 1
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"context": "/home/runner/work/web/web"},
+        {"build_contexts": "base=oci-layout:///home/runner/work/base:1.0"},
+        {"build_contexts": "base=/home/runner/work/base"},
+    ],
+)
+def test_folders_that_the_container_does_not_see(given: dict[str, str]) -> None:
+    [fault] = faults(**given)
+    assert "is not seen here" in fault
+    assert "name a place of the workspace by its relative path" in fault
+
+
+def test_folders_elsewhere_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    assert read(context=str(tmp_path / "base")).context == str(tmp_path / "base")
+    assert read(build_contexts=f"base=oci-layout://{tmp_path}/base:1.0").build_contexts
+    assert read("gitlab", context="/elsewhere").context == "/elsewhere", "other messages are for that"
+
+
+@pytest.mark.parametrize(
+    ("context", "hint"),
+    [
+        ("dir:///builds/web", "write the folder alone, /builds/web"),
+        ("tar://web.tar.gz", "fetch it in a step before"),
+        ("s3://bucket/web.tar.gz", "fetch it in a step before"),
+    ],
+)
+def test_contexts_as_kaniko_writes_them(context: str, hint: str) -> None:
+    [fault] = faults(context=context)
+    assert fault.startswith(f"input context: {context!r} is written as for kaniko\nhint: {hint}")
+
+
+def test_expansions_of_a_shell_are_not_done_by_a_component() -> None:
+    warnings: list[str] = []
+    entries = json.dumps(["VERSION=${CI_COMMIT_TAG:-0}", "A=$$B ${CI_COMMIT_TAG} $${X:-y} {{version}}"])
+    environ = {"INCUBATOR_BUILD_ARGS": f"component:{entries}", "CI_COMMIT_TAG": "v1"}
+    inputs = read_environ(environ, "gitlab", warnings.append)
+    assert inputs.build_args == {"VERSION": "${CI_COMMIT_TAG:-0}", "A": "$B v1 ${X:-y} {{version}}"}
+    [warning] = warnings
+    assert warning.startswith("input build-args: ${CI_COMMIT_TAG: is an expansion of the shell")
+    assert warning.endswith("write $CI_COMMIT_TAG, or $$ for a dollar")
+
+
+def test_what_others_call_the_dockerfile() -> None:
+    assert faults(dockerfile="web.Dockerfile") == ["unknown input dockerfile\nhint: did you mean file?"]
+    assert faults("gitlab", dockerfile="a") == [
+        "unknown variable INCUBATOR_DOCKERFILE\nhint: did you mean INCUBATOR_FILE?"
+    ]
+
+
 def test_unknown_variables_are_named_as_they_were_given() -> None:
     assert faults("gitlab", builds_args="A=1") == [
         "unknown variable INCUBATOR_BUILDS_ARGS\nhint: did you mean INCUBATOR_BUILD_ARGS?"
@@ -288,6 +342,32 @@ def test_a_name_that_is_like_no_other_is_warned_of() -> None:
         "unknown input zzz is ignored: no input has a name like it",
         "unknown variable INCUBATOR_ZZZ is ignored: no input has a name like it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"username": "bot"}, "input password"),
+        ({"registry": "ghcr.io", "username": "bot"}, "input password"),
+        ({"registry": "ghcr.io"}, "inputs username and password"),
+        ({"password": SECRET}, "input username"),
+    ],
+)
+def test_a_login_that_lacks_something_is_missed_by_a_push_alone(given: dict[str, str], missing: str) -> None:
+    notes: list[str] = []
+    around = Surroundings(
+        ci="github", workspace=Path("/home/ci/web"), environ=environ_of("github", **given, push="false")
+    )
+    faulty = Faults()
+    inputs = read_inputs(around, faults=faulty, warn=pytest.fail, note=notes.append)
+    assert faulty.errors == []
+    assert inputs.credentials == ()
+    assert [note.partition(":")[0] for note in notes] == [missing]
+    assert notes[0].endswith("so there is no login, and nothing is pushed that would need one")
+    for push in ({"push": "true"}, {"outputs": "type=registry,name=ghcr.io/acme/web"}, {"merge": "a@b"}):
+        [fault] = [text for text in faults(**given, **push) if "missing" in text]
+        assert fault.startswith(missing)
+        assert "secrets are empty in pull requests of forks" in fault
 
 
 def test_a_secret_is_in_no_fault_and_no_representation() -> None:
@@ -310,7 +390,7 @@ def test_logins() -> None:
     assert index.registry == "docker.io"
     assert read().credential is None
     assert "hint: write ghcr.io" in faults(registry="https://ghcr.io", username="a", password="b")[0]
-    assert "registry is given" in faults(registry="ghcr.io")[0]
+    assert "registry is given" in faults(registry="ghcr.io", push="true")[0]
 
 
 def test_gitlab_brings_the_login_of_the_job() -> None:

@@ -83,6 +83,17 @@ def test_it_does_not_go_with_a_single_login() -> None:
     assert "does not go with registry, username and password" in fault
 
 
+def test_an_entry_without_values_is_missed_by_a_push_alone() -> None:
+    text = f"- username: \n  password: \n- {{registry: ghcr.io, username: bot, password: {SECRET}}}\n"
+    assert [entry.registry for entry in read(registry_auth=text).credentials] == ["ghcr.io"]
+    [fault] = faults(registry_auth=text, push="true")
+    assert fault.startswith(
+        "input registry-auth: entry 1: username and password are empty\nhint: secrets are empty"
+    )
+    [fault] = faults(registry_auth="- {registry: ghcr.io, username: bot}")
+    assert "entry 1: password is missing" in fault
+
+
 def test_an_empty_list_is_no_login() -> None:
     assert parse_registry_auth("[]") == ()
     with pytest.raises(InputErrors):

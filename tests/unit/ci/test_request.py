@@ -145,11 +145,29 @@ def test_inputs_become_the_request(workspace: Path) -> None:
         ("app", "Dockerfile", "FROM busybox\n"),
         (".", "app/Dockerfile", "FROM busybox AS app\nRUN true\n"),
         ("{{defaultContext}}", "", "FROM busybox\n"),
+        ("{{defaultContext}}", "app/Dockerfile", "FROM busybox AS app\nRUN true\n"),
         ("{{defaultContext}}:app", "", "FROM busybox AS app\nRUN true\n"),
+        ("{{defaultContext}}:app", "Dockerfile", "FROM busybox AS app\nRUN true\n"),
+        ("{{defaultContext}}:app", "./Dockerfile", "FROM busybox AS app\nRUN true\n"),
     ],
 )
 def test_paths_count_from_the_workspace(workspace: Path, context: str, file: str, expected: str) -> None:
     assert request_of(workspace, context=context, file=file).dockerfile.text == expected
+
+
+def test_a_dockerfile_elsewhere_is_named_as_the_input_takes_it(workspace: Path) -> None:
+    (workspace / "Dockerfile").unlink()
+    assert "did you mean file: app/Dockerfile?" in faults_of(workspace, file="Dockerfile")
+    (workspace / "app" / "Dockerfile").rename(workspace / "app" / "web.Dockerfile")
+    found = faults_of(workspace, context="{{defaultContext}}:app", file="app/web.Dockerfile")
+    assert "did you mean file: web.Dockerfile?" in found
+
+
+def test_a_comment_is_no_build_argument(workspace: Path) -> None:
+    found = faults_of(workspace, build_args="# the version\nVERSION=1")
+    assert (
+        "hint: a line with # is no comment inside a value of YAML: write the comment above the input" in found
+    )
 
 
 def test_the_dockerfile_is_named_for_annotations(workspace: Path) -> None:

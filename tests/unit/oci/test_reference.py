@@ -101,8 +101,10 @@ def test_the_longest_name() -> None:
     ("text", "hint"),
     [
         ("App", "lower case"),
+        ("ghcr.io/Acme/Web:1.0", "lower case, as in acme/web"),
         ("a b", "separated by"),
-        ("a:", "up to 128"),
+        ("a:.b", "up to 128"),
+        ("a:", "the tag is missing: a variable in it may be empty"),
         ("a@x", "sha256:<64 hex digits>"),
         (":1.0", "a variable in it may be empty"),
         ("/web:1.0", "a variable in it may be empty"),
