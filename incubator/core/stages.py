@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from incubator.core.assemble import group_history
+from incubator.core.assemble import as_told, group_history
 from incubator.core.caching import find_image
 from incubator.core.known_layers import CacheBroken
 from incubator.core.layer_maker import LayerMaker, tidying_entry
@@ -213,7 +213,7 @@ class StageExecutor:
             BuiltLayer(diff_id=diff_id, steps=group.steps, duration_s=duration_s, cached=found is not None)
             for diff_id in made
         )
-        created = self._moment((image.config.created or self._clock.now()) if made else before.created)
+        created = self._moment(as_told(image.config.created or self._clock.now()) if made else before.created)
         return replace(
             before,
             image=image if made else before.image,

@@ -113,7 +113,7 @@ class TogetherEngine(EngineProxy):
             )
             self._infos[image] = ImageInfo(
                 id=image,
-                config=replace(config, created=_as_told(config.created)),
+                config=config,
                 size_bytes=(under.size_bytes if under else 0) + top.size_bytes,
                 on_engine=False,
             )
@@ -203,10 +203,3 @@ class TogetherEngine(EngineProxy):
     def archive(self, image: str) -> Iterable[bytes]:
         """See `Engine`."""
         return self._engine.archive(self.on_engine(image))
-
-
-def _as_told(moment: str) -> str:
-    """A time as engines tell it: without zeros at the end, so that the next build reads the very same."""
-    head, dot, fraction = moment.removesuffix("Z").partition(".")
-    fraction = fraction.rstrip("0")
-    return f"{head}{dot if fraction else ''}{fraction}Z" if moment.endswith("Z") else moment
