@@ -248,7 +248,7 @@ class LazyEngine(EngineProxy):
                 for reference in self._own_references(name):
                     if reference not in given:  # it has come meanwhile
                         self._engine.tag(self._brought[name], reference)
-            return self._brought[image]
+            return self._brought.get(image, image)
 
     def _missing(self, image: str, held: ExitStack) -> list[str]:
         """An image and those below it, as far as they have to be brought, which nobody else does while `held`."""
