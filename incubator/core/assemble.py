@@ -29,6 +29,13 @@ class Clock:
         return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def as_told(moment: str) -> str:
+    """A time as engines tell it: without zeros at the end, so a build that finds a layer there comes to the same."""
+    head, dot, fraction = moment.removesuffix("Z").partition(".")
+    fraction = fraction.rstrip("0")
+    return f"{head}{dot if fraction else ''}{fraction}Z" if moment.endswith("Z") else moment
+
+
 def group_history(group: Group, *, made_layer: bool, created: str) -> tuple[HistoryEntry, ...]:
     """Entries of a group's instructions; the layer, if it made one, is the last one's that changes files.
 

@@ -43,7 +43,7 @@ from incubator.core.schedule import Schedule
 from incubator.core.shared_cache import SharedCache
 from incubator.core.stages import StageExecutor
 from incubator.core.step_log import Logs
-from incubator.core.together import StacksTogether, TogetherEngine
+from incubator.core.together import TogetherEngine, stacks_of
 from incubator.core.uploads import Uploads, early_place
 from incubator.core.writing import told
 from incubator.dockerfile import parse
@@ -287,10 +287,12 @@ class Builder:
 
     def _settle(self) -> None:
         """Let the engine keep what was made without it. One that does not costs the next build time, and no image."""
-        if isinstance(self._engine, LazyEngine | TogetherEngine) and self._engine.unsettled():
+        engine = self._engine
+        if isinstance(engine, LazyEngine | TogetherEngine) and (waiting := engine.unsettled()):
             try:
                 with told(self._emit, "results"):
-                    self._engine.settle()
+                    for image in waiting:
+                        engine.on_engine(image)
             except EngineError as error:
                 self._emit(WarningRaised(message=f"not all is kept for later builds: {error.message}"))
 
@@ -309,10 +311,9 @@ class Builder:
             return None
         delivered = request.packing or any(output.kind == "oci" for output in request.outputs)
         if not (cached or delivered or (request.push and not request.load)):
-            client = self._client
             # Builds that share results find them on the engine.
-            if self._alone and isinstance(client, StacksTogether) and client.info().store != "podman":
-                self._use(TogetherEngine(client, client))
+            if self._alone and (stacks := stacks_of(self._client)):
+                self._use(TogetherEngine(self._client, stacks))
             return None
         registries = stack.enter_context(self._registries())
         engine = stack.enter_context(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
-
-from zlib_ng import zlib_ng
+from typing import TYPE_CHECKING, Final
 
 from incubator.core.blob import Blob
-from incubator.core.gzip import gzip_of
+from incubator.core.gzip import BROKEN_GZIP, GZIP_LEVEL, gunzip, gzip_of
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -21,20 +19,16 @@ if TYPE_CHECKING:
 
     from incubator.oci.media_types import Compression
 
-GZIP_WINDOW: Final = 31
-"""The window size by which zlib is told to read a gzip header."""
-
 _ZSTD_WINDOW_LOG: Final = 23
 """8 MiB, what RFC 8878 recommends every reader to support; higher levels would take hundreds of MB of both sides."""
 _LARGEST_WINDOW_LOG: Final = 25
 _LARGE_LEVEL: Final = 12
 _LARGE_TABLE_LOG: Final = 20
-_LEVELS: Final[dict[Compression, int]] = {"gzip": 5, "zstd": 3, "none": 0}
+_LEVELS: Final[dict[Compression, int]] = {"gzip": GZIP_LEVEL, "zstd": 3, "none": 0}
 _CHUNK: Final = 1 << 20
 _MAGIC: Final[dict[bytes, Compression]] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
-_BROKEN_GZIP: Final = cast("type[Exception]", zlib_ng.error)
-UNPACK_ERRORS: Final = (_BROKEN_GZIP, zstd.ZstdError)
+UNPACK_ERRORS: Final = (BROKEN_GZIP, zstd.ZstdError)
 """What reading a broken stream raises."""
 
 
@@ -63,7 +57,7 @@ def unpack(chunks: Iterable[bytes], kind: Compression) -> Iterator[bytes]:
         case "none":
             yield from chunks
         case "gzip":
-            yield from _gunzip(chunks)
+            yield from gunzip(chunks)
         case "zstd":
             yield from _unzstd(chunks)
 
@@ -89,20 +83,6 @@ def _zstd(tar: Blob, level: int) -> Iterator[bytes]:
     for chunk in tar.chunks():
         yield packer.compress(chunk)
     yield packer.flush()
-
-
-def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    unpacker = zlib_ng.decompressobj(GZIP_WINDOW)
-    for chunk in chunks:
-        data = chunk
-        while data:
-            if unpacker.eof:
-                unpacker = zlib_ng.decompressobj(GZIP_WINDOW)
-            yield unpacker.decompress(data, _CHUNK)
-            data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-    yield unpacker.flush()
-    if not unpacker.eof:
-        raise _BROKEN_GZIP("it ends too early")
 
 
 def _unzstd(chunks: Iterable[bytes]) -> Iterator[bytes]:

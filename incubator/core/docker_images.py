@@ -212,13 +212,11 @@ class ImageCalls(EngineCalls):
             data, ids = docker_archive_of_all(images)
             self._load(data, ids[-1])
             for image, image_id in zip(images, ids, strict=True):
-                for reference in image.references[
-                    :1
-                ]:  # loading is no tagging to this store, which tells its time
-                    self.tag(image_id, reference)
+                for reference in image.references[:1]:
+                    self.tag(image_id, reference)  # loading is no tagging to this store, which tells its time
             return ids
         with contextlib.ExitStack() as stack:
-            packed = [stack.enter_context(GZIP.pack(image.top)) for image in images]
+            packed = [image.packed or stack.enter_context(GZIP.pack(image.top)) for image in images]
             data, descriptors, ids = oci_archive_of_all(images, packed, self._layer_descriptors)
             self._load(data, ids[-1])
         self._descriptors |= descriptors

@@ -1,4 +1,4 @@
-"""A gzip stream of pieces that are packed on their own, by all processors at once: RFC 1951 and 1952.
+"""gzip, RFC 1951 and 1952: a stream of pieces that are packed on their own by all processors at once, and its reading.
 
 The bytes depend on nothing but the data and the level: not on how many processors there are or what they can do, nor
 on which zlib Python has been built with. What does not compress, such as archives and pictures, is stored as it is.
@@ -10,12 +10,17 @@ import os
 import struct
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from zlib_ng import zlib_ng
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+GZIP_LEVEL: Final = 5
+"""What is used unless something else is asked for."""
+BROKEN_GZIP: Final = cast("type[Exception]", zlib_ng.error)
+"""What reading a broken stream raises."""
 
 _HEADER: Final = bytes.fromhex("1f8b08000000000000ff")
 """Deflate, with neither a time nor a name, made on a system that does not matter."""
@@ -23,6 +28,9 @@ _END: Final = b"\x03\x00"
 """A last block that is empty."""
 _RAW: Final = -15
 """Deflate with its full window, without a header."""
+_WITH_HEADER: Final = 31
+"""The same in a gzip stream, to its reader."""
+_CHUNK: Final = 1 << 20
 _MEMORY: Final = 8
 _WINDOW_BYTES: Final = 32 << 10
 _STORED_BYTES: Final = 0xFFFF
@@ -78,3 +86,27 @@ def _stored(piece: bytes) -> Iterator[bytes]:
     for start in range(0, len(piece), _STORED_BYTES):
         block = piece[start : start + _STORED_BYTES]
         yield _STORED.pack(0, len(block), len(block) ^ 0xFFFF) + block
+
+
+def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """A stream's content in pieces of bounded size; it may have several members. Raises BROKEN_GZIP."""
+    unpacker = zlib_ng.decompressobj(_WITH_HEADER)
+    for chunk in chunks:
+        data = chunk
+        while data:
+            if unpacker.eof:
+                unpacker = zlib_ng.decompressobj(_WITH_HEADER)
+            yield unpacker.decompress(data, _CHUNK)
+            data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+    yield unpacker.flush()
+    if not unpacker.eof:
+        raise BROKEN_GZIP("it ends too early")
+
+
+def gunzip_small(data: bytes, most: int) -> bytes:
+    """A stream's content of up to `most` bytes; it has one member. Raises BROKEN_GZIP, ValueError where it is more."""
+    unpacker = zlib_ng.decompressobj(_WITH_HEADER)
+    text = unpacker.decompress(data, most)
+    if not unpacker.eof:
+        raise ValueError("a stream that is too large, or cut off")
+    return text

@@ -102,6 +102,14 @@ class KnownLayer:
                 raise
             raise CacheBroken(f"a cached layer cannot be read: {error.message}") from error
 
+    def gzipped(self) -> Blob | None:
+        """The blob, if it is with us and gzip; to be closed by who asks."""
+        with self._reading:
+            known, packed = self.descriptor, self.packed
+            if not (known and packed and known.digest == packed.digest):
+                return None
+            return packed.shared() if COMPRESSIONS.get(known.media_type) == "gzip" else None
+
     def unpacked(self) -> Blob:
         """The tar. Raises as `chunks` does, and CacheBroken or RegistryError where it is not what it should be."""
         if self.tar:

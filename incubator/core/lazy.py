@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
@@ -20,7 +20,9 @@ from incubator.core.engine import ImageInfo
 from incubator.core.engine_layers import read_layers
 from incubator.core.engine_proxy import EngineProxy
 from incubator.core.known_layers import CacheBroken, KnownLayer
+from incubator.core.leftovers import WORK_REPOSITORY
 from incubator.core.registry_image import config_of, manifest_for
+from incubator.core.together import OneByOne, TogetherEngine, stacks_of
 from incubator.errors import BuilderError, RegistryError
 from incubator.oci.image_config import HistoryEntry, ImageConfig, digest_of
 from incubator.oci.media_types import COMPRESSIONS
@@ -222,34 +224,62 @@ class LazyEngine(EngineProxy):
         return self._engine.create(replace(spec, image=self.on_engine(spec.image)))
 
     def on_engine(self, image: str) -> str:
-        """The engine's id of an image, which is brought to it if need be. Raises EngineError, RegistryError."""
-        known = self._images.get(image)
-        if known is None:
+        """The engine's id of an image, which is brought to it if need be, and what is below along with it.
+
+        Raises EngineError, RegistryError.
+        """
+        if image not in self._images:
             return image
-        with self._bringing[image]:
-            if image not in self._brought:
-                brought = self._brought[image] = self._bring(known)
-                for reference, named in list(self._references.items()):
-                    if named == image and _is_ours(reference):
-                        self._engine.tag(brought, reference)
-            return self._brought[image]
+        with ExitStack() as held:
+            row = TogetherEngine(self._engine, stacks_of(self._engine) or OneByOne(self._engine))
+            held.callback(row.drop)
+            placed: dict[str, str] = {}
+            given: set[str] = set()
+            for name in reversed(self._missing(image, held)):
+                known = self._images[name]
+                below = placed.get(known.below) or self._brought.get(known.below, known.below)
+                placed[name] = self._bring(known, below, row)
+                for reference in self._own_references(name):
+                    row.tag(placed[name], reference)
+                    given.add(reference)
+            row.settle()
+            for name, place in placed.items():
+                self._brought[name] = row.on_engine(place)
+                for reference in self._own_references(name):
+                    if reference not in given:  # it has come meanwhile
+                        self._engine.tag(self._brought[name], reference)
+            return self._brought.get(image, image)
+
+    def _missing(self, image: str, held: ExitStack) -> list[str]:
+        """An image and those below it, as far as they have to be brought, which nobody else does while `held`."""
+        missing = []
+        while image in self._images:
+            held.enter_context(self._bringing[image])
+            if image in self._brought:
+                break
+            missing.append(image)
+            image = self._images[image].below
+        return missing
+
+    def _own_references(self, image: str) -> list[str]:
+        return [name for name, named in list(self._references.items()) if named == image and _is_ours(name)]
 
     def has(self, image: str) -> bool:
         """Whether nothing needs to be done for `on_engine`."""
         return image not in self._images or image in self._brought
 
-    def settle(self) -> None:
-        """Let the engine keep results for later builds that were made here, where it has what they stand on.
-
-        Raises EngineError.
-        """
-        for image in self.unsettled():
-            self.on_engine(image)
-
     def unsettled(self) -> list[str]:
-        """What `settle` would give to the engine."""
-        named = [image for reference, image in list(self._references.items()) if _is_ours(reference)]
-        return [image for image in dict.fromkeys(named) if not self.has(image) and self._is_near(image)]
+        """Results to be kept for later builds that were made here, where the engine has what they stand on.
+
+        Those on others come first: these are brought along with them.
+        """
+        named = {
+            image
+            for reference, image in list(self._references.items())
+            if _is_ours(reference) and not reference.startswith(f"{WORK_REPOSITORY}:")
+        }
+        waiting = [image for image in named if not self.has(image) and self._is_near(image)]
+        return sorted(waiting, key=lambda image: -len(self._images[image].info.config.diff_ids))
 
     def _is_near(self, image: str) -> bool:
         """Whether the engine can have an image without asking a registry for anything."""
@@ -261,35 +291,45 @@ class LazyEngine(EngineProxy):
         own = known.info.config.diff_ids[count:]
         return not known.pull and all(self.layers[name].tar for name in own) and self._is_near(known.below)
 
-    def _bring(self, image: _Image) -> str:
+    def _bring(self, image: _Image, below: str, row: TogetherEngine) -> str:
+        """Its name in the `row` that is to come to the engine, or the engine's own for it."""
         if image.pull is None:
-            return self._load(image)
+            return self._load(image, below, row)
         try:
             return self._fetch(image.pull, image.info.config)
         except RegistryError as refused:
             # The containerd store pulls no layer that it has from another compression, and then lacks the image. Or
             # the registry is one that we can reach, and the engine cannot.
             try:
-                return self._load(image)
+                return row.on_engine(self._load(image, below, row))
             except BuilderError:
                 raise refused from None
 
-    def _load(self, image: _Image) -> str:
+    def _load(self, image: _Image, below: str, row: TogetherEngine) -> str:
         """Give the engine the layers that an image has more than what is below it."""
         config = image.info.config
-        below = self.on_engine(image.below) if image.below else ""
-        under = self.image(below) if below else None
+        under = row.image(below) if below else None
         count = len(under.config.diff_ids) if under else 0
         if count == len(config.diff_ids):
-            return self._hold(self._engine.compose(below, config))
+            below = row.compose(below, config)
+            row.tag(below, self._shelf())
         for index in range(count, len(config.diff_ids)):
-            with self.layers[config.diff_ids[index]].unpacked() as tar:
-                below = self._hold(self._engine.compose(below, _cut(config, index + 1), top=tar))
+            layer = self.layers[config.diff_ids[index]]
+            with layer.unpacked() as tar, self._gzipped(layer) or nullcontext() as packed:
+                below = row.compose(below, _cut(config, index + 1), top=tar, packed=packed)
+            row.tag(below, self._shelf())
         return below
 
-    def _hold(self, image: str) -> str:
-        self._engine.tag(image, self._shelf())
-        return image
+    def _gzipped(self, layer: KnownLayer) -> Blob | None:
+        """The blob of a layer, of any level, for a store that keeps blobs as they come; others want the tar."""
+        if self._engine.info().store != "oci":
+            return None
+        others = (other for other in list(self._packed.values()) if other.diff_id == layer.diff_id)
+        for known in (layer, *others):
+            if packed := known.gzipped():
+                return packed
+        layer.described()  # packs it, for registries too
+        return layer.gzipped()
 
     def _fetch(self, pull: _Pull, config: ImageConfig) -> str:
         """A base image, exactly as it was when it was resolved."""

@@ -70,16 +70,16 @@ class Workshop:
     def discard(self, container: str, look: Callable[[str], None] | None = None) -> None:
         """Remove a container, without waiting for it: the next layer need not. `look` is called before."""
 
-        def end(container: str) -> None:
+        def end() -> None:
             if look:
                 look(container)
             self._engine.remove_container(container)
 
-        self.later(end, container)
+        self.later(end)
 
-    def later(self, call: Callable[[str], None], argument: str) -> None:
+    def later(self, call: Callable[[], None]) -> None:
         """Call something before the build ends. What it raises is raised then."""
-        self._calls.append(self._pool.submit(call, argument))
+        self._calls.append(self._pool.submit(call))
 
     def volume_name(self) -> str:
         """A fresh name for a volume."""

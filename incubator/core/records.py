@@ -44,19 +44,17 @@ class Records:
         return parts.changed_since(earlier[-1]) or "the earlier result is gone"
 
     def note(self, place: str, parts: KeyParts, image: str, *, made: bool) -> None:
-        """Remember that `image` is now the latest result of a place. `made`: anew, so an earlier one is superseded."""
-        with self._lock:
-            if self._known(place).get(place, []) == [parts.short] and not made:
-                return
-        self.mark(place, parts, image)
-        self.tidy(place, parts)
+        """Remember that `image`, which may have been `made` anew, is now the latest result of a place.
 
-    def mark(self, place: str, parts: KeyParts, image: str) -> None:
-        """Give `image` the reference of a place's latest result; `tidy` takes those away that it had before."""
+        `forget_earlier` has to follow.
+        """
+        with self._lock:
+            if not made and self._known(place).get(place, []) == [parts.short]:
+                return
         self._engine.tag(image, f"{RECORD_REPOSITORY}:{place}.{parts.short}")
 
-    def tidy(self, place: str, parts: KeyParts) -> None:
-        """Take away what is known of earlier results of a place."""
+    def forget_earlier(self, place: str, parts: KeyParts) -> None:
+        """Take away what is known of results of a place other than the latest."""
         with self._lock:
             known = self._known(place)
             earlier = known.get(place, [])

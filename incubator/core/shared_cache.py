@@ -15,7 +15,6 @@ import io
 import json
 import tarfile
 import threading
-import zlib
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -26,9 +25,9 @@ from incubator.core.assembly import typed
 from incubator.core.cache_folder import FolderStore
 from incubator.core.cache_image import read_cache_image
 from incubator.core.cache_store import RegistryStore
-from incubator.core.compression import GZIP_WINDOW
 from incubator.core.facts import Facts, facts_from_json, files_id
 from incubator.core.found import Found, can_be_read, is_time
+from incubator.core.gzip import BROKEN_GZIP, gunzip_small
 from incubator.core.known_layers import KnownLayer
 from incubator.core.trust import real_path
 from incubator.core.writing import told
@@ -113,9 +112,10 @@ class SharedCache:
         self._images: dict[Reference, CacheImage | None] = {}
         self._idle: set[Reference | Path] = set()
         self._broken: set[Reference | Path] = set()
-        self._found: set[tuple[Reference | Path, str]] = set()
-        self._asked: set[Reference | Path] = set()
-        self._useful: set[Reference | Path] = set()
+        self._entries: set[tuple[Reference | Path, str]] = set()
+        """What lies where, of results and facts: it need not be written again."""
+        self._useful: dict[Reference | Path, bool] = {}
+        """Whether any result is in a source, of those that were asked."""
         self._results: dict[str, _Result] = {}
         self._looked_up: dict[tuple[str, str], Found | None] = {}
 
@@ -145,11 +145,11 @@ class SharedCache:
 
     def _look_up(self, key: str, below: str) -> Found | None:
         for source in self._sources:
-            self._asked.add(source)
             found = self._in_image(source, key, below) or self._in_entry(source, key, below)
             if found:
-                self._useful.add(source)
+                self._useful[source] = True
                 return found
+            self._useful.setdefault(source, False)
         return None
 
     def _in_image(self, source: Reference | Path, key: str, below: str) -> Found | None:
@@ -162,7 +162,7 @@ class SharedCache:
         found = _read(entry, key, below, self._stores[source].home) if entry else None
         if found is None or not self._has_all(source, found):
             return None
-        self._found.add((source, key))
+        self._entries.add((source, key))
         return found
 
     def _image(self, source: Reference | Path) -> CacheImage | None:
@@ -202,12 +202,12 @@ class SharedCache:
                 KeyError,
                 AttributeError,
                 RecursionError,
-                zlib.error,
+                BROKEN_GZIP,
                 tarfile.TarError,
             ):
                 self._warn_of(source, RegistryError("an entry cannot be read"))
             else:
-                self._found.add((source, name))
+                self._entries.add((source, name))
                 return found
         return None
 
@@ -275,12 +275,12 @@ class SharedCache:
                 for result in self._results.values()
                 if result.made
                 and (mode == "max" or result.stages & in_image)
-                and (place, result.key) not in self._found
+                and (place, result.key) not in self._entries
             ]
             known_facts = {
                 name: known
                 for name, known in (facts | self._facts_below(place, facts)).items()
-                if known.learnt or (place, name) not in self._found
+                if known.learnt or (place, name) not in self._entries
             }
             try:
                 with told(self._emit, "cache", str(place)):
@@ -290,16 +290,16 @@ class SharedCache:
 
     def _tell_idle(self) -> None:
         """Say in which caches nothing was, and warn of images that are none, where nothing lies beside them either."""
-        used = {place for place, _ in self._found}
+        caches = {place for place, _ in self._entries}
         for place in self._sources:
-            if place in self._idle and place not in used and place not in self._targets:
+            if place in self._idle and place not in caches and place not in self._targets:
                 self._emit(
                     WarningRaised(
                         message=f"nothing is found in the cache {place}: the image there was not built with "
                         "a cache of type inline"
                     )
                 )
-            elif place in self._asked - self._useful - self._broken:
+            elif self._useful.get(place) is False and place not in self._broken:
                 self._emit(CacheUnused(cache=str(place)))
 
     def _facts_below(self, place: Reference | Path, known: Mapping[str, Facts]) -> dict[str, Facts]:
@@ -419,12 +419,8 @@ def _pack(data: bytes) -> bytes:
 
 
 def _unpack(data: bytes) -> bytes:
-    """The file of a packed tar. Raises ValueError, tarfile.TarError and zlib.error where there is none."""
-    unpacker = zlib.decompressobj(GZIP_WINDOW)
-    text = unpacker.decompress(data, _LARGEST_FACTS)
-    if not unpacker.eof:
-        raise ValueError("an entry that is too large, or cut off")
-    with tarfile.open(fileobj=io.BytesIO(text), mode="r:") as tar:
+    """The file of a packed tar. Raises ValueError, tarfile.TarError and BROKEN_GZIP where there is none."""
+    with tarfile.open(fileobj=io.BytesIO(gunzip_small(data, _LARGEST_FACTS)), mode="r:") as tar:
         member = tar.next()
         file = tar.extractfile(member) if member else None
         if file is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from incubator.core.assemble import group_history
+from incubator.core.assemble import as_told, group_history
 from incubator.core.caching import find_image
 from incubator.core.known_layers import CacheBroken
 from incubator.core.layer_maker import LayerMaker, tidying_entry
@@ -17,13 +17,14 @@ from incubator.core.plan.graph import stage_sources
 from incubator.core.plan.keys import base_key
 from incubator.core.plan.model import BaseImage, Group, RunStep, WorkdirStep
 from incubator.core.stage_result import BuiltLayer, StageResult
-from incubator.core.together import TogetherEngine
 from incubator.core.waste import waste_warnings
 from incubator.errors import BuilderError, EngineError
 from incubator.events import LayerCommitted, StepFinished, StepStarted, WarningRaised
 from incubator.oci.image_config import ImageConfig, RuntimeConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from incubator.core.assemble import Clock
     from incubator.core.copying import SourceFiles
     from incubator.core.earlier import EarlierResults
@@ -193,7 +194,7 @@ class StageExecutor:
                 self._shared.note(key, before.image.config.diff_ids, image, stage.index)
             not_cached = None if found else self._why_made(place, parts, before)
             if parts:
-                self._hand_to_cache(place, parts, image, stored=found is not None)
+                self._hand_to_cache(place, parts, image, made=found is None)
         duration_s = time.monotonic() - begin
         # Docker makes no layer where nothing changed, Podman an empty one.
         made = [d for d in image.config.diff_ids[len(before.image.config.diff_ids) :] if d != EMPTY_LAYER]
@@ -212,7 +213,7 @@ class StageExecutor:
             BuiltLayer(diff_id=diff_id, steps=group.steps, duration_s=duration_s, cached=found is not None)
             for diff_id in made
         )
-        created = self._moment((image.config.created or self._clock.now()) if made else before.created)
+        created = self._moment(as_told(image.config.created or self._clock.now()) if made else before.created)
         return replace(
             before,
             image=image if made else before.image,
@@ -270,31 +271,31 @@ class StageExecutor:
             return None
         return self._keys.records.why_missed(place, parts)
 
-    def _hand_to_cache(self, place: str, parts: KeyParts, image: ImageInfo, *, stored: bool) -> None:
+    def _hand_to_cache(self, place: str, parts: KeyParts, image: ImageInfo, *, made: bool) -> None:
         """Keep a result for later builds, beside the next step where that can be."""
-        keep = partial(self._keep, place, parts, stored=stored)
-        if not image.on_engine and isinstance(self._engine, TogetherEngine):
-            # Its references come along with it.
-            self._cache.store(parts.key, image.id)
-            if self._keys.records:
-                self._keys.records.mark(place, parts, image.id)
-            keep = partial(self._keep, place, parts, stored=True, marked=True)
+        calls = [partial(self._name, place, parts, image.id, made=made)]
+        if self._keys.records:
+            calls.append(partial(self._keys.records.forget_earlier, place, parts))
+        if not image.on_engine:  # its references come along with it, and cost nothing now
+            self._keep(calls.pop(0))
         # Podman loses names that are given at the same time.
         if self._making.by_others or self._engine.info().store == "podman":
-            keep(image.id)
+            self._keep(*calls)
         else:
-            self._workshop.later(keep, image.id)
+            self._workshop.later(partial(self._keep, *calls))
 
-    def _keep(self, place: str, parts: KeyParts, image: str, *, stored: bool, marked: bool = False) -> None:
-        """Hand a result to the cache. A cache that fails costs the next build time, and not this one its image."""
+    def _name(self, place: str, parts: KeyParts, image: str, *, made: bool) -> None:
+        """Give a result the references under which later builds look for it."""
+        if made:
+            self._cache.store(parts.key, image)
+        if self._keys.records:
+            self._keys.records.note(place, parts, image, made=made)
+
+    def _keep(self, *calls: Callable[[], None]) -> None:
+        """Call what hands a result to the cache. A failure costs the next build time, and this one nothing."""
         try:
-            if not stored:
-                self._cache.store(parts.key, image)
-            if self._keys.records:
-                if marked:
-                    self._keys.records.tidy(place, parts)
-                else:
-                    self._keys.records.note(place, parts, image, made=not stored)
+            for call in calls:
+                call()
         except BuilderError as error:
             self._around.emit(WarningRaised(message=f"a layer is not kept for later builds: {error.message}"))
 

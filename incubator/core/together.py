@@ -30,12 +30,22 @@ _MOST_BYTES: Final = 64 << 20
 
 @dataclass(slots=True, kw_only=True)
 class Stacked:
-    """An image of what is below (one of the same row by its place in it, or one of the engine's) and one more layer."""
+    """An image of what is below (one of the same row by its place in it, or one of the engine's) and one more layer.
+
+    `top` is its tar, `packed` the same in gzip where somebody has it.
+    """
 
     below: int | str
     config: ImageConfig
     top: Blob
+    packed: Blob | None = None
     references: list[str] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for blob in (self.top, self.packed):
+            if blob:
+                blob.file.close()
 
 
 @runtime_checkable
@@ -45,6 +55,28 @@ class StacksTogether(Protocol):
     def compose_all(self, images: Sequence[Stacked]) -> list[str]:
         """Make images with their references; their ids. Raises EngineError."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class OneByOne:
+    """The same of an engine that takes them one after the other."""
+
+    engine: Engine
+
+    def compose_all(self, images: Sequence[Stacked]) -> list[str]:
+        """See `StacksTogether`."""
+        made: list[str] = []
+        for image in images:
+            below = made[image.below] if isinstance(image.below, int) else image.below
+            made.append(self.engine.compose(below, image.config, top=image.top))
+            for reference in image.references:
+                self.engine.tag(made[-1], reference)
+        return made
+
+
+def stacks_of(engine: Engine) -> StacksTogether | None:
+    """What takes several images for an engine in one call, if it can do that."""
+    return engine if isinstance(engine, StacksTogether) and engine.info().store != "podman" else None
 
 
 class TogetherEngine(EngineProxy):
@@ -62,8 +94,10 @@ class TogetherEngine(EngineProxy):
         self._brought: dict[str, str] = {}
         self._bytes = 0
 
-    def compose(self, layers_of: str, config: ImageConfig, *, top: Blob | None = None) -> str:
-        """See `Engine`. With a layer nothing is sent yet."""
+    def compose(
+        self, layers_of: str, config: ImageConfig, *, top: Blob | None = None, packed: Blob | None = None
+    ) -> str:
+        """See `Engine`. With a layer, which may be `packed` with gzip besides, nothing is sent yet."""
         if top is None:
             return self._engine.compose(self.on_engine(layers_of), config)
         with self._lock:
@@ -74,10 +108,12 @@ class TogetherEngine(EngineProxy):
             below: int | str = self._brought.get(layers_of, layers_of)
             if layers_of in self._waiting:
                 below = list(self._waiting).index(layers_of)
-            self._waiting[image] = Stacked(below=below, config=config, top=top.shared())
+            self._waiting[image] = Stacked(
+                below=below, config=config, top=top.shared(), packed=packed.shared() if packed else None
+            )
             self._infos[image] = ImageInfo(
                 id=image,
-                config=replace(config, created=_as_told(config.created)),
+                config=config,
                 size_bytes=(under.size_bytes if under else 0) + top.size_bytes,
                 on_engine=False,
             )
@@ -96,11 +132,18 @@ class TogetherEngine(EngineProxy):
                 made = self._stacks.compose_all(list(waiting.values()))
             finally:
                 for stacked in waiting.values():
-                    stacked.top.file.close()
+                    stacked.close()
             self._brought.update(zip(waiting, made, strict=True))
 
+    def drop(self) -> None:
+        """Let go of what waits."""
+        with self._lock:
+            waiting, self._waiting, self._bytes = self._waiting, {}, 0
+            for stacked in waiting.values():
+                stacked.close()
+
     def unsettled(self) -> list[str]:
-        """What `settle` would give to the engine."""
+        """What the engine has yet to be given, by `settle` or by asking for one of them."""
         return list(self._waiting)
 
     def on_engine(self, image: str) -> str:
@@ -160,10 +203,3 @@ class TogetherEngine(EngineProxy):
     def archive(self, image: str) -> Iterable[bytes]:
         """See `Engine`."""
         return self._engine.archive(self.on_engine(image))
-
-
-def _as_told(moment: str) -> str:
-    """A time as engines tell it: without zeros at the end, so that the next build reads the very same."""
-    head, dot, fraction = moment.removesuffix("Z").partition(".")
-    fraction = fraction.rstrip("0")
-    return f"{head}{dot if fraction else ''}{fraction}Z" if moment.endswith("Z") else moment

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from incubator.core.assemble import Clock
 from incubator.events import StepFinished
 
 if TYPE_CHECKING:
@@ -156,6 +157,22 @@ def test_an_image_of_which_nothing_changed_is_the_same(bench: Bench) -> None:
     again = bench.build(text, FILES, no_cache=False)
     assert again.id == first.id
     assert bench.build(text, FILES, no_cache=True).id != first.id
+
+
+def test_so_is_one_that_was_made_without_the_engine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Clock, "now", lambda _: "2026-01-01T00:00:00.120000Z")
+    text = "FROM scratch\nCOPY a.txt /\nCOPY a.txt /b.txt\n"
+    first, again = (
+        bench.build(
+            text,
+            FILES | {"a.txt": str(bench.folder)},
+            no_cache=False,
+            outputs=[f"type=oci,dest={bench.folder.parent / name}.tar"],
+        )
+        for name in ("first", "again")
+    )
+    assert (first.layers[0].cached, again.layers[0].cached) == (False, True)
+    assert again.config_digest == first.config_digest
 
 
 def test_layers_of_files_are_the_same_bytes_again(bench: Bench) -> None:

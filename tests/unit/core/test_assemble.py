@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from incubator.core.assemble import Clock, assemble, group_history
+from incubator.core.assemble import Clock, as_told, assemble, group_history
 from incubator.core.stages import EMPTY_LAYER
 from incubator.oci.image_config import digest_of
 from tests.unit.core.planning import AMD64, plan
@@ -26,6 +26,14 @@ def test_a_clock_without_an_epoch_goes() -> None:
     text = Clock().now()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text)
     assert before <= datetime.fromisoformat(text) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [("12:00:00.120000Z", "12:00:00.12Z"), ("12:00:00.000000Z", "12:00:00Z"), ("12:00:00.123456Z",) * 2],
+)
+def test_times_are_those_that_the_engine_will_tell(made: str, told: str) -> None:
+    assert as_told(f"2025-01-01T{made}") == f"2025-01-01T{told}"
 
 
 def test_the_last_step_that_changes_files_made_the_layer() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -10,15 +11,18 @@ import pytest
 from incubator.core.blob import Blob
 from incubator.core.engine import EngineInfo, ImageInfo
 from incubator.core.lazy import LazyEngine
-from incubator.errors import RegistryError
+from incubator.errors import EngineError, RegistryError
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import ImageConfig, RuntimeConfig, digest_of
 from incubator.oci.manifest import Index, Manifest
 from incubator.oci.media_types import OCI_CONFIG, OCI_LAYER
 from incubator.oci.platform import Platform
+from incubator.request import Packing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from incubator.core.together import Stacked
 
 AMD64 = Platform(os="linux", architecture="amd64")
 ARM64 = Platform(os="linux", architecture="arm64")
@@ -198,7 +202,7 @@ def test_layers_on_known_ones_stay_here_until_a_container_needs_them() -> None:
         engine.tag(image, "incubator-cache:key")
         engine.tag(image, "app:1")
         assert engine.image("app:1") == engine.image("incubator-cache:key") == engine.image(image)
-        engine.settle()  # nothing is pulled for that
+        assert engine.unsettled() == []  # nothing is pulled for that
         assert inner.calls == []
         assert engine.on_engine(image) == "image-1"
         assert inner.calls == [
@@ -215,12 +219,88 @@ def test_results_go_to_an_engine_that_has_what_they_stand_on() -> None:
         config = ImageConfig(platform=AMD64, config=RuntimeConfig(), diff_ids=(top.digest,))
         image = engine.compose("", config, top=top)
         engine.tag(image, "incubator-cache:key")
-        engine.settle()
+        assert engine.unsettled() == [image]
+        engine.on_engine(image)
         assert inner.calls == [
             "compose - +",
             "tag image-0 incubator-build:1",
             "tag image-0 incubator-cache:key",
         ]
+
+
+class Stacking(FakeEngine):
+    """One with a store that keeps blobs, and takes several images in one call."""
+
+    def __init__(self, error: EngineError | None = None) -> None:
+        super().__init__()
+        self.error = error
+        self.rows: list[list[Stacked]] = []
+        self.packed: list[bytes] = []
+
+    def info(self) -> EngineInfo:
+        return replace(super().info(), store="oci")
+
+    def compose_all(self, images: Sequence[Stacked]) -> list[str]:
+        self.rows.append(list(images))
+        self.packed = [b"".join(image.packed.chunks()) for image in images if image.packed]
+        if self.error:
+            raise self.error
+        return [f"made-{number}" for number, _ in enumerate(images)]
+
+
+def stack_up(engine: LazyEngine, *tops: Blob) -> list[str]:
+    """Images of nothing but these layers, one on the other, each of which has a reference as a result."""
+    images = [""]
+    for number in range(len(tops)):
+        diff_ids = tuple(top.digest for top in tops[: number + 1])
+        config = ImageConfig(platform=AMD64, config=RuntimeConfig(), diff_ids=diff_ids)
+        images.append(engine.compose(images[-1], config, top=tops[number]))
+        engine.tag(images[-1], f"incubator-cache:{number}")
+    return images[1:]
+
+
+ONE, TWO = Blob.of_bytes(b"1" * 2048), Blob.of_bytes(b"2" * 2048)
+
+
+def test_results_come_in_one_call_packed_as_they_were_pushed() -> None:
+    inner = Stacking()
+    with lazy(inner, FakeRegistry(CONFIG)) as engine:
+        one, two = stack_up(engine, ONE, TWO)
+        engine.tag(two, "incubator-build:final")
+        best = engine.packed_as(engine.layers[ONE.digest], Packing(compression="gzip", level=9))
+        best.described()
+        waiting = engine.unsettled()
+        assert waiting == [two, one]
+        assert [engine.on_engine(image) for image in waiting] == ["made-1", "made-0"]
+        assert [[image.below for image in row] for row in inner.rows] == [["", 0]]
+        assert [image.references for image in inner.rows[0]] == [
+            ["incubator-cache:0"],
+            ["incubator-build:1", "incubator-cache:1", "incubator-build:final"],
+        ]
+        layers = [best, engine.layers[TWO.digest]]
+        assert inner.packed == [b"".join(layer.chunks()) for layer in layers]
+        assert engine.unsettled() == []
+        engine.tag(one, "incubator-cache:late")
+        assert inner.calls == ["tag made-0 incubator-cache:late"]
+
+
+def test_what_nobody_will_look_for_is_not_given_to_the_engine() -> None:
+    with lazy(FakeEngine(), FakeRegistry(CONFIG)) as engine:
+        config = ImageConfig(platform=AMD64, config=RuntimeConfig(), diff_ids=(ONE.digest,))
+        engine.tag(engine.compose("", config, top=ONE), "incubator-build:final")
+        assert engine.unsettled() == []
+
+
+def test_what_the_engine_refuses_can_be_brought_again() -> None:
+    inner = Stacking(EngineError("no"))
+    with lazy(inner, FakeRegistry(CONFIG)) as engine:
+        image = stack_up(engine, ONE)[0]
+        for _ in range(2):
+            with pytest.raises(EngineError):
+                engine.on_engine(image)
+        assert all(stacked.top.file.closed for row in inner.rows for stacked in row)
+        inner.error = None
+        assert engine.on_engine(image) == "made-0"
 
 
 def test_what_is_to_be_kept_is_brought_for_its_name() -> None:

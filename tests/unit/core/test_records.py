@@ -40,9 +40,11 @@ def test_the_latest_result_of_a_place_says_what_changed() -> None:
     records = Records(cast("Engine", engine))
     assert records.why_missed("place", made_of()) is None
     records.note("place", made_of(env="1"), "image", made=True)
+    records.forget_earlier("place", made_of(env="1"))
     for again in (records, Records(cast("Engine", engine))):
         assert again.why_missed("other", made_of()) is None
         assert again.why_missed("place", made_of()) == "the environment or a build argument changed"
         assert again.why_missed("place", made_of(env="1")) == "the earlier result is gone"
     records.note("place", made_of(), "later", made=False)
+    records.forget_earlier("place", made_of())
     assert engine.held == {f"{RECORD_REPOSITORY}:place.{made_of().short}": "later"}

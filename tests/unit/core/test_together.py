@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -112,13 +111,3 @@ def test_what_the_engine_refuses_is_not_sent_again(engine: TogetherEngine, inner
     with pytest.raises(EngineError):
         engine.history(one)
     engine.settle()
-
-
-@pytest.mark.parametrize(
-    ("made", "told"),
-    [("12:00:00.120000Z", "12:00:00.12Z"), ("12:00:00.000000Z", "12:00:00Z"), ("12:00:00.123456Z",) * 2],
-)
-def test_times_are_those_that_the_engine_will_tell(engine: TogetherEngine, made: str, told: str) -> None:
-    image = engine.image(engine.compose("base", replace(config(A), created=f"2025-01-01T{made}"), top=A))
-    assert image
-    assert image.config.created == f"2025-01-01T{told}"
