@@ -12,6 +12,7 @@ BuilderError                       exit code 1: the build failed
 ├── EngineError                    1: the engine refused a call
 │   └── EngineUnreachable          3: no engine answers
 ├── RegistryError                  4: a registry refused
+│   ├── RegistrySilent             4: a registry gave no answer
 │   └── PushFailed                 4: a push failed; says which references made it
 └── Cancelled                      130 or 143: SIGINT or SIGTERM
 
@@ -233,6 +234,14 @@ class RegistryError(BuilderError):
     ) -> None:
         super().__init__(message, span=span, hint=hint)
         self.status = status
+
+
+class RegistrySilent(RegistryError):
+    """No answer came from `registry`, though it was waited for."""
+
+    def __init__(self, message: str, *, registry: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.registry = registry
 
 
 class PushFailed(RegistryError):

@@ -57,7 +57,7 @@ class LongList:
 
     def __init__(self, rules: list[Pattern]) -> None:
         self._rules = rules
-        self._prefilter = Prefilter([rule.text for rule in rules])
+        self._prefilter = Prefilter([rule.scanned for rule in rules])
         self._part_of: list[int] = []
         """For each rule the part of the list that it belongs to."""
         self._starts = [0]

@@ -11,6 +11,8 @@ from incubator.context.automaton import TooMuchError
 from incubator.context.goregexp import Regexp, RegexpError, compile_regexp
 from incubator.errors import InputError
 
+BOM = "\ufeff"
+
 
 class PatternError(InputError):
     """A pattern is malformed: `pattern` is its text, `reason` what is wrong."""
@@ -50,9 +52,14 @@ class Pattern:
         return self._compiled is None or self._compiled.kind == "regexp"
 
     @property
+    def scanned(self) -> str:
+        """What a scanner of Go makes of the text: it skips a byte order mark at the beginning."""
+        return self.text.removeprefix(BOM)
+
+    @property
     def regexp_text(self) -> str:
         """That expression, as Go would be given it, without `^` and `$`."""
-        return _to_regexp(self.text)
+        return _to_regexp(self.scanned)
 
     def _compile(self) -> _Compiled:
         if self._compiled is None:
@@ -129,23 +136,25 @@ _BEYOND_STARS = re.compile(r"[?\[\]^\\]")
 def _simple(pattern: str) -> _Compiled | None:
     """The cheapest exact form of a cleaned pattern, None if it needs an expression.
 
-    Its kinds are those of the engine's matcher.
+    Its kinds are those of the engine's matcher, which looks at what is scanned, and then compares the whole text.
     """
-    if pattern.startswith("**") and not _WILD.search(pattern, 2):
-        return _Compiled("suffix", pattern[2:])
+    scanned = pattern.removeprefix(BOM)
+    if scanned.startswith("**") and not _WILD.search(scanned, 2):
+        # It takes two bytes off; of a mark one is left, which only a name that is no UTF-8 has.
+        return _Compiled("suffix", pattern[2:] if scanned == pattern else f"\udcbf{scanned}")
     if not _WILD.search(pattern):
         return _Compiled("exact", pattern)
     if pattern.endswith("**") and not _WILD.search(pattern, 0, len(pattern) - 2):
         return _Compiled("prefix", pattern[:-2])
-    if "**" not in pattern and not _BEYOND_STARS.search(pattern):
+    if "**" not in scanned and not _BEYOND_STARS.search(scanned):
         # Nothing has to be compiled, which matters where an ignore file has thousands of lines.
-        return _Compiled("parts", parts=tuple(tuple(part.split("*")) for part in pattern.split("/")))
+        return _Compiled("parts", parts=tuple(tuple(part.split("*")) for part in scanned.split("/")))
     return None
 
 
 def _compiled(pattern: str) -> _Compiled:
     try:
-        return _Compiled("regexp", regexp=compile_regexp(_to_regexp(pattern)))
+        return _Compiled("regexp", regexp=compile_regexp(_to_regexp(pattern.removeprefix(BOM))))
     except RegexpError as error:
         raise PatternError(pattern, str(error)) from error
 

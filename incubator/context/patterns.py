@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from incubator.context.globs import check_glob
 from incubator.context.longlist import LongList
-from incubator.context.pattern import Pattern, PatternError, clean_path
+from incubator.context.pattern import BOM, Pattern, PatternError, clean_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +19,6 @@ _BLANKS = (
     "\u202f\u205f\u3000"
 )
 """What Go's strings.TrimSpace takes off: what Unicode calls white space. Python's strip takes more."""
-_BOM = "\ufeff"
 
 MatchInfo = frozenset[int]
 """Which rules of a matcher matched a folder or one above it: few, where an ignore file has many."""
@@ -32,7 +31,7 @@ def parse_ignore_file(text: str) -> list[str]:
     """
     patterns = []
     for number, raw in enumerate(text.split("\n")):
-        line = raw.removeprefix(_BOM) if number == 0 else raw
+        line = raw.removeprefix(BOM) if number == 0 else raw
         line = line.removesuffix("\r")
         if line.startswith("#"):
             continue

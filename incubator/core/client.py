@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import requests
 from docker import APIClient
 from docker import errors as docker_errors
+from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection
 from docker.utils import kwargs_from_env, parse_host
 
 from incubator.core.docker_calls import TIMEOUT_S
@@ -37,6 +40,22 @@ _LOWEST_API = (1, 40)
 _NO_ANSWER = (docker_errors.DockerException, requests.exceptions.RequestException)
 
 
+class _Connection(UnixHTTPConnection):
+    def connect(self) -> None:
+        """Connect; where that fails the socket is known to who closes the connection then, unlike docker-py's."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.unix_socket)
+
+
+class _Adapter(UnixHTTPAdapter):
+    def get_connection(self, url: Any, proxies: Any = None) -> Any:
+        """The pool of connections."""
+        pool: Any = super().get_connection(url, proxies)
+        pool._new_conn = partial(_Connection, pool.base_url, pool.socket_path, pool.timeout)  # noqa: SLF001
+        return pool
+
+
 class _Api(APIClient):
     """An engine's certificate is checked against DOCKER_CERT_PATH; requests would let REQUESTS_CA_BUNDLE go first.
 
@@ -45,6 +64,14 @@ class _Api(APIClient):
 
     tunnel: SshTunnel | None = None
 
+    def mount(self, prefix: Any, adapter: Any) -> None:
+        """Use an adapter for addresses of a scheme."""
+        if isinstance(adapter, UnixHTTPAdapter):
+            adapter = _Adapter(
+                adapter.socket_path, timeout=adapter.timeout, max_pool_size=adapter.max_pool_size
+            )
+        super().mount(prefix, adapter)
+
     def send(self, *args: Any, **options: Any) -> requests.Response:
         """One request."""
         try:
@@ -52,6 +79,7 @@ class _Api(APIClient):
         except requests.exceptions.ConnectionError:
             if self.tunnel is None or not self.tunnel.is_lost(_LOSS_S):
                 raise
+            self.close()
             lost = f"the connection to {self.tunnel.address} is lost: {self.tunnel.said() or 'ssh has ended'}"
             raise requests.exceptions.ConnectionError(lost) from None
 

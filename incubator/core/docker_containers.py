@@ -140,11 +140,12 @@ class ContainerCalls(EngineCalls):
     def read_tar(self, container: str, path: str) -> Iterator[bytes]:
         """The tar of a path: entries are named from the path's last part on."""
         if self.info().store != "podman":
-            return self._archive(container, path)
+            return self.read_volume(container, path)
         export = self._stream(f"/containers/{container}/export", {}, f"read {path} of a build container")
-        return part_of_export(export, path, lambda file: self._archive(container, file))
+        return part_of_export(export, path, lambda file: self.read_volume(container, file))
 
-    def _archive(self, container: str, path: str) -> Iterator[bytes]:
+    def read_volume(self, container: str, path: str) -> Iterator[bytes]:
+        """The same of a path in a volume of the container; with Podman all seems to be root's."""
         return self._stream(
             f"/containers/{container}/archive", {"path": path}, f"read {path} of a build container"
         )

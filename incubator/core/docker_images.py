@@ -6,6 +6,7 @@ import contextlib
 import json
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -59,6 +60,10 @@ if TYPE_CHECKING:
 _API_OF_PLATFORMS = (1, 49)
 """From which on an engine tells the platforms of one name apart."""
 
+_QUESTIONS = 4
+"""About images, that an engine is asked at the same time."""
+
+_Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 
 
@@ -278,20 +283,31 @@ class ImageCalls(EngineCalls):
 
     def held_images(self, known: Collection[HeldImage] = ()) -> list[HeldImage]:
         """All images, those without a name too. Of the `known` ones only the names are asked."""
-        listed = self._listed(all=True)
+        names = {entry["Id"]: _names(entry) for entry in self._listed(all=True)}
         told = {image.id: image for image in known}
+        found = self._each(self._held, [image_id for image_id in names if image_id not in told])
+        told |= {image.id: image for image in found if image}
         return [
-            replace(image, references=names)
-            for image_id, names in {entry["Id"]: _names(entry) for entry in listed}.items()
-            if (image := told.get(image_id) or self._held(image_id))
+            replace(told[image_id], references=references)
+            for image_id, references in names.items()
+            if image_id in told
         ]
+
+    def _each(self, ask: Callable[[_Asked], _Answer], images: Iterable[_Asked]) -> list[_Answer]:
+        """The answers to a question about many images, in their order."""
+        # Podman answers one question after the other, and fails some of those that come at once.
+        with ThreadPoolExecutor(1 if self.info().store == "podman" else _QUESTIONS) as pool:
+            return list(pool.map(ask, images))
 
     def _held(self, image_id: str) -> HeldImage | None:
         data = self._inspect(image_id)
         return None if data is None else held_image(image_id, data)
 
-    def sized_history(self, image: HeldImage) -> list[tuple[HistoryEntry, int]]:
-        """Entries of an image's history and their bytes, oldest first; empty if the image is gone."""
+    def sized_histories(self, images: Iterable[HeldImage]) -> list[list[tuple[HistoryEntry, int]]]:
+        """Of each image the entries of its history and their bytes, oldest first; empty if the image is gone."""
+        return self._each(self._sized_history, images)
+
+    def _sized_history(self, image: HeldImage) -> list[tuple[HistoryEntry, int]]:
         try:
             entries = self._history(image.id)
         except EngineError as error:

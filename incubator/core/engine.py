@@ -253,7 +253,10 @@ class Engine(Protocol):
         """What is at the absolute `path`; parents that are links are followed, the last part is not."""
 
     def read_tar(self, container: str, path: str) -> Iterable[bytes]:
-        """The tar of a path: entries are named from the path's last part on."""
+        """The tar of a path: entries are named from the path's last part on. Podman's is without volumes."""
+
+    def read_volume(self, container: str, path: str) -> Iterable[bytes]:
+        """The same of a path in a volume of the container; all may seem to be root's."""
 
     def write_tar(self, container: str, path: str, chunks: Iterable[bytes]) -> None:
         """Unpack a tar below the folder `path`, replacing what is in the way."""

@@ -81,6 +81,9 @@ class EngineProxy:
     def read_tar(self, container: str, path: str) -> Iterable[bytes]:
         return self._engine.read_tar(container, path)
 
+    def read_volume(self, container: str, path: str) -> Iterable[bytes]:
+        return self._engine.read_volume(container, path)
+
     def write_tar(self, container: str, path: str, chunks: Iterable[bytes]) -> None:
         self._engine.write_tar(container, path, chunks)
 

@@ -37,11 +37,16 @@ class Filler:
 
     def new_volume(self, image: str, entries: Iterable[Entry]) -> str:
         """Make a volume with `entries`; its path on the engine's host."""
+        volume, path = self.empty_volume()
+        self.fill(volume, image, entries)
+        return path
+
+    def empty_volume(self) -> tuple[str, str]:
+        """Make a volume; its name, and its path on the engine's host."""
         volume = self.workshop.volume_name()
         path = self.engine.create_volume(volume, labels=self.workshop.labels)
         self.workshop.discard_volume(volume)
-        self.fill(volume, image, entries)
-        return path
+        return volume, path
 
     def fill(self, volume: str, image: str, entries: Iterable[Entry]) -> None:
         """Put entries into a volume, as a stream, by a container of any `image`, which never runs."""

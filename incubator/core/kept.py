@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,12 +12,15 @@ from incubator.core.engine import Engine
 from incubator.core.layer_maker import MADE_BY, TIDYING
 from incubator.core.leftovers import LABEL_STARTED, WORK_REPOSITORY
 from incubator.core.records import RECORD_REPOSITORY
+from incubator.oci.image_config import HistoryEntry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from incubator.core.engine import HeldImage
-    from incubator.oci.image_config import HistoryEntry
+
+History = list[tuple[HistoryEntry, int]]
+"""Entries of an image's history, oldest first, and the bytes of each."""
 
 Layers = tuple[str, ...]
 """Diff IDs of an image, the base's first. What an image with more of them stands on is the start of its own."""
@@ -35,8 +38,8 @@ class KeepingEngine(Engine, Protocol):
     def held_images(self, known: Collection[HeldImage] = ()) -> list[HeldImage]:
         """All images, those without a name too. Of the `known` ones only the names are asked."""
 
-    def sized_history(self, image: HeldImage) -> list[tuple[HistoryEntry, int]]:
-        """Entries of an image's history and their bytes, oldest first; empty if the image is gone."""
+    def sized_histories(self, images: Iterable[HeldImage]) -> list[History]:
+        """The histories of images; that of one that is gone is empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +77,10 @@ def kept_results(engine: KeepingEngine, held: Sequence[HeldImage] | None = None)
     named = [(image, _names(image, CACHE_REPOSITORY), _names(image, RECORD_REPOSITORY)) for image in held]
     named = [(image, keys, records) for image, keys, records in named if keys or records]
     used_s = _last_uses(held, {image.layers for image, _, _ in named})
+    histories = _histories(engine, [image for image, _, _ in named])
     results = []
     for image, keys, records in named:
-        history = engine.sized_history(image)
+        history = histories[image.id]
         size_bytes, instruction = own_layer(history)
         results += [
             KeptResult(
@@ -95,6 +99,35 @@ def kept_results(engine: KeepingEngine, held: Sequence[HeldImage] | None = None)
             for reference in keys or records[:1]
         ]
     return sorted(results, key=lambda result: (result.used_s, len(result.layers), result.reference))
+
+
+def _histories(engine: KeepingEngine, images: Sequence[HeldImage]) -> dict[str, History]:
+    """The histories of images by their ids.
+
+    Engines take their time for each. So where one image alone has some layers, and others stand on it, theirs tell.
+    """
+    count = Counter(image.layers for image in images)
+    below = {start for image in images for start in _starts(image.layers)[:-1]}
+    last = [image for image in images if image.layers not in below]
+    found = dict(zip([image.id for image in last], engine.sized_histories(last), strict=True))
+    holding = {start: found[image.id] for image in last for start in _starts(image.layers)}
+    for image in images:
+        if image.id not in found and count[image.layers] == 1:
+            found[image.id] = _cut(holding[image.layers], len(image.layers))
+    rest = [image for image in images if not found.get(image.id)]
+    return found | dict(zip([image.id for image in rest], engine.sized_histories(rest), strict=True))
+
+
+def _cut(history: History, layers: int) -> History:
+    """The history up to the last of so many layers; empty where it may have gone on, or somebody else made that. Pure.
+
+    There have to be more layers.
+    """
+    places = [place for place, (entry, _) in enumerate(history) if not entry.empty_layer]
+    if not 0 < layers < len(places) or places[layers] != places[layers - 1] + 1:
+        return []
+    comment = history[places[layers - 1]][0].comment
+    return history[: places[layers]] if comment == APP_NAME or comment.startswith(MADE_BY) else []
 
 
 def _names(image: HeldImage, repository: str) -> list[str]:
@@ -127,11 +160,11 @@ def _starts(layers: Layers) -> list[Layers]:
     return [layers[:count] for count in range(len(layers) + 1)]
 
 
-def _layer_bytes(history: Sequence[tuple[HistoryEntry, int]]) -> tuple[int, ...]:
+def _layer_bytes(history: History) -> tuple[int, ...]:
     return tuple(size for entry, size in history if not entry.empty_layer)
 
 
-def own_layer(history: Sequence[tuple[HistoryEntry, int]]) -> tuple[int, str]:
+def own_layer(history: History) -> tuple[int, str]:
     """Bytes of the layer that an image ends with, and the instruction that made it. Pure."""
     size_bytes = 0
     for entry, size in reversed(history):
@@ -223,7 +256,8 @@ def remove(
 
     `held`: what the engine has had. What another process uses or takes away meanwhile is no error.
     """
-    sizes = {image.id: _layer_bytes(engine.sized_history(image)) for image in nameless}
+    histories = engine.sized_histories(nameless)
+    sizes = {image.id: _layer_bytes(told) for image, told in zip(nameless, histories, strict=True)}
     for result in chosen:
         for reference in (*result.records, result.reference):
             engine.remove_image(reference)

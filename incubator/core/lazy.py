@@ -23,7 +23,7 @@ from incubator.core.known_layers import CacheBroken, KnownLayer
 from incubator.core.leftovers import WORK_REPOSITORY
 from incubator.core.registry_image import config_of, manifest_for
 from incubator.core.together import OneByOne, TogetherEngine, stacks_of
-from incubator.errors import BuilderError, RegistryError
+from incubator.errors import BuilderError, RegistryError, RegistrySilent
 from incubator.oci.image_config import HistoryEntry, ImageConfig, digest_of
 from incubator.oci.media_types import COMPRESSIONS
 from incubator.oci.reference import parse_reference
@@ -119,7 +119,7 @@ class LazyEngine(EngineProxy):
         try:
             base = self._resolve(pull, platform or self._engine.info().platform)
         except RegistryError as error:  # the engine may know a mirror, or trust a registry that we do not
-            self._note_silence(parsed, error)
+            self.note_silence(error)
             base = None
         if base is None:
             return self._engine.pull(reference, platform=platform, credential=credential, progress=progress)
@@ -129,13 +129,18 @@ class LazyEngine(EngineProxy):
         self._images[base.info.id] = base
         return base.info
 
-    def _note_silence(self, reference: Reference, error: RegistryError) -> None:
-        """Remember a registry that gives no answer: nobody waits for it a second time."""
-        if error.status is None:
-            self._silent.add(reference.registry)
+    def note_silence(self, error: BuilderError) -> None:
+        """Remember a registry that gave no answer, if that was it: nobody waits for it a second time."""
+        if isinstance(error, RegistrySilent):
+            self._silent.add(error.registry)
+            self.registries.hurry(error.registry)
+
+    def is_silent(self, reference: Reference) -> bool:
+        """Whether the registry of a reference has given no answer."""
+        return reference.registry in self._silent
 
     def _resolve(self, pull: _Pull, platform: Platform) -> _Image | None:
-        if pull.reference.registry in self._silent:
+        if self.is_silent(pull.reference):
             return None
         repository = self.registries.repository(pull.reference)
         found = manifest_for(repository, pull.reference.digest or str(pull.reference.tag), platform)
@@ -372,7 +377,7 @@ class LazyEngine(EngineProxy):
 
         None where that fails: the engine may trust a registry that we do not, or reach one that we cannot.
         """
-        if reference.registry in self._silent:
+        if self.is_silent(reference):
             return None
         known = self._images.get(image)
         if known is None or not self._knows_layers(known):
@@ -385,7 +390,7 @@ class LazyEngine(EngineProxy):
         except CacheBroken:
             raise
         except RegistryError as error:
-            self._note_silence(reference, error)
+            self.note_silence(error)
             return None
 
     def layers_of(self, image: str, diff_ids: Sequence[str]) -> list[KnownLayer]:
@@ -443,14 +448,13 @@ class LazyEngine(EngineProxy):
 
     def learn(self, reference: Reference, digest: str, config: ImageConfig) -> None:
         """Note where the layers of an image are that was pushed or pulled. What cannot be told stays unknown."""
-        if reference.registry in self._silent:
+        if self.is_silent(reference):
             return
         repository = self.registries.repository(reference)
         try:
             found = manifest_for(repository, digest or str(reference.tag), config.platform)
         except BuilderError as error:
-            if isinstance(error, RegistryError):
-                self._note_silence(reference, error)
+            self.note_silence(error)
             return
         if found and len(found[0].layers) == len(config.diff_ids):
             self._note_layers(config.diff_ids, found[0].layers, repository)

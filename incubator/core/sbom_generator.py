@@ -1,7 +1,7 @@
 """Lists of packages that generators write: images that look at the built one, by BuildKit's protocol.
 
 Spec: BuildKit, docs/attestations/sbom-protocol.md. A generator sees the image's root file system in a volume that it
-cannot write to, and leaves its lists in a folder of its own container. It gets no secret, volume or right of a step.
+cannot write to, and leaves its lists in another one, which is empty. It gets no secret, volume or right of a step.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from incubator.context.tarstream import write_tar
 from incubator.core.engine import Bind, ContainerSpec
 from incubator.core.export import ROOT, files_of
 from incubator.core.failures import FOREIGN, cannot_execute
-from incubator.core.filling import CONTENT, Filler, inside
+from incubator.core.filling import CONTENT, FILLED_AT, Filler, inside
 from incubator.core.lookup import ImageLookup
 from incubator.core.masking import hidden_texts
 from incubator.core.sbom_statements import MAIN, read_statements
@@ -45,11 +45,10 @@ if TYPE_CHECKING:
 SOURCE: Final = f"/run/src/core/{MAIN}"
 DESTINATION: Final = "/run/out"
 
-_FOLDERS: Final = (
-    Entry(path=DESTINATION.lstrip("/"), kind="dir", mode=0o755),
-    Entry(path="tmp", kind="dir", mode=0o1777),
-)
+_FOLDERS: Final = (Entry(path="tmp", kind="dir", mode=0o1777),)
 """What the container gets: many generators are a single program, in an image without any folder."""
+
+_OUTPUT: Final = (Entry(path=CONTENT, kind="dir", mode=0o755),)
 
 _MORE_SCANS: Final = {"BUILDKIT_SBOM_SCAN_CONTEXT": "the context", "BUILDKIT_SBOM_SCAN_STAGE": "stages"}
 """Arguments by which BuildKit is asked for scans of more than the image."""
@@ -133,9 +132,12 @@ class SbomScanner:
 
     def _fill(self, image: str, config: ImageConfig) -> str:
         """A volume with the root file system of the image; its path on the engine's host."""
-        filler = Filler(engine=self._engine, workshop=self._workshop, halt=self._halt)
+        filler = self._filler()
         with files_of(self._engine, image, config, self._workshop) as source:
             return filler.new_volume(self._images[0][1].image_id, scanned(source.walk(ROOT)))
+
+    def _filler(self) -> Filler:
+        return Filler(engine=self._engine, workshop=self._workshop, halt=self._halt)
 
     def _run(
         self, generator: Generator, image: BaseImage, number: int, root: Callable[[], str]
@@ -144,20 +146,29 @@ class SbomScanner:
         self._emit(StepStarted(step=step))
         begin = time.monotonic()
         try:
-            container = self._create(generator, image, root())
+            # What the image has in the folder itself, or in a volume there, is not the generator's word.
+            filler = self._filler()
+            volume, output = filler.empty_volume()
+            helper = filler.helper(volume, image.image_id)
             try:
-                self._execute(container, generator, step)
-                found = self._statements(container, generator)
+                self._engine.write_tar(helper, FILLED_AT, write_tar(_OUTPUT))
+                container = self._create(generator, image, root(), output)
+                try:
+                    self._execute(container, generator, step)
+                finally:
+                    self._halt.forget(container)
+                    self._workshop.discard(container)
+                found = self._statements(helper, generator)
             finally:
-                self._halt.forget(container)
-                self._workshop.discard(container)
+                self._workshop.discard(helper)
         except BuilderError as error:
             error.step = step
             raise
         self._emit(StepFinished(step=step, duration_s=time.monotonic() - begin))
         return found
 
-    def _create(self, generator: Generator, image: BaseImage, volume: str) -> str:
+    def _create(self, generator: Generator, image: BaseImage, volume: str, output: str) -> str:
+        """A generator's container; `volume` and `output` are paths of volumes on the engine's host."""
         command = _command(image)
         container = self._engine.create(
             ContainerSpec(
@@ -173,7 +184,10 @@ class SbomScanner:
                     **{f"BUILDKIT_SCAN_{name}": value for name, value in generator.parameters},
                 },
                 network=self._request.network,
-                binds=(Bind(source=f"{volume}/{CONTENT}", target=SOURCE, read_only=True),),
+                binds=(
+                    Bind(source=f"{volume}/{CONTENT}", target=SOURCE, read_only=True),
+                    Bind(source=f"{output}/{CONTENT}", target=DESTINATION, read_only=False),
+                ),
                 limits=self._request.limits,
                 security_opts=[text for text in self._request.security_opts if not _loosens(text)],
             )
@@ -204,19 +218,17 @@ class SbomScanner:
             hint=hint,
         )
 
-    def _statements(self, container: str, generator: Generator) -> tuple[Predicate, ...]:
-        found = self._engine.stat(container, DESTINATION)
-        statements: tuple[Predicate, ...] = ()
-        if found and found.kind == "dir":
-            with ChunkReader(self._engine.read_tar(container, DESTINATION)) as reader:
-                entries = read_tar(cast("BinaryIO", reader))
-                try:
-                    statements = read_statements(
-                        entry.at(entry.path.partition("/")[2]) for entry in self._halt.guard(entries)
-                    )
-                except BuilderError as error:
-                    error.message = f"the SBOM generator {generator.image}: {error.message}"
-                    raise
+    def _statements(self, helper: str, generator: Generator) -> tuple[Predicate, ...]:
+        """What a generator has written, through a container that sees its output."""
+        with ChunkReader(self._engine.read_volume(helper, f"{FILLED_AT}/{CONTENT}")) as reader:
+            entries = read_tar(cast("BinaryIO", reader))
+            try:
+                statements = read_statements(
+                    entry.at(entry.path.partition("/")[2]) for entry in self._halt.guard(entries)
+                )
+            except BuilderError as error:
+                error.message = f"the SBOM generator {generator.image}: {error.message}"
+                raise
         if not statements:
             raise BuilderError(
                 f"the SBOM generator {generator.image} has written no list of packages",

@@ -118,10 +118,14 @@ class Uploads:
             try:
                 if not self._broken:
                     self._upload(layer)
-            except BuilderError:
+            except BuilderError as error:
                 self._broken = True
+                self.engine.note_silence(error)
             except Exception as error:  # noqa: BLE001 - raised in the thread that waits
                 self._broken, self._fault = True, error
 
     def _upload(self, layer: KnownLayer) -> None:
+        if self.engine.is_silent(self.place):
+            self._broken = True
+            return
         ensure_layer(self.registries.repository(self.place), self.engine.packed_as(layer, self.packing))

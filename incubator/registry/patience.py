@@ -24,6 +24,10 @@ class TryAgain(Exception):
         self.after_s = after_s
 
 
+class NoAnswer(TryAgain):
+    """None came: there was no connection, or it broke, or nothing was said for too long."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """Attempts, and the waits between them: each twice as long as the one before, and a random part shorter.

@@ -60,6 +60,7 @@ class Registries:
         self._patience = patience or Patience()
         self._certificates = certificates
         self._sessions: dict[tuple[str, Login | None], Session] = {}
+        self._hurried: set[str] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -76,6 +77,14 @@ class Registries:
             for session in self._sessions.values():
                 session.close()
             self._sessions.clear()
+
+    def hurry(self, registry: str) -> None:
+        """Ask a registry just once, until it answers: it has been waited for."""
+        with self._lock:
+            self._hurried.add(registry)
+            for (name, _), session in self._sessions.items():
+                if name == registry:
+                    session.hurry()
 
     def repository(self, reference: Reference | str) -> Repository:
         """The repository of a reference, whose tag and digest do not matter.
@@ -106,6 +115,8 @@ class Registries:
                     patience=self._patience,
                     certificates=self._certificates,
                 )
+                if registry in self._hurried:
+                    self._sessions[key].hurry()
             return self._sessions[key]
 
 

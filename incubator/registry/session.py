@@ -20,11 +20,11 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from incubator.errors import RegistryError, shortened
+from incubator.errors import RegistryError, RegistrySilent, shortened
 from incubator.oci.reference import DEFAULT_REGISTRY, is_loopback
 from incubator.registry.authorization import Authorization
 from incubator.registry.challenge import MAX_TOKEN_ANSWER
-from incubator.registry.patience import AGAIN, Patience, TryAgain, retry_after_s
+from incubator.registry.patience import AGAIN, NoAnswer, Patience, TryAgain, retry_after_s
 from incubator.registry.refusals import hint_for, words_of
 from incubator.registry.tls import CERTIFICATES, CONNECTIONS, Adapter, make_context
 
@@ -129,6 +129,7 @@ class Session:
         self.base = f"{'http' if plain else 'https'}://{host}"
         self._plain = plain
         self._patience = patience
+        self._hurried = False
         self._authorization = Authorization(login, plain=plain, fetch=self._fetch_token)
         self._requests = _Connections()
         self._requests.auth = _no_netrc
@@ -144,6 +145,10 @@ class Session:
     def close(self) -> None:
         """Close all connections."""
         self._requests.close()
+
+    def hurry(self) -> None:
+        """Ask nothing a second time, until an answer comes."""
+        self._hurried = True
 
     @contextlib.contextmanager
     def request(
@@ -187,7 +192,7 @@ class Session:
 
     def pause(self, doing: str, attempt: int, error: TryAgain) -> None:
         """Wait for the attempt after this one, counted from 1. Raises RegistryError where there is to be none."""
-        wait_s = self._patience.wait_s(attempt, error.after_s)
+        wait_s = None if self._hurried else self._patience.wait_s(attempt, error.after_s)
         if wait_s is None:
             raise self._given_up(doing, error) from None
         if self.ended.wait(wait_s):
@@ -287,13 +292,16 @@ class Session:
         timeouts = (self._patience.connect_timeout_s, self._patience.silence_timeout_s)
         try:
             with self._faults(doing):
-                return self._requests.request(
+                reply = self._requests.request(
                     method, url, timeout=timeouts, allow_redirects=False, stream=True, **options
                 )
         except (TryAgain, RegistryError):
             if isinstance(body, Body) and body.fault is not None:
                 raise body.fault from None
             raise
+        else:
+            self._hurried = False
+            return reply
         finally:
             if isinstance(body, Body):
                 body.close()
@@ -345,7 +353,7 @@ class Session:
             | urllib3.exceptions.SSLError
             | OSError,
         ) and not isinstance(error, requests.exceptions.InvalidURL):
-            return TryAgain(f"{self.registry} does not answer: {reason}")
+            return NoAnswer(f"{self.registry} does not answer: {reason}")
         return self.error(doing, f"{self.registry} leads to an address or an answer that is none")
 
     # -- refusals -------------------------------------------------------------------------------------------
@@ -368,9 +376,14 @@ class Session:
         return RegistryError(f"cannot {doing}: it was called off")
 
     def _given_up(self, doing: str, error: TryAgain) -> RegistryError:
+        if isinstance(error, NoAnswer):
+            return RegistrySilent(
+                f"cannot {doing}: {self._authorization.masked(error.reason)}",
+                registry=self.registry,
+                hint="is its address right, and can this machine reach it?",
+            )
         wanted = f" (it asks for {error.after_s:.0f} s of patience)" if error.after_s else ""
-        hint = None if error.status else "is its address right, and can this machine reach it?"
-        return self.error(doing, error.reason + wanted, status=error.status, hint=hint)
+        return self.error(doing, error.reason + wanted, status=error.status)
 
     # -- tokens ---------------------------------------------------------------------------------------------
 

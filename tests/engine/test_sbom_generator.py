@@ -83,9 +83,9 @@ def shelf(name: str) -> Iterator[Shelf]:
         yield Shelf(registries.repository(name))
 
 
-def make_generator(bench: Bench, name: str) -> str:
+def make_generator(bench: Bench, name: str, dockerfile: str = GENERATOR) -> str:
     """A generator in a registry alone, by its digest."""
-    made = bench.build(GENERATOR, {"scan": SCAN}, tag=f"{name}-generator:1", push=True, load=False)
+    made = bench.build(dockerfile, {"scan": SCAN}, tag=f"{name}-generator:1", push=True, load=False)
     bench.events.clear()
     return f"{name}-generator@{made.digest}"
 
@@ -224,6 +224,20 @@ def test_a_generator_has_nothing_to_read_from(bench: Bench, name: str, shelf: Sh
     finally:
         bench.client.remove_image(generator)
     assert shelf.repository.tags() == ["1"]
+
+
+@pytest.mark.parametrize("volume", ["", "VOLUME /run/out\n"], ids=["", "in a volume"])
+def test_what_the_generators_image_has_where_lists_are_written_does_not_count(
+    bench: Bench, name: str, shelf: Shelf, volume: str
+) -> None:
+    own = "USER 0\nRUN mkdir -p /run/out/folder && echo '{}' > /run/out/own.spdx.json\n"
+    generator = make_generator(bench, name, f"{GENERATOR}{own}{volume}")
+    try:
+        bench.build(IMAGE, tag=f"{name}:1", push=True, load=False, sbom=f"generator={generator}")
+    finally:
+        bench.client.remove_image(generator)
+    assert [scan["name"] for scan in scans(shelf, "1")] == ["main", "extra"]
+    assert bench.leftovers() == []
 
 
 def test_what_takes_rights_from_steps_takes_them_from_generators(docker28: Bench, name: str) -> None:

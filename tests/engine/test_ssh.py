@@ -54,10 +54,11 @@ def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
         monkeypatch.setattr(tempfile, "tempdir", folder)
         yield Path(folder)
         assert list(Path(folder).glob("incubator-ssh-*")) == []
-    # What a connection that was cut off has held is closed when it is collected, and not in somebody else's test.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
+    # What is left open is told when it is collected: of this test, and not of somebody else's.
+    with warnings.catch_warnings(record=True) as left_open:
+        warnings.simplefilter("always", ResourceWarning)
         gc.collect()
+    assert left_open == []
 
 
 def environment(server: SshServer, address: str = f"ssh://{HOST}") -> dict[str, str]:

@@ -23,6 +23,7 @@ from incubator.errors import (
     InputErrors,
     PushFailed,
     RegistryError,
+    RegistrySilent,
     StepFailed,
 )
 
@@ -39,7 +40,7 @@ TREE: dict[str, Any] = {
     [
         (BuilderError, 1), (InputError, 2), (InputErrors, 2), (DockerfileError, 2), (DockerfileErrors, 2),
         (ExpandError, 2), (StepFailed, 1), (EngineError, 1), (EngineUnreachable, 3), (RegistryError, 4),
-        (PushFailed, 4),
+        (PushFailed, 4), (RegistrySilent, 4),
     ],
 )  # fmt: skip
 def test_exit_codes(cls: type[BuilderError], code: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
+import warnings
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
@@ -44,6 +46,15 @@ def test_an_address_that_is_none_is_named_with_what_it_begins_with(host: str) ->
         DockerClient.from_env({"DOCKER_HOST": host})
     assert raised.value.message.startswith(f"{host!r} is no address of an engine: ")
     assert "unix://, tcp:// or ssh://" in str(raised.value.hint)
+
+
+def test_no_socket_is_left_open_where_no_engine_answers(tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as left_open:
+        warnings.simplefilter("always", ResourceWarning)
+        with pytest.raises(EngineUnreachable, match="no container engine answers"):
+            DockerClient.from_env({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
+        gc.collect()
+    assert [str(warning.message) for warning in left_open] == []
 
 
 @contextmanager

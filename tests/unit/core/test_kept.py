@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,9 @@ from incubator.core.layer_maker import TIDYING
 from incubator.core.leftovers import LABEL_STARTED
 from incubator.errors import InputError
 from incubator.oci.image_config import HistoryEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def kept(name: str, layers: str, *, used_s: float, size_bytes: int = 10) -> KeptResult:
@@ -132,12 +136,19 @@ class Images:
 
     def __init__(self, *images: HeldImage) -> None:
         self.images = images
+        self.asked: list[str] = []
+        self.histories: dict[str, list[tuple[HistoryEntry, int]]] = {}
 
     def held_images(self) -> list[HeldImage]:
         return list(self.images)
 
-    def sized_history(self, image: HeldImage) -> list[tuple[HistoryEntry, int]]:
-        return [(entry(f"COPY {layer} /"), ord(layer)) for layer in image.layers]
+    def sized_histories(self, images: Iterable[HeldImage]) -> list[list[tuple[HistoryEntry, int]]]:
+        return [self._history(image) for image in images]
+
+    def _history(self, image: HeldImage) -> list[tuple[HistoryEntry, int]]:
+        self.asked.append(image.id)
+        copied = [(entry(f"COPY {layer} /"), ord(layer)) for layer in image.layers]
+        return self.histories.get(image.id, copied)
 
 
 def entry(created_by: str, *, comment: str = "incubator", empty: bool = False) -> HistoryEntry:
@@ -170,6 +181,57 @@ def test_an_image_that_is_named_again_uses_what_it_stands_on() -> None:
     assert [found[image].instruction for image in "12"] == ["COPY a /", "RUN make"]
     assert found["2"].records == ("incubator-latest:p.2",)
     assert (found["2"].size_bytes, found["2"].layer_bytes) == (98, (97, 98))
+
+
+def results(*stacks: str) -> Images:
+    """Results with a letter for each layer; their ids are these letters."""
+    return Images(
+        *(
+            HeldImage(
+                id=stack, layers=tuple(stack.strip()), made_s=1, references=(f"incubator-cache:{number}",)
+            )
+            for number, stack in enumerate(stacks)
+        )
+    )
+
+
+def test_what_stands_on_others_tells_of_them() -> None:
+    images = results("a", "ab", "abc", "abd", "x")
+    found = {result.image: result for result in kept_results(images)}  # type: ignore[arg-type]
+    assert images.asked == ["abc", "abd", "x"]
+    assert {image: (result.size_bytes, result.instruction) for image, result in found.items()} == {
+        image: (ord(image[-1]), f"COPY {image[-1]} /") for image in ("a", "ab", "abc", "abd", "x")
+    }
+    assert [found[image].layer_bytes for image in ("a", "ab")] == [(97,), (97, 98)]
+
+
+@pytest.mark.parametrize(
+    ("between", "comment"),
+    [([(entry("-s", comment="", empty=True), 0)], "incubator"), ([], "")],
+    ids=["a step without a layer", "a layer of somebody else"],
+)
+def test_where_it_does_not_surely_tell_each_is_asked(
+    between: list[tuple[HistoryEntry, int]], comment: str
+) -> None:
+    images = results("a", "ab")
+    first = (entry("COPY a /", comment=comment), 97)
+    images.histories["ab"] = [first, *between, (entry("COPY b /"), 98)]
+    kept_results(images)  # type: ignore[arg-type]
+    assert images.asked == ["ab", "a"]
+
+
+def test_results_with_the_same_layers_are_asked_each() -> None:
+    images = results("a", "a ", "ab")
+    kept_results(images)  # type: ignore[arg-type]
+    assert images.asked == ["ab", "a", "a "]
+
+
+def test_one_that_goes_meanwhile_leaves_the_others_to_be_asked() -> None:
+    images = results("a", "ab")
+    images.histories["ab"] = []
+    found = {result.image: result for result in kept_results(images)}  # type: ignore[arg-type]
+    assert images.asked == ["ab", "a", "ab"]
+    assert (found["a"].instruction, found["ab"].instruction) == ("COPY a /", "")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from incubator.core.blob import Blob
 from incubator.core.engine import EngineInfo, ImageInfo
 from incubator.core.lazy import LazyEngine
-from incubator.errors import EngineError, RegistryError
+from incubator.errors import EngineError, RegistryError, RegistrySilent
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import ImageConfig, RuntimeConfig, digest_of
 from incubator.oci.manifest import Index, Manifest
@@ -73,7 +73,10 @@ class FakeRegistry:
 
     def has_blob(self, digest: str) -> bool:
         self.asked.append(f"blob {digest}")
-        raise RegistryError("no answer")
+        raise RegistrySilent("no answer", registry=self.registry)
+
+    def hurry(self, registry: str) -> None:
+        assert registry == self.registry
 
 
 class FakeEngine:
@@ -189,6 +192,14 @@ def test_a_config_that_is_no_json_is_left_to_the_engine(text: str) -> None:
     registry.config = text.encode()
     with lazy(FakeEngine(), registry) as engine:
         assert pull(engine).id == "pulled"
+
+
+def test_a_registry_whose_answer_is_none_is_asked_again() -> None:
+    registry = FakeRegistry(CONFIG | {"history": [{"created_by": 1}]})
+    with lazy(FakeEngine(), registry) as engine:
+        pull(engine)
+        pull(engine)
+    assert registry.asked == ["1", "1"]
 
 
 def test_layers_on_known_ones_stay_here_until_a_container_needs_them() -> None:

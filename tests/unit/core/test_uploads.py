@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -15,6 +15,7 @@ from incubator.core.engine import ImageInfo
 from incubator.core.known_layers import KnownLayer
 from incubator.core.uploads import Uploads, early_place
 from incubator.dockerfile.source import Source
+from incubator.errors import RegistrySilent
 from incubator.oci.image_config import ImageConfig, RuntimeConfig
 from incubator.oci.platform import Platform
 from incubator.oci.reference import parse_reference
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from incubator.core.lazy import LazyEngine
+    from incubator.errors import BuilderError
+    from incubator.oci.reference import Reference
 
 TAGS = (parse_reference("ghcr.io/acme/web:1"), parse_reference("other.example/web:1"))
 FILES = "FROM busybox\nCOPY a /\n"
@@ -91,6 +94,14 @@ class FakeEngine:
 
     def __init__(self, layers: list[KnownLayer]) -> None:
         self.layers = {layer.diff_id: layer for layer in layers}
+        self.errors: list[BuilderError] = []
+        self.silent = False
+
+    def note_silence(self, error: BuilderError) -> None:
+        self.errors.append(error)
+
+    def is_silent(self, _: Reference) -> bool:
+        return self.silent
 
     def packed_as(self, layer: KnownLayer, _: Packing) -> KnownLayer:
         return layer
@@ -108,6 +119,16 @@ def image_of(layers: list[KnownLayer]) -> ImageInfo:
         diff_ids=tuple(layer.diff_id for layer in layers),
     )
     return ImageInfo(id="sha256:0", config=config, size_bytes=0)
+
+
+def uploads_to(place: str, engine: FakeEngine) -> Uploads:
+    return Uploads(
+        engine=cast("LazyEngine", engine),
+        registries=Registries(Credentials(), patience=SHORT),
+        place=parse_reference(f"{place}/web:1"),
+        packing=Packing(),
+        stages=(0,),
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,14 +155,7 @@ def test_a_registry_that_refuses_ends_the_uploads_and_no_build(method: str, stat
         for layer in layers:
             stack.callback(layer.close)
         server = stack.enter_context(serving(answer))
-        uploads = Uploads(
-            engine=cast("LazyEngine", FakeEngine(layers)),
-            registries=Registries(Credentials(), patience=SHORT),
-            place=parse_reference(f"{server.address}/web:1"),
-            packing=Packing(),
-            stages=(0,),
-        )
-        with uploads:
+        with uploads_to(server.address, FakeEngine(layers)) as uploads:
             uploads.send(1, image_of(layers))
             uploads.send(0, image_of(layers[:1]))
             until = time.monotonic() + 20
@@ -153,3 +167,22 @@ def test_a_registry_that_refuses_ends_the_uploads_and_no_build(method: str, stat
             uploads.finish(lambda: None)
             assert len(server.asked) == asked
         assert not any(thread.is_alive() for thread in uploads._threads)
+
+
+def test_silence_is_told_to_who_puts_the_image_together() -> None:
+    layer = made(1)
+    engine = FakeEngine([layer])
+    with closing(layer), uploads_to("127.0.0.1:1", engine) as uploads:
+        uploads.send(0, image_of([layer]))
+        uploads.finish(lambda: None)
+    assert [type(error) for error in engine.errors] == [RegistrySilent]
+
+
+def test_a_registry_that_is_known_to_be_silent_is_not_asked() -> None:
+    layer = made(1)
+    engine = FakeEngine([layer])
+    engine.silent = True
+    with closing(layer), serving(lambda _: Answer()) as server, uploads_to(server.address, engine) as uploads:
+        uploads.send(0, image_of([layer]))
+        uploads.finish(lambda: None)
+        assert server.asked == []

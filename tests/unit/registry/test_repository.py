@@ -9,12 +9,15 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
-from incubator.errors import InputError, RegistryError
+from incubator.errors import InputError, RegistryError, RegistrySilent
 from incubator.oci.descriptor import Descriptor
 from incubator.oci.image_config import digest_of
 from incubator.oci.manifest import LARGEST_DOCUMENT, Manifest
 from incubator.oci.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from incubator.registry.credentials import Credentials
+from incubator.registry.repository import Registries
 from tests.unit.registry.serving import SHORT, Answer, Asked, flood, repository_at, serving
 
 if TYPE_CHECKING:
@@ -462,3 +465,42 @@ def test_no_login_follows_a_page_to_another_host() -> None:
         ):
             repository.tags()
     assert other.asked == []
+
+
+# -- silence --------------------------------------------------------------------------------------------------
+
+
+def test_a_registry_that_was_waited_for_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(*_: object, **__: object) -> None:
+        asked.append(1)
+        raise requests.exceptions.ConnectionError("no")
+
+    monkeypatch.setattr(requests.Session, "request", refuse)
+    with Registries(Credentials(), patience=SHORT) as registries:
+        for attempts in (SHORT.attempts, 1):
+            with pytest.raises(RegistrySilent, match="does not answer") as caught:
+                registries.repository("quiet.example/a").has_blob(DESCRIPTOR.digest)
+            assert caught.value.registry == "quiet.example"
+            assert len(asked) == attempts
+            registries.hurry("quiet.example")
+            asked.clear()
+
+
+def test_one_that_answers_is_waited_for_again() -> None:
+    answers = iter([Answer(status=500), Answer(status=500), Answer()])
+    with (
+        serving(lambda _: next(answers)) as server,
+        Registries(Credentials(), patience=SHORT) as registries,
+    ):
+        registries.hurry(server.address)
+        assert registries.repository(f"{server.address}/a").has_blob(DESCRIPTOR.digest)
+
+
+@pytest.mark.parametrize("answer", [Answer(status=500), Answer(body=BLOB[:-1])], ids=["failed", "shorter"])
+def test_an_answer_is_no_silence(answer: Answer) -> None:
+    with serving(lambda _: answer) as server, repository_at(server.address) as repository:
+        with pytest.raises(RegistryError) as caught:
+            b"".join(repository.read_blob(DESCRIPTOR))
+        assert not isinstance(caught.value, RegistrySilent)

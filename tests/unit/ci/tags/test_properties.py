@@ -15,6 +15,7 @@ from incubator.ci.facts import read_facts
 from incubator.ci.lists import Entry
 from incubator.ci.surroundings import Surroundings
 from incubator.ci.tags import PipelineFacts, compute, read_language
+from incubator.ci.tags.dates import format_date
 from incubator.ci.tags.facts import with_ref
 from incubator.ci.tags.names import LONGEST_TAG, sanitize
 from incubator.ci.tags.versions import parse_pep440, parse_semver
@@ -109,3 +110,55 @@ def test_long_texts_take_no_long_time(text: str) -> None:
         read_language(images=(), tags=(Entry(text=f"raw,{text}", place=""),), flavor=(), faults=Faults())
 
     assert is_within(5, action)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("dddd, MMMM Do YYYY, h:mm:ss a", "Friday, January 10th 2020, 3:25:50 pm"),
+        ("YYYY-MM-DDTHH:mm:ss.SSS[Z]", "2020-01-10T15:25:50.123Z"),
+        ("YY Q M MM MMM D DD DDD DDDD d dd ddd e E", "20 1 1 01 Jan 10 10 10 010 5 Fr Fri 5 5"),
+        ("w ww W WW gggg GGGG", "2 02 2 02 2020 2020"),
+        ("H HH h hh k kk m mm s ss S SS A a", "15 15 3 03 15 15 25 25 50 50 1 12 PM pm"),
+        ("Z ZZ z X x", "+00:00 +0000 UTC 1578669950 1578669950123"),
+        ("[YYYY] L LT", "YYYY 01/10/2020 3:25 PM"),
+    ],
+)
+def test_date_formats(text: str, expected: str) -> None:
+    assert format_date(NOW, text) == expected
+
+
+def test_weeks_at_the_turn_of_a_year() -> None:
+    assert format_date(datetime(2020, 12, 31, tzinfo=UTC), "gggg-ww GGGG-WW") == "2021-01 2020-53"
+    assert format_date(datetime(2021, 1, 1, tzinfo=UTC), "gggg-ww GGGG-WW") == "2021-01 2020-53"
+
+
+@pytest.mark.parametrize(
+    ("ref", "tags", "flavor", "words"),
+    [
+        ("refs/tags/v1.0.0", "type=semver,pattern={{version}}", "suffix=-x", "not on the tag latest"),
+        ("refs/tags/v1.0.0-rc.1", "type=ref,event=tag", "", "looks like a pre-release"),
+        ("refs/tags/1.0rc1", "type=match,pattern=.*", "", "looks like a pre-release"),
+        ("refs/heads/x", "type=ref,event=tag", "", "no rule gives a tag"),
+        ("refs/tags/nope", "type=semver,pattern={{version}}", "", "not a semantic version"),
+        ("refs/heads/x", "type=raw,a,sufix=b", "", "did you mean suffix?"),
+        ("refs/heads/x", f"type=raw,{'y' * 200}", "", "is no valid tag"),
+    ],
+)
+def test_warnings(ref: str, tags: str, flavor: str, words: str) -> None:
+    faults = Faults()
+    language = read_language(
+        images=(),
+        tags=(Entry(text=tags, place="line 1"),),
+        flavor=(Entry(text=flavor, place="line 1"),) if flavor else (),
+        faults=faults,
+    )
+    assert faults.errors == []
+    assert any(words in text for text in compute(language, with_ref(BLANK, ref)).warnings)
+
+
+def test_an_affix_that_is_meant_to_miss_latest_is_no_warning() -> None:
+    flavor = (Entry(text="suffix=-x,onlatest=false", place="line 1"),)
+    tags = (Entry(text="type=semver,pattern={{version}}", place="line 1"),)
+    language = read_language(images=(), tags=tags, flavor=flavor, faults=Faults())
+    assert compute(language, with_ref(BLANK, "refs/tags/v1.0.0")).warnings == ()
