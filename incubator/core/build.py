@@ -105,6 +105,7 @@ class Builder:
         self._id = secrets.token_hex(8)
         self._clock = Clock(request.source_date_epoch)
         self._fetched: Mapping[Remote, str] = {}
+        self._sent: Mapping[str, int] = {}
         self._making = making or Making()
         self._alone = making is None
         self._prepared = False
@@ -271,7 +272,7 @@ class Builder:
             final = results[plan.target.index].image.config
             cached = shared.cached_layers(final.diff_ids, stages) if shared and request.push else ()
             image = self._finisher(plan, workshop, begin).finish(
-                results, self._fetched, scanner.scan, cached, scanner.images
+                results, self._fetched, scanner.scan, cached, scanner.images, self._sent
             )
             if shared:
                 shared.export(stages=stages, facts=facts.known())
@@ -366,6 +367,7 @@ class Builder:
             schedule.run(begin=since, timeout_s=request.timeout_s)
             if uploads:
                 uploads.finish(halt.check)
+                self._sent = {uploads.place.name: uploads.sent_bytes}
             for warning in executor.waste(plan.target.index):
                 self._emit(warning)
             self._fetched = remote.digests

@@ -62,6 +62,8 @@ class Uploads:
     place: Reference
     packing: Packing
     stages: Collection[int]
+    sent_bytes: int = field(default=0, init=False)
+    """Of layers that the repository lacked."""
     _jobs: queue.SimpleQueue[KnownLayer | None] = field(default_factory=queue.SimpleQueue)
     _sent: set[str] = field(default_factory=set)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -124,4 +126,7 @@ class Uploads:
                 self._broken, self._fault = True, error
 
     def _upload(self, layer: KnownLayer) -> None:
-        ensure_layer(self.registries.repository(self.place), self.engine.packed_as(layer, self.packing))
+        packed = self.engine.packed_as(layer, self.packing)
+        if ensure_layer(self.registries.repository(self.place), packed):
+            with self._lock:
+                self.sent_bytes += packed.described().size

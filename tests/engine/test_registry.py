@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
+import secrets
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ import pytest
 
 from incubator.core.client import DockerClient
 from incubator.errors import PushFailed, RegistryError
-from incubator.events import BuildStarted, Event, ImagePushed, StepStarted, WarningRaised
+from incubator.events import BuildStarted, Event, ImagePushed, StepStarted, Transfer, WarningRaised
 from incubator.request import Credential
 
 if TYPE_CHECKING:
@@ -161,6 +163,29 @@ def test_a_cache_that_may_not_be_written_is_warned_of_before_the_first_step_and_
     assert "hint: log in" in told[0]
     all_told = [event.message for event in bench.events if isinstance(event, WarningRaised)]
     assert [message for message in all_told if "is not written" in message] == told
+
+
+@pytest.mark.parametrize("load", [True, False])
+def test_a_push_counts_what_travels(bench: Bench, registry: RegistryHandle, *, load: bool) -> None:
+    tag = f"{registry.address}/counted/{secrets.token_hex(6)}:1"
+    (bench.folder / "bytes").write_bytes(os.urandom(3 << 20))
+    text = "FROM scratch\nCOPY bytes /\n"
+    bench.build(text, tag=tag, push=True, load=load)
+    (pushed,) = [event for event in bench.events if isinstance(event, ImagePushed)]
+    if load and bench.client.info().store == "podman":
+        assert pushed.sent_bytes is None
+    else:
+        assert pushed.sent_bytes
+        assert abs(pushed.sent_bytes - (3 << 20)) < 100_000
+    transfers = [event for event in bench.events if isinstance(event, Transfer)]
+    if transfers:  # else it has travelled before the push
+        assert transfers[-1].current_bytes == transfers[-1].total_bytes == pushed.sent_bytes
+    bench.events.clear()
+    bench.build(text, tag=tag, push=True, load=load)
+    assert [event for event in bench.events if isinstance(event, Transfer)] == []
+    (again,) = [event for event in bench.events if isinstance(event, ImagePushed)]
+    assert not again.sent_bytes
+    bench.client.remove_image(tag)
 
 
 def test_a_push_without_load_leaves_tags_as_they_were(docker28: Bench, registry: RegistryHandle) -> None:
