@@ -148,7 +148,10 @@ class LayerCommitted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer(Event):
-    """Progress of a pull or a push; `total_bytes` is None while unknown."""
+    """Progress of a pull or a push; `total_bytes` is None while unknown.
+
+    A push counts what travels. Its total shrinks where the registry turns out to have a layer.
+    """
 
     reference: str
     direction: Literal["pull", "push"]
@@ -182,11 +185,16 @@ class ImageTagged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePushed(Event):
-    """A reference is in its registry, which confirmed `digest` (`sha256:...`)."""
+    """A reference is in its registry, which confirmed `digest` (`sha256:...`).
+
+    `sent_bytes`: of layers that the registry lacked, as whoever pushed counts them: an engine with the classic store
+    counts tars, before they are compressed. None where nobody has told.
+    """
 
     reference: str
     digest: str
     duration_s: float
+    sent_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,7 +179,9 @@ def _words(event: Event) -> str | None:
         case ImageTagged():
             text = f"tagged {event.reference}"
         case ImagePushed():
-            text = f"pushed {event.reference}@{event.digest} in {show_duration(event.duration_s)}"
+            text = (
+                f"pushed {event.reference}@{event.digest} in {show_duration(event.duration_s)}{_sent(event)}"
+            )
         case WriteStarted():
             text = _WRITING[event.what].format(event.target)
         case WriteFinished():
@@ -215,6 +217,15 @@ def _count(files: int | None) -> str:
     if files is None:
         return ""
     return f", {MOST_COUNTED} files or more" if files >= MOST_COUNTED else f", {show_count(files, 'file')}"
+
+
+def _sent(pushed: ImagePushed) -> str:
+    """What a push has moved; empty where nobody has told."""
+    if pushed.sent_bytes is None:
+        return ""
+    return (
+        f", {show_size(pushed.sent_bytes)} of new layers" if pushed.sent_bytes else ", all layers were there"
+    )
 
 
 def _whence(base: BaseResolved) -> str:

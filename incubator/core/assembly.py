@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from incubator.oci.media_types import (
 from incubator.registry.repository import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from incubator.core.known_layers import KnownLayer
     from incubator.oci.image_config import ImageConfig
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _UPLOADS = 4
 """Layers that are moved at the same time."""
+_TELL_EVERY_S = 0.2
 
 
 def push_image(
@@ -70,42 +72,71 @@ def manifest_of(config: ImageConfig, layers: Sequence[KnownLayer], *, oci_types:
 def ensure_layers(
     repository: Repository, layers: Sequence[KnownLayer], progress: Callable[[int, int | None], None]
 ) -> None:
-    """See to it that a repository has the blobs of all `layers`. Raises as `push_image` does."""
+    """See to it that a repository has the blobs of all `layers`. Raises as `push_image` does.
+
+    `progress` is told of bytes that travel, and at the end of all that have: of 0 where nothing was missing.
+    """
     different = {layer.diff_id: layer for layer in layers}
-    moved = _Moved(sum(_size(layer) for layer in different.values()), progress)
+    sending = _Sending(different.values(), progress)
     with ThreadPoolExecutor(_UPLOADS, thread_name_prefix="incubator-push") as pool:
-        for _ in pool.map(lambda layer: _ensure(repository, layer, moved), different.values()):
+        for _ in pool.map(lambda layer: sending.ensure(repository, layer), different.values()):
             pass
+    sending.tell()
 
 
-class _Moved:
-    """Bytes of all layers together."""
+class _Sending:
+    """Bytes of all layers together that travel. Those of layers that turn out to be there go off the total."""
 
-    def __init__(self, total: int, progress: Callable[[int, int | None], None]) -> None:
-        self._total = total
+    def __init__(self, layers: Iterable[KnownLayer], progress: Callable[[int, int | None], None]) -> None:
         self._progress = progress
         self._lock = threading.Lock()
-        self._done = 0
+        self._sizes = {layer.diff_id: _size(layer) for layer in layers}
+        self._sent: dict[str, int] = {}
+        self._told: tuple[int, int] | None = None
+        self._told_at = 0.0
 
-    def add(self, count: int) -> None:
+    def ensure(self, repository: Repository, layer: KnownLayer) -> None:
+        uploaded = ensure_layer(repository, layer, lambda: self._chunks(layer))
+        size = layer.described().size if uploaded else 0
         with self._lock:
-            self._done = min(self._done + count, self._total)
-            self._progress(self._done, self._total)
+            self._sizes[layer.diff_id] = self._sent[layer.diff_id] = size
+
+    def tell(self) -> None:
+        with self._lock:
+            self._tell()
+
+    def _tell(self) -> None:
+        now = sum(self._sent.values()), sum(self._sizes.values())
+        if now != self._told:
+            self._told, self._told_at = now, time.monotonic()
+            self._progress(*now)
+
+    def _chunks(self, layer: KnownLayer) -> Iterator[bytes]:
+        """The blob of a layer, counted from its begin with each attempt."""
+        sent, size = 0, layer.described().size
+        for chunk in layer.chunks():
+            yield chunk
+            sent += len(chunk)
+            with self._lock:
+                self._sizes[layer.diff_id], self._sent[layer.diff_id] = size, sent
+                if time.monotonic() - self._told_at >= _TELL_EVERY_S:
+                    self._tell()
 
 
-def _ensure(repository: Repository, layer: KnownLayer, moved: _Moved) -> None:
-    expected = _size(layer)
-    ensure_layer(repository, layer)
-    moved.add(expected)
+def ensure_layer(
+    repository: Repository, layer: KnownLayer, chunks: Callable[[], Iterator[bytes]] | None = None
+) -> bool:
+    """See to it that a repository has the blob of a layer; whether it was uploaded. Raises as `push_image` does.
 
-
-def ensure_layer(repository: Repository, layer: KnownLayer) -> None:
-    """See to it that a repository has the blob of a layer. Raises as `push_image` does."""
+    `chunks` gives the blob, if anybody counts it.
+    """
     descriptor = layer.described()
-    if not repository.has_blob(descriptor.digest) and not _mounted(repository, layer):
-        if layer.cached and layer.home is not None and not layer.home.has_blob(descriptor.digest):
-            raise CacheBroken(f"the cached layer {descriptor.digest} is gone")
-        repository.upload_blob(descriptor.digest, descriptor.size, layer.chunks)
+    if repository.has_blob(descriptor.digest) or _mounted(repository, layer):
+        return False
+    if layer.cached and layer.home is not None and not layer.home.has_blob(descriptor.digest):
+        raise CacheBroken(f"the cached layer {descriptor.digest} is gone")
+    repository.upload_blob(descriptor.digest, descriptor.size, chunks or layer.chunks)
+    return True
 
 
 def _size(layer: KnownLayer) -> int:

@@ -50,6 +50,7 @@ from incubator.dockerfile import parse
 from incubator.errors import BuilderError, EngineError, InputError, interrupts_are_errors
 from incubator.events import BuildFailed, BuildStarted, StageSkipped, WarningRaised, one_at_a_time
 from incubator.oci.image_config import ImageConfig, RuntimeConfig
+from incubator.oci.reference import Reference
 from incubator.registry.credentials import Credentials
 from incubator.registry.patience import Patience
 from incubator.registry.repository import Registries
@@ -104,6 +105,7 @@ class Builder:
         self._id = secrets.token_hex(8)
         self._clock = Clock(request.source_date_epoch)
         self._fetched: Mapping[Remote, str] = {}
+        self._sent: Mapping[str, int] = {}
         self._making = making or Making()
         self._alone = making is None
         self._prepared = False
@@ -241,22 +243,20 @@ class Builder:
     def _build(self, begin: float, since: float, cache_from: Sequence[CacheSource]) -> ResultImage:
         request = self._request
         with ExitStack() as stack:
-            rights = stack.enter_context(
-                PushRights(
-                    request.tags if request.push else (),
-                    self._credentials,
-                    own_logins=self._client.info().store == "podman",
-                )
-            )
+            rights = stack.enter_context(self._push_rights())
             workshop = Workshop(self._client, self._id)
             halt = self._halt = Halt(workshop.discard)
             if self._stopped:
                 raise Halted
             shared = self._share(stack, workshop, cache_from)
-            facts = FactBook(shared.facts, ahead=shared.writes) if shared else FactBook()
             plan = self.plan()
             check_sources(plan, request.context)
             rights.check()
+            for message in rights.silent():
+                self._emit(WarningRaised(message=message))
+            if shared:
+                shared.leave_out(rights.refused_caches())
+            facts = FactBook(shared.facts, ahead=shared.writes) if shared else FactBook()
             scanner = SbomScanner(
                 request, engine=self._engine, workshop=workshop, halt=halt, emit=self._emit, since=since
             )
@@ -272,12 +272,23 @@ class Builder:
             final = results[plan.target.index].image.config
             cached = shared.cached_layers(final.diff_ids, stages) if shared and request.push else ()
             image = self._finisher(plan, workshop, begin).finish(
-                results, self._fetched, scanner.scan, cached, scanner.images
+                results, self._fetched, scanner.scan, cached, scanner.images, self._sent
             )
             if shared:
                 shared.export(stages=stages, facts=facts.known())
             self._settle()
             return replace(image, duration_s=time.monotonic() - begin)
+
+    def _push_rights(self) -> PushRights:
+        request, engine = self._request, self._client.info()
+        return PushRights(
+            request.tags if request.push else (),
+            self._credentials,
+            own_logins=engine.store == "podman",
+            caches=[target.place for target in request.cache_to if isinstance(target.place, Reference)],
+            insecure=engine.insecure_registries,
+            elsewhere=engine.over_network,
+        )
 
     def _hand_over(self) -> None:
         """Give the engine what was made before a failure, for later builds; nothing waits after a success."""
@@ -357,6 +368,7 @@ class Builder:
             schedule.run(begin=since, timeout_s=request.timeout_s)
             if uploads:
                 uploads.finish(halt.check)
+                self._sent = {uploads.place.name: uploads.sent_bytes}
             for warning in executor.waste(plan.target.index):
                 self._emit(warning)
             self._fetched = remote.digests

@@ -116,15 +116,21 @@ def followed(
 ) -> Iterator[dict[str, Any]]:
     """Pass on the lines of a pull or push and report bytes over all layers; errors come as lines too."""
     layers: dict[str, tuple[int, int]] = {}
+    told = (0, 0)
     for line in lines:
         if "error" in line:
             raise docker_errors.DockerException(str(line["error"]).strip())
-        detail = line.get("progressDetail") or {}
+        layer, detail = line.get("id", ""), line.get("progressDetail") or {}
         if detail.get("total"):
             total = int(detail["total"])
             # A push counts the headers of its tars, which are in no total.
-            layers[line.get("id", "")] = (min(int(detail.get("current") or 0), total), total)
-            progress(sum(done for done, _ in layers.values()), sum(total for _, total in layers.values()))
+            layers[layer] = (min(int(detail.get("current") or 0), total), total)
+        elif line.get("status") == "Pushed" and layer in layers:
+            layers[layer] = (layers[layer][1],) * 2  # what was told before is seldom all
+        sums = sum(done for done, _ in layers.values()), sum(total for _, total in layers.values())
+        if sums != told:
+            told = sums
+            progress(*sums)
         yield line
 
 

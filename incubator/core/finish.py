@@ -14,7 +14,7 @@ from incubator.core.delivery import Delivery
 from incubator.core.export import write_files, write_image
 from incubator.core.lazy import LazyEngine
 from incubator.core.provenance import BuildRecord, summary_of
-from incubator.core.publish import images_before, push, push_with, tagged, upload_first, upload_here
+from incubator.core.publish import Pushes, images_before, push, push_with, tagged, upload_first, upload_here
 from incubator.core.result import CommandLog, LayerResult, ReplacedImage, ResultImage
 from incubator.core.trust import check_real
 from incubator.core.writing import told
@@ -72,12 +72,14 @@ class Finisher:
         scan: Callable[[str, ImageConfig], tuple[Predicate, ...]],
         cached: tuple[CachedLayers, ...] = (),
         generators: Sequence[BaseImage] = (),
+        sent: Mapping[str, int] | None = None,
     ) -> ResultImage:
         """Put the image together, tag it, write it to files and push it.
 
         `results` are those of the stages, `fetched` the digests of what ADD named from elsewhere. `scan`
         gives what is to be attested of an image besides, before anybody gets to see it. `cached` is what the image
-        says of itself as a cache; `generators` are the images that `scan` runs.
+        says of itself as a cache; `generators` are the images that `scan` runs. `sent`: bytes of layers that
+        repositories, by their names, have got already.
         Raises EngineError, RegistryError, PushFailed, StepFailed of a generator, and BuilderError where a file cannot
         be written.
         """
@@ -116,7 +118,7 @@ class Finisher:
         ):
             self._write_outputs(image_id, config, delivery)
             if request.push:
-                digests = self._push(image_id, delivery, extras)
+                digests = self._push(image_id, delivery, extras, Pushes(self._emit, sent))
         logs = tuple(
             CommandLog(command=log.command, logs=log.text, peak_memory_bytes=log.peak_bytes)
             for stage in plan.stages
@@ -155,18 +157,18 @@ class Finisher:
             generators=generators,
         )
 
-    def _push(self, image: str, delivery: Delivery, extras: Extras) -> dict[str, str]:
+    def _push(self, image: str, delivery: Delivery, extras: Extras, pushes: Pushes) -> dict[str, str]:
         request = self._request
         here = request.push_by_digest or request.packing
         if not (here or extras):
-            return push(self._engine, self._emit, request, self._credentials)
+            return push(self._engine, pushes, request, self._credentials)
         with self._registries() as registries:
             if here:
                 packing = request.packing or Packing()
-                upload = upload_here(delivery, self._emit, packing, tagged=not extras)
+                upload = upload_here(delivery, pushes, packing, tagged=not extras)
             else:
-                upload = upload_first(self._engine, self._emit, image, request, self._credentials)
-            return push_with(extras, upload, registries, self._emit, request)
+                upload = upload_first(self._engine, pushes, image, request, self._credentials)
+            return push_with(extras, upload, registries, pushes, request)
 
     def _registries(self) -> Registries:
         return Registries(self._credentials, insecure=self._engine.info().insecure_registries)

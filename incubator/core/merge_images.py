@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from incubator.core.assembly import ensure_layers
 from incubator.core.known_layers import KnownLayer
-from incubator.core.publish import push_each
+from incubator.core.publish import Pushes, push_each
 from incubator.core.registry_image import config_fields
 from incubator.errors import InputError, RegistryError
 from incubator.oci.annotations import select
@@ -85,7 +85,7 @@ def merge_images(
         repository = repositories[tag.registry, tag.repository]
         return repository.put_manifest(index, tag_or_digest=tag.tag).digest
 
-    digests = push_each(tags, put, emit)
+    digests = push_each(tags, put, Pushes(emit))
     # Those of attestations say nothing to anybody.
     platforms = dict.fromkeys(str(entry.platform) for entry in index.manifests)
     platforms.pop(str(UNKNOWN), None)

@@ -147,7 +147,7 @@ class _Several:
     def _check_registries(self) -> None:
         """Raise RegistryError for a registry that refuses, or does not answer here, from where the index is put."""
         tags = self._request.tags
-        with PushRights(tags, self._credentials, own_logins=False) as rights:
+        with PushRights(tags, self._credentials, own_logins=False, insecure=self._insecure) as rights:
             rights.check()
         with self._registries() as registries:
             for tag in {tag.registry: tag for tag in tags}.values():
@@ -217,9 +217,12 @@ class _Several:
             sources = [replace(name, digest=image.digest) for image in images]
             return merge_images(registries, sources, request.tags, request.annotations, emit=self._emit)
 
+    @property
+    def _insecure(self) -> frozenset[str]:
+        return frozenset().union(*(engine.info().insecure_registries for engine in self._engines))
+
     def _registries(self) -> Registries:
-        insecure = [engine.info().insecure_registries for engine in self._engines]
-        return Registries(self._credentials, insecure=frozenset().union(*insecure))
+        return Registries(self._credentials, insecure=self._insecure)
 
 
 def _joined(

@@ -68,54 +68,82 @@ def tagged(
                     engine.tag(old.id, reference)
 
 
-def push(engine: Engine, emit: Listener, request: BuildRequest, credentials: Credentials) -> dict[str, str]:
+class Pushes:
+    """Progress of pushes as events, and what has travelled in the end; `early`: into repositories by their names."""
+
+    def __init__(self, emit: Listener, early: Mapping[str, int] | None = None) -> None:
+        self._emit = emit
+        self._early = dict(early or {})
+        self._sent: dict[str, int] = {}
+
+    def progress(self, reference: Reference) -> Callable[[int, int | None], None]:
+        """A callback for the push of a reference; nothing to send is no event."""
+        name = str(reference)
+        report = report_transfer(self._emit, name, "push")
+
+        def progress(current: int, total: int | None) -> None:
+            self._sent[name] = current
+            if total != 0:
+                report(current, total)
+
+        return progress
+
+    def done(self, reference: Reference, digest: str, *, duration_s: float) -> None:
+        """Tell that a reference is in its registry."""
+        name = str(reference)
+        sent = self._sent.get(name)
+        if early := self._early.pop(reference.name, 0):
+            sent = (sent or 0) + early
+        self._emit(ImagePushed(reference=name, digest=digest, duration_s=duration_s, sent_bytes=sent))
+
+
+def push(engine: Engine, pushes: Pushes, request: BuildRequest, credentials: Credentials) -> dict[str, str]:
     """Let the engine push every tag; each pushed reference and the digest its registry confirmed.
 
     Raises PushFailed, which says which references made it.
     """
-    return push_each(request.tags, lambda tag: _push(engine, emit, tag, request, credentials), emit)
+    return push_each(request.tags, lambda tag: _push(engine, pushes, tag, request, credentials), pushes)
 
 
 def push_with(
     extras: Extras,
     upload: Callable[[Reference], str],
     registries: Registries,
-    emit: Listener,
+    pushes: Pushes,
     request: BuildRequest,
 ) -> dict[str, str]:
     """The same with what lies beside an image. `upload` puts the image alone into a repository; its digest."""
     put = Attacher(registries, request.tags, extras, upload).put if extras else upload
-    return push_each(request.tags, put, emit)
+    return push_each(request.tags, put, pushes)
 
 
 def upload_here(
-    delivery: Delivery, emit: Listener, packing: Packing, *, tagged: bool
+    delivery: Delivery, pushes: Pushes, packing: Packing, *, tagged: bool
 ) -> Callable[[Reference], str]:
     """Puts an image together in a registry without the engine's push, which needs a tag and packs as it likes."""
 
     def upload(name: Reference) -> str:
         place = name if tagged else replace(name, tag=None)
-        return delivery.push(place, packing, report_transfer(emit, str(name), "push"))
+        return delivery.push(place, packing, pushes.progress(name))
 
     return upload
 
 
 def upload_first(
-    engine: Engine, emit: Listener, image: str, request: BuildRequest, credentials: Credentials
+    engine: Engine, pushes: Pushes, image: str, request: BuildRequest, credentials: Credentials
 ) -> Callable[[Reference], str]:
     """Pushes an image of which more is to come: what a push of it alone comes to, but untagged if that can be."""
 
     def upload(name: Reference) -> str:
-        progress = report_transfer(emit, str(name), "push")
         known = isinstance(engine, LazyEngine) and engine.assemble_known(
-            image, replace(name, tag=None), progress
+            image, replace(name, tag=None), pushes.progress(name)
         )
-        return known or _push(engine, emit, name, request, credentials)
+        return known or _push(engine, pushes, name, request, credentials)
 
     return upload
 
 
-def push_each(tags: Sequence[Reference], push: Callable[[Reference], str], emit: Listener) -> dict[str, str]:
+def push_each(tags: Sequence[Reference], push: Callable[[Reference], str], pushes: Pushes) -> dict[str, str]:
     """Call `push`, which gives a digest, for one reference after the other; each reference and its digest.
 
     Raises PushFailed for the first that cannot be pushed, which says which references made it.
@@ -136,18 +164,18 @@ def push_each(tags: Sequence[Reference], push: Callable[[Reference], str], emit:
                 hint=error.hint,
             ) from error
         digests[reference] = digest
-        emit(ImagePushed(reference=reference, digest=digest, duration_s=time.monotonic() - begin))
+        pushes.done(tag, digest, duration_s=time.monotonic() - begin)
     return digests
 
 
 def _push(
-    engine: Engine, emit: Listener, tag: Reference, request: BuildRequest, credentials: Credentials
+    engine: Engine, pushes: Pushes, tag: Reference, request: BuildRequest, credentials: Credentials
 ) -> str:
     def attempt() -> str:
         return engine.push(
             str(tag),
             credential=find_credential(tag, request.credentials),
-            progress=report_transfer(emit, str(tag), "push"),
+            progress=pushes.progress(tag),
         )
 
     try:

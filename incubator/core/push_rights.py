@@ -1,46 +1,61 @@
-"""Whether the image may be pushed where it is to go: asked while a build is planned, told before it runs.
+"""Whether what is built may be pushed where it is to go: asked while a build is planned, told before it runs.
 
-Only a registry's own refusal counts. One that does not answer from here may well answer the engine, which pushes then.
+Only a registry's own refusal ends a build. One that does not answer from here may well answer the engine, which pushes
+then: that is a warning, since whoever has mistyped a name need not wait for the push to learn of it.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Self
 
-from incubator.errors import BuilderError, PushFailed, RegistryError
+from incubator.errors import PushFailed, RegistryError
 from incubator.oci.reference import is_loopback
 from incubator.registry.patience import Patience
 from incubator.registry.repository import Registries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from concurrent.futures import Future
 
     from incubator.oci.reference import Reference
     from incubator.registry.credentials import Credentials
 
 _PATIENCE: Final = Patience(attempts=1, connect_timeout_s=3, silence_timeout_s=10)
-_REFUSED: Final = frozenset((401, 403, 404))
+_REFUSED: Final = frozenset((401, 403))
+_FIRST_SERVER_ERROR: Final = 500
 _MOST_THREADS: Final = 4
 
 
 class PushRights:
-    """Asks for `tags`, one repository once; a context manager.
+    """Asks for `tags` and `caches`, one repository once; a context manager.
 
-    `own_logins`: the engine may have logins that are not among `credentials`.
+    `own_logins`: the engine may have logins that are not among `credentials`. `elsewhere`: the engine is on another
+    machine, and what it calls localhost is not here. `insecure` as of `Registries`.
     """
 
-    def __init__(self, tags: Sequence[Reference], credentials: Credentials, *, own_logins: bool) -> None:
+    def __init__(
+        self,
+        tags: Sequence[Reference],
+        credentials: Credentials,
+        *,
+        own_logins: bool,
+        caches: Sequence[Reference] = (),
+        insecure: Collection[str] = frozenset(),
+        elsewhere: bool = False,
+    ) -> None:
         self._tags = tags
+        self._caches = caches
         self._own_logins = own_logins
-        self._registries = Registries(credentials, patience=_PATIENCE)
+        self._elsewhere = elsewhere
+        self._registries = Registries(credentials, insecure=insecure, patience=_PATIENCE)
         self._credentials = credentials
-        self._pool = ThreadPoolExecutor(_MOST_THREADS) if tags else None
-        names = {tag.name: tag for tag in tags}
-        self._asked: list[Future[RegistryError | None]] = [
-            self._pool.submit(self._ask, tag) for tag in names.values() if self._pool
-        ]
+        places = {place.name: place for place in (*caches, *tags)}
+        self._pool = ThreadPoolExecutor(_MOST_THREADS) if places else None
+        self._asked: dict[str, Future[RegistryError | None]] = {
+            name: self._pool.submit(self._ask, place) for name, place in places.items() if self._pool
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -51,30 +66,52 @@ class PushRights:
             self._pool.shutdown()
 
     def check(self) -> None:
-        """Raise PushFailed where a registry refuses."""
-        for asked in self._asked:
-            error = asked.result()
-            if error is not None:
-                raise PushFailed(
-                    f"{error.message}; nothing was built",
-                    pushed=(),
-                    failed=[str(tag) for tag in self._tags],
-                    hint=error.hint,
-                ) from error
+        """Raise PushFailed where a registry refuses the image, and what `Credentials` raise for a login."""
+        for tag in self._tags:
+            try:
+                error = self._asked[tag.name].result()
+            except RegistryError as no_login:  # the push would need it, too
+                raise self._failed(no_login) from no_login
+            if error and _refuses(tag, error) and self._counts(tag, error):
+                raise self._failed(error) from error
 
-    def _ask(self, tag: Reference) -> RegistryError | None:
-        """The refusal of a registry; None also where nothing can be told from here."""
+    def silent(self) -> list[str]:
+        """Registries of tags that do not answer from here, as texts of warnings, once `check` has passed."""
+        found: dict[str, str] = {}
+        for tag in self._tags:
+            error = self._asked[tag.name].result()
+            hidden = self._elsewhere and is_loopback(tag.registry)
+            if error and not hidden and (error.status is None or error.status >= _FIRST_SERVER_ERROR):
+                reason = error.message.removeprefix(f"cannot push to {tag.name}: ")
+                text = f"the push to {tag.name} may fail: {reason}; it is tried all the same in the end"
+                found.setdefault(tag.registry, f"{text}; hint: {error.hint}" if error.hint else text)
+        return list(found.values())
+
+    def refused_caches(self) -> dict[Reference, RegistryError]:
+        """Caches that their registry lets nobody write who has this login, and what it says."""
+        answers = {cache: self._asked[cache.name].result() for cache in self._caches}
+        return {cache: error for cache, error in answers.items() if error and _refuses(cache, error)}
+
+    def _ask(self, place: Reference) -> RegistryError | None:
+        """What a registry says, or that it says nothing; None where it allows a push. Raises as `Credentials` do."""
+        repository = self._registries.repository(place)
         try:
-            self._registries.repository(tag).check_push()
+            repository.check_push()
         except RegistryError as error:
-            return error if self._counts(tag, error.status) else None
-        except BuilderError:  # a file of logins that cannot be read is told where it is needed
-            return None
+            return error
         return None
 
-    def _counts(self, tag: Reference, status: int | None) -> bool:
-        if status not in _REFUSED:
-            return False
-        if status == 404:  # on a port of this very machine something else may answer
-            return not is_loopback(tag.registry)
-        return not self._own_logins or self._credentials.find(tag.registry, tag.repository) is not None
+    def _counts(self, tag: Reference, error: RegistryError) -> bool:
+        """Whether a refusal is one to the engine, too."""
+        missing = error.status == HTTPStatus.NOT_FOUND
+        return missing or not self._own_logins or bool(self._credentials.find(tag.registry, tag.repository))
+
+    def _failed(self, error: RegistryError) -> PushFailed:
+        failed = [str(tag) for tag in self._tags]
+        return PushFailed(f"{error.message}; nothing was built", pushed=(), failed=failed, hint=error.hint)
+
+
+def _refuses(place: Reference, error: RegistryError) -> bool:
+    if error.status == HTTPStatus.NOT_FOUND:  # on a port of this very machine something else may answer
+        return not is_loopback(place.registry)
+    return error.status in _REFUSED

@@ -134,6 +134,12 @@ class SharedCache:
         """Whether what this build comes to is kept elsewhere than in its image."""
         return bool(self._targets)
 
+    def leave_out(self, refused: Mapping[Reference, RegistryError]) -> None:
+        """Write nothing into these targets, and say so: it would be in vain."""
+        for place, error in refused.items():
+            if self._targets.pop(place, None):
+                self._warn_unwritten(place, error)
+
     # -- reading ------------------------------------------------------------------------------------------
 
     def find(self, key: str, below: Sequence[str]) -> Found | None:
@@ -286,7 +292,10 @@ class SharedCache:
                 with told(self._emit, "cache", str(place)):
                     self._export(self._stores[place], wanted, known_facts)
             except BuilderError as error:
-                self._emit(WarningRaised(message=f"the cache {place} is not written: {_told(error)}"))
+                self._warn_unwritten(place, error)
+
+    def _warn_unwritten(self, place: Reference | Path, error: BuilderError) -> None:
+        self._emit(WarningRaised(message=f"the cache {place} is not written: {_told(error)}"))
 
     def _tell_idle(self) -> None:
         """Say in which caches nothing was, and warn of images that are none, where nothing lies beside them either."""

@@ -62,6 +62,8 @@ class Uploads:
     place: Reference
     packing: Packing
     stages: Collection[int]
+    sent_bytes: int = field(default=0, init=False)
+    """Of layers that the repository lacked."""
     _jobs: queue.SimpleQueue[KnownLayer | None] = field(default_factory=queue.SimpleQueue)
     _sent: set[str] = field(default_factory=set)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -128,4 +130,7 @@ class Uploads:
         if self.engine.is_silent(self.place):
             self._broken = True
             return
-        ensure_layer(self.registries.repository(self.place), self.engine.packed_as(layer, self.packing))
+        packed = self.engine.packed_as(layer, self.packing)
+        if ensure_layer(self.registries.repository(self.place), packed):
+            with self._lock:
+                self.sent_bytes += packed.described().size

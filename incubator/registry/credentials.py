@@ -91,18 +91,18 @@ class Credentials:
             self._files = [found for path in _paths(environ) if (found := _read(path)) is not None]
         for file in self._files:
             helper = file.helper_for(registry)
-            login = self._ask(helper, registry, environ) if helper else None
+            login = self._ask(helper, registry, environ, file.path) if helper else None
             if login := login or file.stored(registry, repository):
                 return login
         return None
 
-    def _ask(self, helper: str, registry: str, environ: Mapping[str, str]) -> Login | None:
-        """What a credential helper knows; the secret comes through a pipe."""
+    def _ask(self, helper: str, registry: str, environ: Mapping[str, str], path: Path) -> Login | None:
+        """What a credential helper knows, which a file names; the secret comes through a pipe."""
         name = f"docker-credential-{helper}"
         asked = _HUB_KEY if registry == DEFAULT_REGISTRY else registry
         program = shutil.which(name, path=environ.get("PATH")) if _HELPER.fullmatch(helper) else None
-        failed = f"cannot get the login for {registry} from {name}"
-        hint = f"docker's configuration names this helper: install or mend it, or give a login for {registry}"
+        failed = f"cannot get the login for {registry} from {name}, which {path} names"
+        hint = f"install or mend it, take it out of that file (credsStore, credHelpers), or give a login for {registry}"
         if program is None:
             raise RegistryError(f"{failed}: there is no such program", hint=hint)
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
+import secrets
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +15,11 @@ import pytest
 
 from incubator.core.client import DockerClient
 from incubator.errors import PushFailed, RegistryError
-from incubator.events import ImagePushed
+from incubator.events import BuildStarted, Event, ImagePushed, StepStarted, Transfer, WarningRaised
 from incubator.request import Credential
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from lab import RegistryHandle
     from tests.engine.conftest import Bench
@@ -110,6 +112,80 @@ def test_a_login_that_docker_keeps_is_used(
             DOCKERFILE, tag=f"{registry_auth.address}/{name}:1", push=True, container_client=client
         )
     assert manifest_of(registry_auth, name, "1")[0] == result.digest
+
+
+def warnings_before(events: Sequence[Event]) -> list[str]:
+    """Warnings before the first step."""
+    first = next(index for index, event in enumerate(events) if isinstance(event, StepStarted))
+    return [event.message for event in events[:first] if isinstance(event, WarningRaised)]
+
+
+@pytest.mark.parametrize("load", [True, False])
+def test_a_helper_that_is_not_there_is_told_before_anything_is_built(
+    bench: Bench, registry: RegistryHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, load: bool
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"credHelpers": {registry.address: "gone"}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    client = DockerClient.from_env({**bench.handle.env, "DOCKER_CONFIG": str(tmp_path)})
+    tag = f"{registry.address}/gone/{bench.handle.name}:1"
+    with contextlib.closing(client), pytest.raises(PushFailed) as raised:
+        bench.build(DOCKERFILE, tag=tag, push=True, load=load, container_client=client)
+    assert (
+        f"from docker-credential-gone, which {config} names: there is no such program; nothing was built"
+        in str(raised.value)
+    )
+    assert not any(isinstance(event, BuildStarted) for event in bench.events)
+
+
+def test_a_registry_that_does_not_answer_is_warned_of_before_the_first_step(bench: Bench) -> None:
+    with pytest.raises(PushFailed):
+        bench.build(DOCKERFILE, tag="127.0.0.1:1/nowhere:1", push=True)
+    (told,) = [message for message in warnings_before(bench.events) if "may fail" in message]
+    assert told.startswith(
+        "the push to 127.0.0.1:1/nowhere may fail: 127.0.0.1:1 does not answer: Connection refused;"
+    )
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_a_cache_that_may_not_be_written_is_warned_of_before_the_first_step_and_no_more(
+    bench: Bench, registry: RegistryHandle, registry_auth: RegistryHandle, *, read: bool
+) -> None:
+    cache = f"type=registry,ref={registry_auth.address}/no-login/{bench.handle.name}:cache,mode=max"
+    tag = f"{registry.address}/no-login/{bench.handle.name}:1"
+    options: dict[str, Any] = (
+        {"no_cache": False, "cache_from": [cache.removesuffix(",mode=max")]} if read else {}
+    )
+    bench.build(DOCKERFILE, tag=tag, push=True, load=False, cache_to=[cache], **options)
+    told = [message for message in warnings_before(bench.events) if "is not written" in message]
+    assert len(told) == 1
+    assert "answers 401" in told[0]
+    assert "hint: log in" in told[0]
+    all_told = [event.message for event in bench.events if isinstance(event, WarningRaised)]
+    assert [message for message in all_told if "is not written" in message] == told
+
+
+@pytest.mark.parametrize("load", [True, False])
+def test_a_push_counts_what_travels(bench: Bench, registry: RegistryHandle, *, load: bool) -> None:
+    tag = f"{registry.address}/counted/{secrets.token_hex(6)}:1"
+    (bench.folder / "bytes").write_bytes(os.urandom(3 << 20))
+    text = "FROM scratch\nCOPY bytes /\n"
+    bench.build(text, tag=tag, push=True, load=load)
+    (pushed,) = [event for event in bench.events if isinstance(event, ImagePushed)]
+    if load and bench.client.info().store == "podman":
+        assert pushed.sent_bytes is None
+    else:
+        assert pushed.sent_bytes
+        assert abs(pushed.sent_bytes - (3 << 20)) < 100_000
+    transfers = [event for event in bench.events if isinstance(event, Transfer)]
+    if transfers:  # else it has travelled before the push
+        assert transfers[-1].current_bytes == transfers[-1].total_bytes == pushed.sent_bytes
+    bench.events.clear()
+    bench.build(text, tag=tag, push=True, load=load)
+    assert [event for event in bench.events if isinstance(event, Transfer)] == []
+    (again,) = [event for event in bench.events if isinstance(event, ImagePushed)]
+    assert not again.sent_bytes
+    bench.client.remove_image(tag)
 
 
 def test_a_push_without_load_leaves_tags_as_they_were(docker28: Bench, registry: RegistryHandle) -> None:

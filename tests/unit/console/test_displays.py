@@ -150,6 +150,15 @@ def test_plain_shows_long_progress_now_and_then() -> None:
     assert len([line for line in out.getvalue().splitlines() if "pushing x" in line]) == 10
 
 
+@pytest.mark.parametrize(
+    ("sent", "words"), [(None, ""), (0, ", all layers were there"), (3_400_000, ", 3.4 MB of new layers")]
+)
+def test_a_push_says_what_has_travelled(sent: int | None, words: str) -> None:
+    out = io.StringIO()
+    PlainConsole(out)(ImagePushed(reference="app:1", digest="sha256:x", duration_s=2.0, sent_bytes=sent))
+    assert out.getvalue() == f"pushed app:1@sha256:x in 2.0 s{words}\n"
+
+
 def test_plain_has_no_codes_and_hostile_words_stay_on_their_line() -> None:
     out = io.StringIO()
     console = PlainConsole(out)

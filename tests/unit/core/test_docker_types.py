@@ -196,6 +196,23 @@ def test_bytes_of_all_layers_are_added_up() -> None:
     assert told == [(1, 10), (3, 30), (12, 30), (12, 35)]
 
 
+def test_a_layer_that_is_pushed_counts_as_a_whole_and_one_that_was_there_not_at_all() -> None:
+    """Lines as Docker Engine 20.10 writes them: it seldom tells the last bytes."""
+    lines: list[dict[str, Any]] = [
+        {"id": "a", "status": "Preparing", "progressDetail": {}},
+        {"id": "b", "status": "Layer already exists", "progressDetail": {}},
+        {"id": "a", "status": "Pushing", "progressDetail": {"current": 3, "total": 10}},
+        {"id": "c", "status": "Mounted from x/y", "progressDetail": {}},
+        {"id": "a", "status": "Pushed", "progressDetail": {}},
+        {"id": "d", "status": "Pushed", "progressDetail": {}},
+        {"id": "e", "status": "Pushing", "progressDetail": {"current": 5, "total": 5}},
+        {"id": "e", "status": "Pushed", "progressDetail": {}},
+    ]
+    told: list[tuple[int, int | None]] = []
+    assert list(followed(lines, lambda done, total: told.append((done, total)))) == lines
+    assert told == [(3, 10), (10, 10), (15, 15)]
+
+
 def test_an_error_line_ends_a_transfer() -> None:
     lines: list[dict[str, Any]] = [{"status": "x"}, {"error": "denied: no\n"}, {"status": "never"}]
     seen: list[dict[str, Any]] = []

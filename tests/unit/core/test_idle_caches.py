@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from incubator.core.shared_cache import SharedCache
+from incubator.errors import RegistryError
 from incubator.events import CacheUnused, Event, WarningRaised
 from incubator.oci.layout import MARKER, MARKER_BYTES
 from incubator.oci.reference import parse_reference
 from incubator.registry.credentials import Credentials
 from incubator.registry.patience import Patience
 from incubator.registry.repository import Registries
-from incubator.request import CacheSource
+from incubator.request import CacheSource, CacheTarget
 from tests.unit.core.planning import AMD64
 from tests.unit.registry.serving import Answer, serving
 
@@ -78,3 +79,23 @@ def test_what_is_wrong_with_a_cache_comes_with_a_hint_and_once(tmp_path: Path) -
     [told] = look([tmp_path])
     assert isinstance(told, WarningRaised)
     assert "hint" not in told.message
+
+
+def test_a_cache_that_may_not_be_written_is_left_alone() -> None:
+    events: list[Event] = []
+    place = parse_reference("127.0.0.1:9/no/cache:main")
+    with Registries(Credentials(), patience=Patience(attempts=1)) as registries:
+        shared = SharedCache(
+            cast("Any", None),
+            registries,
+            sources=(),
+            targets=[CacheTarget(place=place, mode="max")],
+            platform=AMD64,
+            credentials=(),
+            emit=events.append,
+        )
+        assert shared.writes
+        shared.leave_out({place: RegistryError("no", hint="log in")})
+        assert not shared.writes
+        shared.export(stages=(), facts={})
+    assert events == [WarningRaised(message=f"the cache {place} is not written: no; hint: log in")]
