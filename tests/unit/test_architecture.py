@@ -61,7 +61,7 @@ DOCKER = (
 DOORS: dict[str, tuple[str, ...]] = {
     "docker": DOCKER,
     "requests": (*DOCKER, "incubator.registry", "incubator.remote.download"),
-    "socket": ("incubator.core.streams",),
+    "socket": ("incubator.core.streams", "incubator.core.client"),
     "actions_toolkit": ("incubator.ci",),
     "subprocess": ("incubator.remote.git", "incubator.registry.credentials", "incubator.core.ssh_tunnel"),
 }
