@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,7 +19,7 @@ from incubator.core.script import SHELL
 from incubator.errors import BuilderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from incubator.context.entry import Entry
     from incubator.core.engine import Engine
@@ -47,11 +47,12 @@ def write_files(
     """The files of the image to `outputs` of type `tar` and `local`. Raises EngineError, BuilderError."""
     with files_of(engine, image, config, workshop) as source:
         for output in outputs:
-            entries = _entries(source, epoch)
-            if output.kind == "local":
-                write_tree(entries, Path(output.dest))
-            else:
-                write_file(write_tar(entries), output.dest)
+            # Closed before the container is removed: engines answer nothing about one that is read from.
+            with closing(_entries(source, epoch)) as entries:
+                if output.kind == "local":
+                    write_tree(entries, Path(output.dest))
+                else:
+                    write_file(write_tar(entries), output.dest)
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def files_of(
         engine.remove_container(container)
 
 
-def _entries(source: ContainerSource, epoch: int | None) -> Iterator[Entry]:
+def _entries(source: ContainerSource, epoch: int | None) -> Generator[Entry]:
     latest = None if epoch is None else epoch * 10**9
     for entry in source.walk(ROOT):
         if entry.path:

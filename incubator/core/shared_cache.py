@@ -25,6 +25,7 @@ from incubator.core.assembly import typed
 from incubator.core.cache_folder import FolderStore
 from incubator.core.cache_image import read_cache_image
 from incubator.core.cache_store import RegistryStore
+from incubator.core.constants import EMPTY_LAYER, EMPTY_TAR
 from incubator.core.facts import Facts, facts_from_json, files_id
 from incubator.core.found import Found, can_be_read, is_time
 from incubator.core.gzip import BROKEN_GZIP, gunzip_small
@@ -279,9 +280,7 @@ class SharedCache:
             wanted = [
                 result
                 for result in self._results.values()
-                if result.made
-                and (mode == "max" or result.stages & in_image)
-                and (place, result.key) not in self._entries
+                if (mode == "max" or result.stages & in_image) and (place, result.key) not in self._entries
             ]
             known_facts = {
                 name: known
@@ -357,19 +356,25 @@ class SharedCache:
     def _write(self, writer: CacheWriter, result: _Result) -> None:
         layers = [self.engine.layers[name] for name in self._known(result)]
         writer.put_layers(layers)
+        blobs = [typed(layer.described(), OCI_LAYERS) for layer in layers]
+        sizes = [layer.size for layer in layers]
+        made = result.made
+        if not made:  # registries may refuse an image without layers
+            made, sizes = (EMPTY_LAYER,), [len(EMPTY_TAR)]
+            blobs = [writer.put_blob(gzip.compress(EMPTY_TAR, mtime=0), OCI_LAYER_GZIP)]
         config = result.image.config
         annotations = {
             _KIND: _LAYER,
             _KEY: result.key,
             _BELOW: files_id(result.below),
-            _DIFF_IDS: " ".join(result.made),
-            _SIZES: " ".join(str(layer.size) for layer in layers),
+            _DIFF_IDS: " ".join(made),
+            _SIZES: " ".join(map(str, sizes)),
             _CREATED: config.created,
         }
-        shown = _image(config.platform, result.made, config.created)
+        shown = _image(config.platform, made, config.created)
         entry = Manifest(
             config=writer.put_blob(shown.to_json_bytes(), OCI_CONFIG),
-            layers=tuple(typed(layer.described(), OCI_LAYERS) for layer in layers),
+            layers=tuple(blobs),
             annotations=tuple(sorted(annotations.items())),
         )
         writer.put_entry(result.key, entry)
@@ -410,6 +415,8 @@ def _read(entry: Manifest, key: str, below: str, home: BlobHome) -> Found | None
     created = said.get(_CREATED, "")
     if not diff_ids or not is_time(created):
         return None
+    if set(diff_ids) == {EMPTY_LAYER}:
+        return Found(layers=(), created=created)
     layers = tuple(
         KnownLayer(diff_id=diff_id, descriptor=descriptor, home=home, size_bytes=int(size), cached=True)
         for diff_id, descriptor, size in zip(diff_ids, entry.layers, sizes, strict=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from incubator.core.assemble import as_told, group_history
 from incubator.core.caching import find_image
+from incubator.core.constants import EMPTY_LAYER
 from incubator.core.known_layers import CacheBroken
 from incubator.core.layer_maker import LayerMaker, tidying_entry
 from incubator.core.mountpoints import MountPoints, volume_paths
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
     from incubator.core.plan.keys import KeyParts
     from incubator.core.plan.model import Plan, StagePlan
     from incubator.core.uploads import Uploads
-
-
-EMPTY_LAYER = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
-"""Diff ID of a tar without entries: 1024 zero bytes."""
 
 
 @dataclass(slots=True)
@@ -202,7 +199,7 @@ class StageExecutor:
             LayerCommitted(
                 stage=group.steps[0].ref.stage,
                 steps=tuple(step.ref for step in group.steps if step.changes_files),
-                diff_id=made[-1] if made else None,
+                diff_id=made[0] if made else None,  # more than that is what takes mount points away
                 size_bytes=max(0, image.size_bytes - before.image.size_bytes),
                 duration_s=duration_s,
                 cached=found is not None,

@@ -16,7 +16,7 @@ from incubator.core.constants import LABEL_BUILD
 from incubator.core.leftovers import LABEL_CACHE_MOUNT
 from incubator.core.mounts import CACHE_VOLUME
 from incubator.errors import BuilderError, DockerfileError, StepFailed
-from incubator.events import StepOutput
+from incubator.events import LayerCommitted, StepOutput
 from tests.engine.conftest import Bench, make_bench
 
 if TYPE_CHECKING:
@@ -311,3 +311,14 @@ def test_an_agent_of_the_caller(docker28: Bench) -> None:
     assert docker28.run(result.id, "cat", "/path") == "/run/buildkit/ssh_agent.0\n"
     with pytest.raises(BuilderError, match="the SSH agent 'default' is required"):
         docker28.build("FROM busybox\nRUN --mount=type=ssh,required true")
+
+
+def test_the_layer_that_is_told_is_the_one_of_the_step(bench: Bench) -> None:
+    """And not the one behind it that takes mount points away, where there is one."""
+    base = bench.client.image("busybox")
+    made = bench.build("FROM busybox\nRUN --mount=type=tmpfs,target=/new/place echo x >/f\n")
+    [layer] = [event for event in bench.events if isinstance(event, LayerCommitted)]
+    image = bench.client.image(made.id)
+    assert base
+    assert image
+    assert layer.diff_id == image.config.diff_ids[len(base.config.diff_ids)]

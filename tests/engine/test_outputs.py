@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from incubator.cli import main
 from incubator.events import WriteFinished
+from tests.engine.conftest import owned_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.engine.conftest import Bench
 
+COMMAND = [sys.executable, "-m", "incubator", "build", "--network", "none"]
 ARTIFACTS = """\
 FROM busybox AS build
 RUN mkdir -p /out/sub && echo program > /out/program && ln -s program /out/link && chmod 750 /out/program
@@ -116,19 +119,27 @@ def test_the_command(docker28: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     assert main(["build", "--network", "none", "--target", "bin", "-o", "out", "."]) == 0
     assert (folder / "out/program").read_text() == "program\n"
-    command = [
-        sys.executable,
-        "-m",
-        "incubator",
-        "build",
-        "--network",
-        "none",
-        "--target",
-        "bin",
-        "-o",
-        "-",
-        ".",
-    ]
+    command = [*COMMAND, "--target", "bin", "-o", "-", "."]
     stream = subprocess.run(command, check=True, capture_output=True).stdout
     (folder / "stream.tar").write_bytes(stream)
     assert names_of(folder / "stream.tar") == ["link", "program", "sub"]
+
+
+def test_the_command_ends_when_nobody_reads_its_output(bench: Bench) -> None:
+    folder = bench.write({"Dockerfile": "FROM busybox\nRUN head -c 30000000 /dev/zero > /large\n"})
+    command = subprocess.Popen(
+        [*COMMAND, "-o", "-", "."],
+        cwd=folder,
+        env=os.environ | bench.handle.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert command.stdout
+    with command, command.stdout:
+        try:
+            assert command.stdout.read(512)
+            command.stdout.close()
+            assert command.wait(120) == 1
+        finally:
+            command.kill()
+    assert owned_by(bench, command.pid) == []

@@ -219,6 +219,17 @@ def test_nothing_changed(pipeline: Pipeline) -> None:
     assert pipeline.run(pipeline.cold, f"{pipeline.image}@{warm.digest}", "cat", "main.txt") == "main\n"
 
 
+@EVERYWHERE
+def test_what_changed_nothing_is_not_run_again(pipeline: Pipeline) -> None:
+    text = "FROM {base}\nCOPY src /src\nRUN test -f /src/main.txt\nWORKDIR /src\nCOPY requirements.txt .\nRUN true\n"
+    cold = pipeline.build(pipeline.cold, text=text)
+    warm = pipeline.build(pipeline.fresh, text=text)
+    assert cached(pipeline.fresh) == [True] * 5
+    assert warnings(pipeline.fresh) == []
+    assert [layer.diff_id for layer in warm.layers] == [layer.diff_id for layer in cold.layers]
+    assert warm.config_digest == cold.config_digest
+
+
 @BOTH
 def test_an_edit_moves_one_layer(pipeline: Pipeline) -> None:
     pipeline.build(pipeline.cold)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from incubator.core.assemble import Clock, as_told, assemble, group_history
-from incubator.core.stages import EMPTY_LAYER
+from incubator.core.constants import EMPTY_LAYER
 from incubator.oci.image_config import digest_of
 from tests.unit.core.planning import AMD64, plan
 
