@@ -202,7 +202,7 @@ class ImageCalls(EngineCalls):
         if self.info().store != "oci":
             data, image_id = docker_archive(config, top=top, placeholders=self.info().store == "podman")
             return self._load(data, image_id)
-        layers = self._layer_descriptors(layers_of) if layers_of else []
+        layers = self._layer_descriptors(layers_of)
         with GZIP.pack(top) if top else contextlib.nullcontext() as packed:
             data, image_id, descriptors = oci_archive(config, layers=layers, top=packed)
             self._descriptors[image_id] = descriptors
@@ -250,7 +250,9 @@ class ImageCalls(EngineCalls):
         return image_id
 
     def _layer_descriptors(self, image: str) -> list[dict[str, Any]]:
-        """Descriptors of an image's layers, from the manifest in its export; read until that is found."""
+        """Descriptors of an image's layers, from the manifest in its export; read until that is found. "": none."""
+        if not image:
+            return []
         if image not in self._descriptors:
             with engine_errors("read the manifest of an image"):
                 path, params = self._place(image)
