@@ -6,7 +6,9 @@ then: that is a warning, since whoever has mistyped a name need not wait for the
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from concurrent.futures import Future
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Self
 
@@ -17,7 +19,6 @@ from incubator.registry.repository import Registries
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from concurrent.futures import Future
 
     from incubator.oci.reference import Reference
     from incubator.registry.credentials import Credentials
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 _PATIENCE: Final = Patience(attempts=1, connect_timeout_s=3, silence_timeout_s=10)
 _REFUSED: Final = frozenset((401, 403))
 _FIRST_SERVER_ERROR: Final = 500
-_MOST_THREADS: Final = 4
+_MOST_AT_ONCE: Final = 4
+_END_S: Final = 1.0
+"""How long a build that ends early waits for an answer that nobody needs any more."""
 
 
 class PushRights:
@@ -52,18 +55,34 @@ class PushRights:
         self._registries = Registries(credentials, insecure=insecure, patience=_PATIENCE)
         self._credentials = credentials
         places = {place.name: place for place in (*caches, *tags)}
-        self._pool = ThreadPoolExecutor(_MOST_THREADS) if places else None
-        self._asked: dict[str, Future[RegistryError | None]] = {
-            name: self._pool.submit(self._ask, place) for name, place in places.items() if self._pool
-        }
+        self._turns = threading.Semaphore(_MOST_AT_ONCE)
+        self._threads: list[threading.Thread] = []
+        self._asked = {name: self._begin(place) for name, place in places.items()}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._registries.close()
-        if self._pool:
-            self._pool.shutdown()
+        deadline = time.monotonic() + _END_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _begin(self, place: Reference) -> Future[RegistryError | None]:
+        """Ask in a thread that keeps no process from ending: a signal must not wait for a registry that is silent."""
+        answer: Future[RegistryError | None] = Future()
+
+        def ask() -> None:
+            with self._turns:
+                try:
+                    answer.set_result(self._ask(place))
+                except BaseException as error:  # noqa: BLE001 - raised for who waits for the answer
+                    answer.set_exception(error)
+
+        thread = threading.Thread(target=ask, daemon=True, name="incubator-rights")
+        thread.start()
+        self._threads.append(thread)
+        return answer
 
     def check(self) -> None:
         """Raise PushFailed where a registry refuses the image, and what `Credentials` raise for a login."""

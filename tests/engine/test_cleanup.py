@@ -102,7 +102,9 @@ def test_containers_are_kept_when_asked(docker28: Bench) -> None:
         docker28.client.remove_container(container)
 
 
-def test_a_signal_while_the_cache_is_written_is_no_success(docker28: Bench) -> None:
+@pytest.mark.parametrize("connection_number", [1, 2], ids=["asked", "written"])
+def test_a_signal_while_a_cache_is_silent_is_no_success(docker28: Bench, connection_number: int) -> None:
+    """It is asked in the beginning whether it may be written, and written in the end."""
     docker28.write({"Dockerfile": "FROM busybox\nCOPY Dockerfile /\n"})
     with socket.create_server(("127.0.0.1", 0)) as silent:
         cache = f"type=registry,ref=127.0.0.1:{silent.getsockname()[1]}/cache:main"
@@ -114,6 +116,10 @@ def test_a_signal_while_the_cache_is_written_is_no_success(docker28: Bench) -> N
             text=True,
         )
         assert process.stdout
+        silent.settimeout(60)
+        for _ in range(connection_number - 1):
+            with silent.accept()[0] as connection:
+                assert connection.recv(10)
         with silent.accept()[0] as connection:
             assert connection.recv(10)
             begin = time.monotonic()
