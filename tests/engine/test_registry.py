@@ -172,10 +172,12 @@ def test_a_push_counts_what_travels(bench: Bench, registry: RegistryHandle, *, l
     text = "FROM scratch\nCOPY bytes /\n"
     bench.build(text, tag=tag, push=True, load=load)
     (pushed,) = [event for event in bench.events if isinstance(event, ImagePushed)]
-    if load and bench.client.info().store == "podman":
-        assert pushed.sent_bytes is None
+    if (
+        pushed.sent_bytes is None
+    ):  # Podman tells nothing of a push, the containerd store nothing of a quick one
+        assert load
+        assert bench.client.info().store in ("podman", "oci")
     else:
-        assert pushed.sent_bytes
         assert abs(pushed.sent_bytes - (3 << 20)) < 100_000
     transfers = [event for event in bench.events if isinstance(event, Transfer)]
     if transfers:  # else it has travelled before the push
